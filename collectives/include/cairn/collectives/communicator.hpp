@@ -1,0 +1,55 @@
+/// Communicator: a private duplicate of the caller's communicator, whose errors come back as Error.
+#pragma once
+
+#include <mpi.h>
+
+#include <string>
+
+namespace cairn {
+
+/// Owns a duplicate of an MPI communicator: library traffic never mixes with the caller's, and MPI
+/// errors on it return (MPI_ERRORS_RETURN) and are thrown, whatever handler the caller has set.
+///
+/// Movable, not copyable. The destructor frees the duplicate unless MPI has been finalised; freeing
+/// is collective in MPI's sense, so communicators are destroyed in the same order on all their
+/// ranks.
+class Communicator {
+ public:
+  /// Collective over `parent`. The name shows in MPI's own messages and in debuggers.
+  /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
+  explicit Communicator(MPI_Comm parent, const std::string& name = "cairn");
+
+  Communicator(Communicator&& other) noexcept;
+  Communicator& operator=(Communicator&& other) noexcept;
+  Communicator(const Communicator&) = delete;
+  Communicator& operator=(const Communicator&) = delete;
+  ~Communicator();
+
+  /// Another duplicate of the same ranks. Collective.
+  [[nodiscard]] Communicator duplicate(const std::string& name) const {
+    return Communicator(handle_, name);
+  }
+
+  /// The ranks with equal `colour` (≥ 0), ordered by `key`, then by rank here. Collective.
+  [[nodiscard]] Communicator split(int colour, int key = 0,
+                                   const std::string& name = "cairn.split") const;
+
+  [[nodiscard]] int rank() const noexcept { return rank_; }
+  [[nodiscard]] int size() const noexcept { return size_; }
+  [[nodiscard]] bool is_root(int root = 0) const noexcept { return rank_ == root; }
+
+  /// The MPI handle, still owned by this object.
+  [[nodiscard]] MPI_Comm native() const noexcept { return handle_; }
+
+ private:
+  struct Adopt {};
+  Communicator(Adopt, MPI_Comm handle, const std::string& name);
+  friend class CartesianGrid;
+  void release() noexcept;
+
+  MPI_Comm handle_ = MPI_COMM_NULL;
+  int rank_ = 0;
+  int size_ = 1;
+};
+
+}  // namespace cairn

@@ -1,0 +1,97 @@
+#include "cairn/collectives/cartesian.hpp"
+
+#include <mpi.h>
+
+#include <array>
+#include <vector>
+
+#include "cairn/collectives/collective.hpp"
+#include "mpi_test.hpp"
+
+using namespace cairn;
+
+TEST_CASE("block_range cuts without gaps, sizes differ by at most one") {
+  for (std::size_t n = 0; n < 20; ++n) {
+    for (int parts = 1; parts < 9; ++parts) {
+      std::size_t next = 0;
+      for (int i = 0; i < parts; ++i) {
+        const auto range = block_range(n, parts, i);
+        CHECK(range.first == next);
+        CHECK(range.count - n / static_cast<std::size_t>(parts) <= 1);
+        next += range.count;
+      }
+      CHECK(next == n);
+    }
+  }
+  CHECK_THROWS_AS((void)block_range(10, 3, 3), Error);
+}
+
+TEST_CASE("neighbours see each other") {
+  for (int axes = 1; axes <= 3; ++axes) {
+    const CartesianGrid grid(test::world(), axes);
+    int ranks = 1;
+    for (int axis = 0; axis < axes; ++axis) ranks *= grid.dims(axis);
+    CHECK(ranks == test::world().size());
+    for (int axis = 0; axis < axes; ++axis) {
+      CHECK((grid.neighbour(axis, -1) == MPI_PROC_NULL) == (grid.coordinate(axis) == 0));
+      CHECK((grid.neighbour(axis, 1) == MPI_PROC_NULL) ==
+            (grid.coordinate(axis) == grid.dims(axis) - 1));
+    }
+  }
+}
+
+namespace {
+
+/// A number that tells a global cell (i, j) of an n × m torus apart from all others.
+double cell(std::ptrdiff_t i, std::ptrdiff_t j, std::ptrdiff_t n, std::ptrdiff_t m) {
+  return static_cast<double>(((i + n) % n) * m + (j + m) % m + 1);
+}
+
+void check_halo(CartesianGrid::Boundary boundary, int width) {
+  const CartesianGrid grid(test::world(), 2, boundary);
+  const std::size_t n = 5 * static_cast<std::size_t>(grid.dims(0)) + 1;
+  const std::size_t m = 4 * static_cast<std::size_t>(grid.dims(1)) + 2;
+  const auto rows = grid.range(n, 0);
+  const auto columns = grid.range(m, 1);
+  const auto w = static_cast<std::size_t>(width);
+  const std::array<std::size_t, 2> extent{rows.count + 2 * w, columns.count + 2 * w};
+  std::vector<double> data(extent[0] * extent[1], 0.0);
+  const auto at = [&](std::size_t i, std::size_t j) -> double& { return data[i * extent[1] + j]; };
+  const auto expected = [&](std::size_t i, std::size_t j) {
+    const auto global_i = static_cast<std::ptrdiff_t>(rows.first + i) - width;
+    const auto global_j = static_cast<std::ptrdiff_t>(columns.first + j) - width;
+    const auto height = static_cast<std::ptrdiff_t>(n);
+    const auto breadth = static_cast<std::ptrdiff_t>(m);
+    const bool outside = global_i < 0 || global_j < 0 || global_i >= height || global_j >= breadth;
+    if (outside && boundary == CartesianGrid::Boundary::open) return 0.0;
+    return cell(global_i, global_j, height, breadth);
+  };
+  for (std::size_t i = w; i < extent[0] - w; ++i) {
+    for (std::size_t j = w; j < extent[1] - w; ++j) at(i, j) = expected(i, j);
+  }
+  HaloExchange halo(grid, extent, width, MPI_DOUBLE);
+  for (int repeat = 0; repeat < 2; ++repeat) halo.exchange(data.data());
+  for (std::size_t i = 0; i < extent[0]; ++i) {
+    for (std::size_t j = 0; j < extent[1]; ++j) {
+      const bool ghost_row = i < w || i >= extent[0] - w;
+      const bool ghost_column = j < w || j >= extent[1] - w;
+      CHECK(at(i, j) == (ghost_row && ghost_column ? 0.0 : expected(i, j)));
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE(
+    "after an exchange the ghosts hold the neighbours' cells, corners and boundary untouched") {
+  check_halo(CartesianGrid::Boundary::open, 1);
+  check_halo(CartesianGrid::Boundary::open, 2);
+  check_halo(CartesianGrid::Boundary::periodic, 1);
+  check_halo(CartesianGrid::Boundary::periodic, 2);
+}
+
+TEST_CASE("a block thinner than the ghosts is refused") {
+  const CartesianGrid grid(test::world(), 1);
+  CHECK_THROWS_AS(HaloExchange(grid, std::array<std::size_t, 1>{2}, 1, MPI_DOUBLE), Error);
+  CHECK_THROWS_AS(HaloExchange(grid, std::array<std::size_t, 2>{9, 9}, 1, MPI_DOUBLE), Error);
+}

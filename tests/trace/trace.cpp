@@ -1,0 +1,79 @@
+#include "cairn/trace/trace.hpp"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "cairn/core/error.hpp"
+
+using namespace cairn;
+
+namespace {
+
+struct TemporaryDirectory {
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("cairn-trace-test-" + std::to_string(::getpid()));
+  TemporaryDirectory() { std::filesystem::remove_all(path); }
+  ~TemporaryDirectory() { std::filesystem::remove_all(path); }
+};
+
+nlohmann::json read_json(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  return nlohmann::json::parse(in);
+}
+
+}  // namespace
+
+TEST_CASE("spans, instants and counters of all threads reach the merged timeline") {
+  const TemporaryDirectory scratch;
+  trace::start(scratch.path, 3, 0);
+  {
+    const trace::Span outer("outer", 42);
+    std::thread([] { const trace::Span inner("inner"); }).join();
+  }
+  trace::instant("committed", 7);
+  trace::counter("rate", 2.5);
+  trace::stop();
+  const auto events_written = trace::merge(scratch.path, scratch.path / "trace.json");
+  CHECK(events_written == 5);
+
+  const auto events = read_json(scratch.path / "trace.json").at("traceEvents");
+  const auto find = [&](const char* name) {
+    for (const auto& event : events) {
+      if (event.at("name") == name) return event;
+    }
+    return nlohmann::json();
+  };
+  const auto outer = find("outer");
+  const auto inner = find("inner");
+  CHECK(outer.at("pid") == 3);
+  CHECK(outer.at("args").at("n") == 42);
+  CHECK(outer.at("tid") != inner.at("tid"));
+  CHECK(outer.at("ts").get<double>() <= inner.at("ts").get<double>());
+  CHECK(outer.at("dur").get<double>() >= inner.at("dur").get<double>());
+  CHECK(find("committed").at("args").at("n") == 7);
+  CHECK(find("rate").at("args").at("value") == 2.5);
+  CHECK(find("process_name").at("args").at("name") == "rank 3");
+}
+
+TEST_CASE("the half line of a killed rank is dropped") {
+  const TemporaryDirectory scratch;
+  std::filesystem::create_directories(scratch.path);
+  std::ofstream(scratch.path / "launch-0.rank-0.events")
+      << R"({"ph":"i","s":"p","name":"a","ts":1,"pid":0,"tid":0},)"
+      << "\n"
+      << R"({"ph":"i","s":"p","na)";
+  CHECK(trace::merge(scratch.path, scratch.path / "t.json") == 1);
+  CHECK(read_json(scratch.path / "t.json").at("traceEvents").size() == 3);
+}
+
+TEST_CASE("when off, nothing is written; a directory that cannot be made is an Error") {
+  CHECK(!trace::is_on());
+  { const trace::Span span("nothing"); }
+  trace::instant("nothing");
+  CHECK_THROWS_AS(trace::start("/proc/nowhere", 0, 0), Error);
+  CHECK_THROWS_AS(trace::merge("/nonexistent", "/tmp/x"), Error);
+}
