@@ -277,7 +277,6 @@ double ExactSum::round() const noexcept {
 /// last one ≥ 0.
 double ExactSum::round_positive() const noexcept {
   const auto digit = [&](std::size_t i) { return static_cast<std::uint64_t>(words_[i]); };
-  if (words_[digits - 1] != 0) return std::numeric_limits<double>::infinity();
   std::size_t leading = digits - 1;
   while (leading > 0 && words_[leading] == 0) --leading;
 

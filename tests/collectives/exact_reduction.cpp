@@ -152,3 +152,16 @@ TEST_CASE("all_reduce merges sums that have carries pending, and the result can 
   CHECK(total.round() == std::ldexp(p * Limits::denorm_min(), doublings + 33));
   CHECK(equal_everywhere(comm, total.round()));
 }
+
+TEST_CASE("digits at their limit on every rank") {
+  const auto& comm = test::world();
+  const double full_digit = std::ldexp(std::ldexp(1.0, 53) - 1, 32 * 30 - 1074);
+  for (const double sign : {1.0, -1.0}) {
+    ExactSum local;
+    local.add(sign * full_digit);
+    for (int i = 0; i < 30; ++i) local.merge(local);
+    ExactSum expected;
+    expected.add_product(sign * full_digit, std::ldexp(1.0, 30) * comm.size());
+    CHECK(same_bits(all_reduce(comm, local).round(), expected.round()));
+  }
+}
