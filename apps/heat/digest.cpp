@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
-#include <array>
 #include <bit>
-#include <cstdint>
 #include <memory>
 
 #include "cairn/collectives/collective.hpp"
@@ -22,9 +20,9 @@ std::string digest(const Field& field) {
     XXH3_128bits_update(state.get(), values.data(), values.size_bytes());
   });
   const XXH128_hash_t hash = XXH3_128bits_digest(state.get());
-  std::array<std::uint64_t, 2> halves{hash.high64, hash.low64};
-  bcast(field.comm(), std::span(halves));
-  return fmt::format("{:016x}{:016x}", halves[0], halves[1]);
+  auto text = fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+  bcast(field.comm(), text);
+  return text;
 }
 
 }  // namespace cairn::heat

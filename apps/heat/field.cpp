@@ -148,9 +148,10 @@ Norms norms(const Field& field) {
       extremes[1] = std::max(extremes[1], u);
     }
   }
-  all_reduce(field.comm(), std::span(extremes), Maximum{});
+  all_reduce(field.comm(), std::span<double>(extremes), Maximum{});
   return {field.h() * std::sqrt(all_reduce(field.comm(), squares).round()),
-          all_reduce(field.comm(), sum).round(), 0.0 - extremes[0], extremes[1]};
+          all_reduce(field.comm(), sum).round(), 0.0 - extremes[0],
+          0.0 + extremes[1]};  // and never -0
 }
 
 std::vector<double> sine_of_axis(std::size_t n) {

@@ -128,7 +128,7 @@ void Initial::fill(Field& field) const {
       const std::size_t j = field.columns().first + k;
       const double y = static_cast<double>(i + 1) * field.h();
       const double x = static_cast<double>(j + 1) * field.h();
-      row[k] = is_sine()           ? sine[i] * sine[j]
+      row[k] = is_sine()          ? sine[i] * sine[j]
                : name_ == "spots" ? hottest(spots, x, y)
                                   : image_.at(x, y);
     }

@@ -16,8 +16,7 @@ void sweep_row(const double* __restrict north, const double* __restrict row,
   const double* west = row - 1;
   const double* east = row + 1;
   for (std::size_t j = 0; j < count; ++j) {
-    out[j] = row[j] +
-             mesh_ratio * (((north[j] + south[j]) + (west[j] + east[j])) - 4.0 * row[j]);
+    out[j] = row[j] + mesh_ratio * (((north[j] + south[j]) + (west[j] + east[j])) - 4.0 * row[j]);
   }
 }
 

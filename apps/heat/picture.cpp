@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cairn/collectives/agree.hpp"
-#include "files.hpp"
+#include "cairn/core/file.hpp"
 
 namespace cairn::heat {
 
@@ -54,12 +54,12 @@ class Canvas {
     if (rows_ == square_ || i + 1 == n_) finish_row();
   }
 
-  [[nodiscard]] std::vector<std::uint8_t> png() const {
+  [[nodiscard]] std::string png() const {
     png_image image{};
     image.version = PNG_IMAGE_VERSION;
     image.width = image.height = static_cast<png_uint_32>(side_);
     image.format = PNG_FORMAT_RGB;
-    std::vector<std::uint8_t> bytes(PNG_IMAGE_PNG_SIZE_MAX(image));
+    std::string bytes(PNG_IMAGE_PNG_SIZE_MAX(image), '\0');
     png_alloc_size_t size = bytes.size();
     if (png_image_write_to_memory(&image, bytes.data(), &size, 0, rgb_.data(), 0, nullptr) == 0) {
       throw Error(Errc::internal, std::string("cannot encode the picture: ") + image.message);
@@ -100,9 +100,7 @@ void write_picture(const Field& field, double minimum, double maximum,
     }
   });
   together(field.comm(), [&] {
-    if (!field.comm().is_root()) return;
-    const auto bytes = canvas.png();
-    write_file(file, std::as_bytes(std::span(bytes)));
+    if (field.comm().is_root()) write_file_atomically(file, canvas.png());
   });
 }
 
