@@ -11,6 +11,8 @@ target_compile_options(
   cairn_build_flags
   INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
             $<$<BOOL:${CAIRN_WARNINGS_AS_ERRORS}>:-Werror>
+            # False alarms on std::string (GCC bug 105651).
+            $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
             # A fused multiply-add in one loop and not in another would change bits.
             -ffp-contract=off
             $<$<CONFIG:Debug>:-Og>)

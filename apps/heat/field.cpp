@@ -3,6 +3,7 @@
 #include <mpi.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -134,24 +135,59 @@ void stream_rows(const Field& field, const RowConsumer& consume) {
   agree(comm, error);
 }
 
-Norms norms(const Field& field) {
+namespace {
+
+/// What one thread, or rank, knows of the values that it saw.
+struct Partial {
   ExactSum sum;
   ExactSum squares;
-  double extremes[2] = {-std::numeric_limits<double>::infinity(),   // of -u: MPI_MAX serves both
-                        -std::numeric_limits<double>::infinity()};  // of u
-  for (std::size_t i = 0; i < field.rows().count; ++i) {
-    const auto row = field.row(i);
-    sum.add(row);
-    for (const double u : row) {
-      squares.add_product(u, u);
+  std::array<double, 2> extremes{-std::numeric_limits<double>::infinity(),   // of -u
+                                 -std::numeric_limits<double>::infinity()};  // of u
+
+  void add(std::span<const double> values) {
+    sum.add(values);
+    squares.add_products(values, values);
+    for (const double u : values) {
       extremes[0] = std::max(extremes[0], -u);
       extremes[1] = std::max(extremes[1], u);
     }
   }
-  all_reduce(field.comm(), std::span<double>(extremes), Maximum{});
-  return {field.h() * std::sqrt(all_reduce(field.comm(), squares).round()),
-          all_reduce(field.comm(), sum).round(), 0.0 - extremes[0],
-          0.0 + extremes[1]};  // and never -0
+  void merge(const Partial& other) {
+    sum.merge(other.sum);
+    squares.merge(other.squares);
+    extremes[0] = std::max(extremes[0], other.extremes[0]);
+    extremes[1] = std::max(extremes[1], other.extremes[1]);
+  }
+};
+
+/// Calls row_values(i, scratch) for every row of this rank, in parallel, and collects the values
+/// that it returns: shape [columns].
+template <typename RowValues>
+Partial collect(const Field& field, RowValues&& row_values) {
+  Partial all;
+  const auto rows = static_cast<std::ptrdiff_t>(field.rows().count);
+#pragma omp parallel
+  {
+    Partial mine;
+    std::vector<double> scratch(field.columns().count);
+#pragma omp for schedule(static)
+    for (std::ptrdiff_t i = 0; i < rows; ++i) {
+      mine.add(row_values(static_cast<std::size_t>(i), std::span(scratch)));
+    }
+#pragma omp critical
+    all.merge(mine);
+  }
+  return all;
+}
+
+}  // namespace
+
+Norms norms(const Field& field) {
+  auto local = collect(field, [&](std::size_t i, std::span<double>) { return field.row(i); });
+  all_reduce(field.comm(), std::span<double>(local.extremes), Maximum{});
+  return {field.h() * std::sqrt(all_reduce(field.comm(), local.squares).round()),
+          all_reduce(field.comm(), local.sum).round(), 0.0 - local.extremes[0],
+          0.0 + local.extremes[1]};  // and never -0
 }
 
 std::vector<double> sine_of_axis(std::size_t n) {
@@ -166,19 +202,17 @@ std::vector<double> sine_of_axis(std::size_t n) {
 Distance distance_to_sine(const Field& field, double time) {
   const auto sine = sine_of_axis(field.n());
   const double decay = std::exp(-2.0 * std::numbers::pi * std::numbers::pi * time);
-  ExactSum squares;
-  double maximum = 0.0;
-  for (std::size_t i = 0; i < field.rows().count; ++i) {
+  auto local = collect(field, [&](std::size_t i, std::span<double> difference) {
     const auto row = field.row(i);
     const double factor = decay * sine[field.rows().first + i];
     for (std::size_t j = 0; j < row.size(); ++j) {
-      const double difference = row[j] - factor * sine[field.columns().first + j];
-      squares.add_product(difference, difference);
-      maximum = std::max(maximum, std::abs(difference));
+      difference[j] = row[j] - factor * sine[field.columns().first + j];
     }
-  }
-  return {field.h() * std::sqrt(all_reduce(field.comm(), squares).round()),
-          all_reduce(field.comm(), maximum, Maximum{})};
+    return std::span<const double>(difference);
+  });
+  all_reduce(field.comm(), std::span<double>(local.extremes), Maximum{});
+  return {field.h() * std::sqrt(all_reduce(field.comm(), local.squares).round()),
+          std::max(local.extremes[0], local.extremes[1])};
 }
 
 }  // namespace cairn::heat
