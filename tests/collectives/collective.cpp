@@ -48,6 +48,9 @@ TEST_CASE("bcast from every root") {
       CHECK(data == contribution(root, n));
     }
     CHECK(bcast(comm, comm.rank() + 5, root) == root + 5);
+    std::string text(static_cast<std::size_t>(comm.rank()), 'x');
+    bcast(comm, text, root);
+    CHECK(text == std::string(static_cast<std::size_t>(root), 'x'));
   }
 }
 

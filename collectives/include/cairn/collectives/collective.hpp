@@ -13,6 +13,7 @@
 #include <functional>
 #include <numeric>
 #include <span>
+#include <string>
 
 #include "cairn/collectives/communicator.hpp"
 #include "cairn/collectives/datatype.hpp"
@@ -80,6 +81,12 @@ template <Element T>
 [[nodiscard]] T bcast(const Communicator& comm, T value, int root = 0) {
   bcast(comm, std::span<T>(&value, 1), root);
   return value;
+}
+
+/// The text of rank `root`, of any length below 2^31 bytes, on every rank. Two MPI_Bcast.
+inline void bcast(const Communicator& comm, std::string& text, int root = 0) {
+  text.resize(static_cast<std::size_t>(bcast(comm, detail::mpi_count(text.size()), root)));
+  bcast(comm, std::span<char>(text), root);
 }
 
 /// Reduces element by element over the ranks into `out` of rank `root`; `out` may be empty

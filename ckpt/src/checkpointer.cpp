@@ -1,0 +1,335 @@
+#include "cairn/ckpt/checkpointer.hpp"
+
+#include <fcntl.h>
+
+#include <cstdio>
+#include <cstring>
+#include <random>
+#include <utility>
+
+#include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/collective.hpp"
+#include "cairn/core/error.hpp"
+#include "cairn/core/failpoint.hpp"
+#include "cairn/trace/trace.hpp"
+#include "data_file.hpp"
+#include "fields.hpp"
+#include "record.hpp"
+#include "store.hpp"
+#include "transfer.hpp"
+
+namespace cairn::ckpt {
+
+namespace {
+
+// In the order in which a save and a restore pass them; those of the commit stand in store.cpp.
+Failpoint at_save{"ckpt.save.begin"};
+Failpoint after_layout{"ckpt.layout"};
+Failpoint before_data_open{"ckpt.data.open"};
+Failpoint before_data_write{"ckpt.data.write"};
+Failpoint before_data_sync{"ckpt.data.sync"};
+Failpoint after_data_sync{"ckpt.data.synced"};
+Failpoint after_commit{"ckpt.committed"};
+Failpoint before_restore_open{"ckpt.restore.open"};
+Failpoint before_restore_read{"ckpt.restore.read"};
+
+std::string random_job_id() {
+  std::random_device device;
+  char hex[33];
+  std::snprintf(hex, sizeof hex, "%08x%08x%08x%08x", device(), device(), device(), device());
+  return hex;
+}
+
+}  // namespace
+
+class Checkpointer::Implementation {
+ public:
+  Implementation(MPI_Comm comm, Options options)
+      : comm_(comm, "cairn.ckpt"), options_(std::move(options)) {
+    if (options_.signals == Options::Signals::catch_stop) catch_stop_signals();
+    together(comm_, [&] {
+      expects(options_.keep >= 1, "at least one epoch to keep");
+      if (is_on() && comm_.is_root())
+        store_.emplace(options_.directory, options_.lock_patience_seconds);
+    });
+  }
+
+  void add(RegisteredField field) {
+    check_field(field);
+    fields_.push_back(std::move(field));
+    boxes_.reset();
+  }
+
+  void add(RegisteredValue value) {
+    values_.push_back(std::move(value));
+    boxes_.reset();
+  }
+
+  std::optional<std::uint64_t> restore();
+  bool due(std::uint64_t step);
+  void save(std::uint64_t step);
+
+  [[nodiscard]] int stop_signal() const noexcept { return stop_signal_; }
+  [[nodiscard]] std::optional<std::uint64_t> epoch() const noexcept { return epoch_; }
+
+ private:
+  [[nodiscard]] bool is_on() const { return !options_.directory.empty(); }
+  void gather_boxes_once();
+  void refuse_foreign(const EpochRecord& record) const;
+  void load(const EpochRecord& record);
+
+  std::uint64_t lay_out(std::uint64_t step);
+  std::vector<std::uint32_t> write_parts();
+  void commit(std::vector<std::vector<PartRecord>> parts);
+  void warn(const std::string& message) const {
+    if (comm_.is_root() && options_.warn) options_.warn(message);
+  }
+
+  Communicator comm_;
+  Options options_;
+  std::optional<EpochStore> store_;  // rank 0
+  std::vector<RegisteredField> fields_;
+  std::vector<RegisteredValue> values_;
+  std::optional<std::vector<std::vector<Box>>> boxes_;  // per field and rank; filled on rank 0
+
+  std::string job_;
+  std::optional<std::uint64_t> epoch_;
+  std::optional<std::uint64_t> saved_step_;
+  int stop_signal_ = 0;
+
+  // Of the epoch that is being saved.
+  EpochRecord next_;                          // rank 0
+  std::string data_path_;                     // all ranks
+  std::vector<std::uint64_t> offsets_bytes_;  // all ranks: each field's dataset in the file
+};
+
+void Checkpointer::Implementation::gather_boxes_once() {
+  if (!boxes_) boxes_ = gather_boxes(comm_, fields_, values_);
+}
+
+// --- restore ---------------------------------------------------------------------------------
+
+/// The same verdict on every rank, since every rank has the same record and the same registrations.
+void Checkpointer::Implementation::refuse_foreign(const EpochRecord& record) const {
+  std::string why;
+  if (record.program != options_.program) {
+    why =
+        "it was written by program '" + record.program + "' and this is '" + options_.program + "'";
+  } else if (record.identity != options_.identity) {
+    why = "it was written with '" + record.identity + "' and this run has '" + options_.identity +
+          "'";
+  } else {
+    why = mismatch(record, fields_, values_);
+  }
+  if (why.empty()) return;
+  Error error(Errc::bad_data,
+              "epoch " + std::to_string(record.epoch) + " in " + options_.directory.string() +
+                  " belongs to another run: " + why +
+                  "; choose another checkpoint directory, or the former parameters");
+  error.mark_agreed();
+  throw error;
+}
+
+/// Verifies and reads; throws what this rank alone may see.
+void Checkpointer::Implementation::load(const EpochRecord& record) {
+  const auto path = options_.directory / record.data_file;
+  before_restore_open.check("open " + path.string());
+  const File file(path, O_RDONLY);
+  if (comm_.is_root()) verify_structure(file, record);
+  for (std::size_t f = 0; f < fields_.size(); ++f) {
+    const auto target = memory_of(fields_[f]);
+    before_restore_read.check("read " + path.string());
+    for (const auto& part : record.fields[f].parts)
+      read_overlap(file, record.fields[f], part, target);
+  }
+  for (std::size_t v = 0; v < values_.size(); ++v) {
+    std::memcpy(values_[v].data, record.values[v].bytes.data(), record.values[v].bytes.size());
+  }
+}
+
+std::optional<std::uint64_t> Checkpointer::Implementation::restore() {
+  if (!is_on()) return std::nullopt;
+  const trace::Span span("ckpt.restore");
+  gather_boxes_once();
+  auto candidates =
+      together(comm_, [&] { return store_ ? store_->find() : std::vector<FoundEpoch>{}; });
+  const auto found = bcast(comm_, candidates.size());
+  candidates.resize(found);
+  std::string problems;
+  for (auto& candidate : candidates) {
+    bcast(comm_, candidate.text);
+    bcast(comm_, candidate.problem);
+    if (candidate.problem.empty()) {
+      const auto record =
+          parse_record(candidate.text);  // verified on rank 0, and the same text everywhere
+      refuse_foreign(record);
+      try {
+        together(comm_, [&] { load(record); });
+        job_ = record.job;
+        epoch_ = record.epoch;
+        saved_step_ = record.step;
+        if (comm_.is_root())
+          trace::instant("epoch.restored", static_cast<std::int64_t>(record.epoch));
+        return record.step;
+      } catch (const Error& error) {
+        if (error.code() == Errc::permission || error.code() == Errc::internal) throw;
+        candidate.problem = error.what();
+      }
+    }
+    warn("epoch " + std::to_string(candidate.epoch) +
+         " is not usable, trying an older one: " + candidate.problem);
+    problems += (problems.empty() ? "" : "; ") + candidate.problem;
+  }
+  if (candidates.empty()) return std::nullopt;
+  Error error(Errc::bad_data, "no epoch in " + options_.directory.string() + " can be restored: " +
+                                  problems + "; move the directory away to begin from the start");
+  error.mark_agreed();
+  throw error;
+}
+
+// --- save ------------------------------------------------------------------------------------
+
+bool Checkpointer::Implementation::due(std::uint64_t step) {
+  stop_signal_ = agreed_stop_signal(comm_);
+  if (!is_on() || saved_step_ == step) return false;
+  return stop_signal_ != 0 || (options_.every != 0 && step % options_.every == 0);
+}
+
+/// Rank 0 makes the file; every rank learns its name and the datasets' offsets. Returns the epoch's
+/// number.
+std::uint64_t Checkpointer::Implementation::lay_out(std::uint64_t step) {
+  together(comm_, [&] {
+    at_save.check("save an epoch");
+    if (!store_) return;
+    store_->remove_strays();
+    const auto epoch = store_->next_epoch();
+    std::vector<DatasetPlan> plans;
+    for (const auto& field : fields_) {
+      plans.push_back({field.name, field.type, field.block.global, field.attributes});
+    }
+    const std::vector<Attribute> about{{"cairn_program", options_.program},
+                                       {"cairn_epoch", static_cast<std::int64_t>(epoch)},
+                                       {"cairn_step", static_cast<std::int64_t>(step)}};
+    const auto path = store_->temporary_data_path(epoch);
+    next_ = {};
+    next_.epoch = epoch;
+    try {
+      const auto layout = create_data_file(path, plans, about);
+      next_.data_bytes = layout.size_bytes;
+      next_.structure = layout.structure;
+      offsets_bytes_ = layout.dataset_offsets_bytes;
+      after_layout.check("lay out " + path.string());
+    } catch (...) {
+      store_->discard(epoch);
+      throw;
+    }
+    data_path_ = path.string();
+    next_.step = step;
+    next_.data_file = store_->data_path(epoch).filename().string();
+  });
+  offsets_bytes_.resize(fields_.size());
+  bcast(comm_, std::span<std::uint64_t>(offsets_bytes_));
+  bcast(comm_, data_path_);
+  return bcast(comm_, next_.epoch);
+}
+
+/// Every rank writes its blocks and makes them durable. Returns this rank's digests.
+std::vector<std::uint32_t> Checkpointer::Implementation::write_parts() {
+  before_data_open.check("open " + data_path_);
+  File file(data_path_, O_WRONLY);
+  std::vector<std::uint32_t> crcs;
+  {
+    const trace::Span span("ckpt.write");
+    for (std::size_t f = 0; f < fields_.size(); ++f) {
+      const auto written = write_block(file, offsets_bytes_[f], memory_of(fields_[f]),
+                                       [&] { before_data_write.check("write " + data_path_); });
+      crcs.insert(crcs.end(), written.begin(), written.end());
+    }
+  }
+  const trace::Span span("ckpt.sync");
+  before_data_sync.check("fdatasync " + data_path_);
+  file.sync();
+  file.close();
+  after_data_sync.check("fdatasync " + data_path_);
+  return crcs;
+}
+
+/// Rank 0 completes the record, publishes it, and only then retires older epochs.
+void Checkpointer::Implementation::commit(std::vector<std::vector<PartRecord>> parts) {
+  const trace::Span span("ckpt.commit");
+  next_.job = job_.empty() ? random_job_id() : job_;
+  next_.program = options_.program;
+  next_.identity = options_.identity;
+  next_.launch = launch_number();
+  next_.ranks = comm_.size();
+  next_.parent = epoch_;
+  for (std::size_t f = 0; f < fields_.size(); ++f) {
+    const auto& field = fields_[f];
+    next_.fields.push_back(
+        {field.name, field.type, field.block.global, offsets_bytes_[f], std::move(parts[f])});
+  }
+  for (const auto& value : values_) {
+    next_.values.push_back({value.name, value.type,
+                            std::vector<std::byte>(value.data, value.data + size_of(value.type))});
+  }
+  store_->publish(next_);
+  job_ = next_.job;
+  trace::instant("epoch.committed", static_cast<std::int64_t>(next_.epoch));
+}
+
+void Checkpointer::Implementation::save(std::uint64_t step) {
+  if (!is_on()) return;
+  const trace::Span span("ckpt.save", static_cast<std::int64_t>(step));
+  trace::flush();
+  gather_boxes_once();
+  const auto epoch = lay_out(step);
+  try {
+    const auto crcs = together(comm_, [&] { return write_parts(); });
+    auto parts = gather_parts(comm_, fields_, *boxes_, crcs);
+    together(comm_, [&] {
+      if (store_) commit(std::move(parts));
+    });
+  } catch (const Error&) {
+    if (store_) store_->discard(epoch);
+    throw;
+  }
+  epoch_ = epoch;
+  saved_step_ = step;
+  together(comm_, [&] { after_commit.check("end the save of an epoch"); });
+  if (!store_) return;
+  if (const auto problem = detail::error_of([&] { store_->retire(options_.keep); })) {
+    warn(std::string("an old epoch could not be removed: ") + problem->what());
+  }
+}
+
+// --- the interface ---------------------------------------------------------------------------
+
+Checkpointer::Checkpointer(MPI_Comm comm, Options options)
+    : implementation_(std::make_unique<Implementation>(comm, std::move(options))) {}
+Checkpointer::Checkpointer(const Communicator& comm, Options options)
+    : Checkpointer(comm.native(), std::move(options)) {}
+Checkpointer::Checkpointer(Checkpointer&&) noexcept = default;
+Checkpointer::~Checkpointer() = default;
+
+void Checkpointer::add_field(std::string name, ScalarType type, std::function<Bytes()> storage,
+                             Block block, std::vector<Attribute> attributes) {
+  implementation_->add(RegisteredField{std::move(name), type, std::move(block),
+                                       std::move(attributes), [storage = std::move(storage)] {
+                                         const auto bytes = storage();
+                                         return std::span(bytes.data, bytes.size);
+                                       }});
+}
+
+void Checkpointer::add_value(std::string name, ScalarType type, std::byte* data) {
+  implementation_->add(RegisteredValue{std::move(name), type, data});
+}
+
+std::optional<std::uint64_t> Checkpointer::restore() { return implementation_->restore(); }
+bool Checkpointer::due(std::uint64_t step) { return implementation_->due(step); }
+void Checkpointer::save(std::uint64_t step) { implementation_->save(step); }
+int Checkpointer::stop_signal() const noexcept { return implementation_->stop_signal(); }
+std::optional<std::uint64_t> Checkpointer::epoch() const noexcept {
+  return implementation_->epoch();
+}
+
+}  // namespace cairn::ckpt

@@ -1,0 +1,225 @@
+#include "data_file.hpp"
+
+#include <fcntl.h>
+#include <isa-l/crc.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "cairn/core/error.hpp"
+#include "hdf5_handle.hpp"
+
+namespace cairn::ckpt {
+
+std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc) {
+  // ISA-L takes a non-const pointer and an int length. Its function is the bare register update, so
+  // the usual inversions before and after are ours: the result is the CRC-32C of iSCSI, RFC 3720.
+  crc = ~crc;
+  while (!bytes.empty()) {
+    const auto length = std::min<std::size_t>(bytes.size(), std::size_t{1} << 30);
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-*)
+    auto* data = const_cast<unsigned char*>(reinterpret_cast<const unsigned char*>(bytes.data()));
+    crc = crc32_iscsi(data, static_cast<int>(length), crc);
+    bytes = bytes.subspan(length);
+  }
+  return ~crc;
+}
+
+namespace {
+
+/// Remembers the innermost message of HDF5's error stack.
+herr_t note_message(unsigned /*depth*/, const H5E_error2_t* error, void* message) {
+  if (error->desc != nullptr) *static_cast<std::string*>(message) = error->desc;
+  return 0;
+}
+
+}  // namespace
+
+void throw_hdf5(std::string_view what) {
+  std::string message;
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, note_message, &message);
+  std::string innermost;
+  H5Ewalk2(
+      H5E_DEFAULT, H5E_WALK_DOWNWARD,
+      [](unsigned, const H5E_error2_t* error, void* text) -> herr_t {
+        if (error->desc != nullptr) *static_cast<std::string*>(text) = error->desc;
+        return 0;
+      },
+      &innermost);
+  throw Error(Errc::input_output,
+              std::string(what) + ": HDF5: " + (innermost.empty() ? message : innermost));
+}
+
+namespace {
+
+hid_t native_type(ScalarType type) {
+  switch (type) {
+    case ScalarType::int8:
+      return H5T_STD_I8LE;
+    case ScalarType::int16:
+      return H5T_STD_I16LE;
+    case ScalarType::int32:
+      return H5T_STD_I32LE;
+    case ScalarType::int64:
+      return H5T_STD_I64LE;
+    case ScalarType::uint8:
+      return H5T_STD_U8LE;
+    case ScalarType::uint16:
+      return H5T_STD_U16LE;
+    case ScalarType::uint32:
+      return H5T_STD_U32LE;
+    case ScalarType::uint64:
+      return H5T_STD_U64LE;
+    case ScalarType::float32:
+    case ScalarType::complex64:
+      return H5T_IEEE_F32LE;
+    case ScalarType::float64:
+    case ScalarType::complex128:
+      return H5T_IEEE_F64LE;
+  }
+  throw Error(Errc::internal, "unknown element type");
+}
+
+Hdf5Handle hdf5_type(ScalarType type) {
+  if (type != ScalarType::complex64 && type != ScalarType::complex128) {
+    return {H5Tcopy(native_type(type)), "H5Tcopy"};
+  }
+  const auto half = size_of(type) / 2;
+  Hdf5Handle compound(H5Tcreate(H5T_COMPOUND, 2 * half), "H5Tcreate");
+  check_hdf5(H5Tinsert(compound.get(), "r", 0, native_type(type)), "H5Tinsert");
+  check_hdf5(H5Tinsert(compound.get(), "i", half, native_type(type)), "H5Tinsert");
+  return compound;
+}
+
+void write_attribute(hid_t object, const Attribute& attribute) {
+  const Hdf5Handle space(H5Screate(H5S_SCALAR), "H5Screate");
+  const auto write = [&](hid_t type, const void* value) {
+    const Hdf5Handle handle(
+        H5Acreate2(object, attribute.name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT),
+        "H5Acreate " + attribute.name);
+    check_hdf5(H5Awrite(handle.get(), type, value), "H5Awrite " + attribute.name);
+  };
+  if (const auto* number = std::get_if<double>(&attribute.value)) {
+    write(H5T_IEEE_F64LE, number);
+  } else if (const auto* integer = std::get_if<std::int64_t>(&attribute.value)) {
+    write(H5T_STD_I64LE, integer);
+  } else {
+    const auto& text = std::get<std::string>(attribute.value);
+    const Hdf5Handle type(H5Tcopy(H5T_C_S1), "H5Tcopy");
+    check_hdf5(H5Tset_size(type.get(), text.size() + 1), "H5Tset_size");
+    check_hdf5(H5Tset_cset(type.get(), H5T_CSET_UTF8), "H5Tset_cset");
+    write(type.get(), text.c_str());
+  }
+}
+
+constexpr hsize_t alignment_bytes = hsize_t{1} << 20;
+
+Hdf5Handle create_file(const std::filesystem::path& path) {
+  const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), "H5Pcreate");
+  check_hdf5(H5Pset_alignment(access.get(), alignment_bytes, alignment_bytes), "H5Pset_alignment");
+#if H5_VERSION_GE(1, 10, 7)
+  // Locking fails on many parallel file systems; the directory's own lock keeps others out.
+  check_hdf5(H5Pset_file_locking(access.get(), false, true), "H5Pset_file_locking");
+#endif
+  return {H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()),
+          "create " + path.string()};
+}
+
+/// Makes one contiguous dataset with early allocation and returns its offset in the file.
+std::uint64_t create_dataset(hid_t file, const DatasetPlan& plan) {
+  const std::vector<hsize_t> extents(plan.global.begin(), plan.global.end());
+  const Hdf5Handle space(
+      H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr),
+      "H5Screate_simple");
+  const Hdf5Handle creation(H5Pcreate(H5P_DATASET_CREATE), "H5Pcreate");
+  check_hdf5(H5Pset_layout(creation.get(), H5D_CONTIGUOUS), "H5Pset_layout");
+  check_hdf5(H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY), "H5Pset_alloc_time");
+  check_hdf5(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), "H5Pset_fill_time");
+  check_hdf5(H5Pset_obj_track_times(creation.get(), false), "H5Pset_obj_track_times");
+  const Hdf5Handle links(H5Pcreate(H5P_LINK_CREATE), "H5Pcreate");
+  check_hdf5(H5Pset_create_intermediate_group(links.get(), 1), "H5Pset_create_intermediate_group");
+  const auto type = hdf5_type(plan.type);
+  const Hdf5Handle dataset(H5Dcreate2(file, plan.name.c_str(), type.get(), space.get(), links.get(),
+                                      creation.get(), H5P_DEFAULT),
+                           "create dataset '" + plan.name + "'");
+  for (const auto& attribute : plan.attributes) write_attribute(dataset.get(), attribute);
+  if (volume(plan.global) == 0) return 0;
+  const haddr_t offset = H5Dget_offset(dataset.get());
+  if (offset == HADDR_UNDEF) throw_hdf5("allocate dataset '" + plan.name + "'");
+  return offset;
+}
+
+/// The ranges of the file that no dataset covers, with their digests.
+std::vector<StructureRecord> structure_of(const File& file, std::span<const DatasetPlan> datasets,
+                                          const DataFileLayout& layout) {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> taken;  // [first, last)
+  for (std::size_t i = 0; i < datasets.size(); ++i) {
+    const std::uint64_t length = volume(datasets[i].global) * size_of(datasets[i].type);
+    const auto first = layout.dataset_offsets_bytes[i];
+    if (length > 0) taken.emplace_back(first, first + length);
+  }
+  std::sort(taken.begin(), taken.end());
+  taken.emplace_back(layout.size_bytes, layout.size_bytes);
+
+  std::vector<StructureRecord> structure;
+  std::uint64_t first = 0;
+  for (const auto& [begin, end] : taken) {
+    if (begin > first) structure.push_back({first, begin - first, 0});
+    first = end;
+  }
+  for (auto& range : structure) {
+    std::vector<std::byte> bytes(
+        range.length_bytes);  // at most a gap of alignment_bytes, and HDF5's headers
+    file.read_at(bytes, range.offset_bytes);
+    range.crc = crc32c(bytes);
+  }
+  return structure;
+}
+
+}  // namespace
+
+DataFileLayout create_data_file(const std::filesystem::path& path,
+                                std::span<const DatasetPlan> datasets,
+                                std::span<const Attribute> root_attributes) {
+  const Hdf5ErrorsAsExceptions quiet;
+  // HDF5 hides the errno, so open the file ourselves first: "Permission denied" beats "unable to
+  // create file".
+  File(path, O_RDWR | O_CREAT | O_TRUNC).close();
+  DataFileLayout layout;
+  {
+    auto file = create_file(path);
+    for (const auto& attribute : root_attributes) write_attribute(file.get(), attribute);
+    for (const auto& plan : datasets) {
+      layout.dataset_offsets_bytes.push_back(create_dataset(file.get(), plan));
+    }
+    check_hdf5(H5Fclose(file.release()), "close " + path.string());
+  }
+  File file(path, O_RDWR);
+  layout.size_bytes = file.size_bytes();
+  file.reserve(layout.size_bytes);
+  layout.structure = structure_of(file, datasets, layout);
+  file.close();
+  return layout;
+}
+
+void verify_structure(const File& file, const EpochRecord& record) {
+  if (file.size_bytes() != record.data_bytes) {
+    throw Error(Errc::bad_data, file.path().string() + " has " + std::to_string(file.size_bytes()) +
+                                    " bytes instead of " + std::to_string(record.data_bytes));
+  }
+  for (const auto& range : record.structure) {
+    if (range.length_bytes > record.data_bytes)
+      throw Error(Errc::bad_data, "the record is inconsistent");
+    std::vector<std::byte> bytes(range.length_bytes);
+    file.read_at(bytes, range.offset_bytes);
+    if (crc32c(bytes) != range.crc) {
+      throw Error(Errc::bad_data, file.path().string() +
+                                      " is damaged in its HDF5 structure, bytes " +
+                                      std::to_string(range.offset_bytes) + " to " +
+                                      std::to_string(range.offset_bytes + range.length_bytes - 1));
+    }
+  }
+}
+
+}  // namespace cairn::ckpt

@@ -1,0 +1,46 @@
+/// The data file of an epoch: an ordinary HDF5 file, laid out by one rank, its bytes written by
+/// all.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cairn/ckpt/attribute.hpp"
+#include "cairn/core/file.hpp"
+#include "record.hpp"
+
+namespace cairn::ckpt {
+
+/// A dataset to make room for.
+struct DatasetPlan {
+  std::string name;
+  ScalarType type = ScalarType::float64;
+  Shape global;
+  std::vector<Attribute> attributes;
+};
+
+/// Where things came to lie.
+struct DataFileLayout {
+  std::uint64_t size_bytes = 0;
+  std::vector<std::uint64_t> dataset_offsets_bytes;  ///< one per plan; 0 for an empty dataset
+  std::vector<StructureRecord> structure;
+};
+
+/// Makes an HDF5 file with contiguous datasets whose space is allocated and reserved on disk but
+/// not written. Local, serial HDF5. Needs libhdf5's default file driver; no MPI-IO.
+/// @throws Error{Errc::input_output, permission, …} when the file cannot be made, also when the
+/// disk is full
+DataFileLayout create_data_file(const std::filesystem::path& path,
+                                std::span<const DatasetPlan> datasets,
+                                std::span<const Attribute> root_attributes);
+
+/// CRC-32C (Castagnoli) of `bytes`, continued from `crc`.
+[[nodiscard]] std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc = 0);
+
+/// Checks the structure of the file against the record. @throws Error{Errc::bad_data, …}
+void verify_structure(const File& file, const EpochRecord& record);
+
+}  // namespace cairn::ckpt

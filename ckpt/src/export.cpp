@@ -1,0 +1,46 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "cairn/ckpt/checkpointer.hpp"
+#include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/collective.hpp"
+#include "cairn/core/file.hpp"
+#include "data_file.hpp"
+#include "transfer.hpp"
+
+namespace cairn::ckpt {
+
+void export_hdf5(const Communicator& comm, const std::filesystem::path& path,
+                 const std::string& name, std::span<const double> storage, const Block& block,
+                 const std::vector<Attribute>& attributes) {
+  auto temporary = path;
+  temporary += ".tmp";
+  try {
+    const auto laid_out = together(comm, [&]() -> std::uint64_t {
+      expects(storage.size() == memory_volume(block),
+              "storage of the size of the block with ghosts");
+      if (!comm.is_root()) return 0;
+      const std::vector<DatasetPlan> plan{{name, ScalarType::float64, block.global, attributes}};
+      return create_data_file(temporary, plan, {}).dataset_offsets_bytes.front();
+    });
+    const auto offset_bytes = bcast(comm, laid_out);
+    together(comm, [&] {
+      File file(temporary, O_WRONLY);
+      // write_block() reads only; the type is shared with restoring.
+      auto* data = reinterpret_cast<std::byte*>(const_cast<double*>(storage.data()));
+      (void)write_block(file, offset_bytes, {data, sizeof(double), &block}, [] {});
+      file.sync();
+      file.close();
+    });
+    together(comm, [&] {
+      if (!comm.is_root()) return;
+      rename_file(temporary, path);
+      sync_directory(path.parent_path());
+    });
+  } catch (const Error&) {
+    if (comm.is_root()) ::unlink(temporary.c_str());
+    throw;
+  }
+}
+
+}  // namespace cairn::ckpt

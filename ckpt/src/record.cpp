@@ -1,0 +1,212 @@
+#include "record.hpp"
+
+#include <xxhash.h>
+
+#include <charconv>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "cairn/core/error.hpp"
+
+namespace cairn::ckpt {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view magic = "cairn-epoch-record 1 ";
+
+[[noreturn]] void damaged(const std::string& what) { throw Error(Errc::bad_data, what); }
+
+std::string digest_of(std::string_view text) {
+  const auto digest = XXH3_128bits(text.data(), text.size());
+  char hex[33];
+  std::snprintf(hex, sizeof hex, "%016llx%016llx", static_cast<unsigned long long>(digest.high64),
+                static_cast<unsigned long long>(digest.low64));
+  return hex;
+}
+
+// --- hexadecimal strings of bytes and of CRCs -----------------------------------------------
+
+constexpr char hex_digits[] = "0123456789abcdef";
+
+std::string to_hex(std::span<const std::byte> bytes) {
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const auto byte : bytes) {
+    text += hex_digits[std::to_integer<unsigned>(byte) >> 4];
+    text += hex_digits[std::to_integer<unsigned>(byte) & 15];
+  }
+  return text;
+}
+
+template <typename Number>
+Number from_hex(std::string_view digits) {
+  Number number{};
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), number, 16);
+  if (error != std::errc{} || end != digits.data() + digits.size()) {
+    damaged("'" + std::string(digits) + "' is not hexadecimal");
+  }
+  return number;
+}
+
+std::vector<std::byte> bytes_from_hex(std::string_view text) {
+  std::vector<std::byte> bytes;
+  for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
+    bytes.push_back(static_cast<std::byte>(from_hex<unsigned char>(text.substr(i, 2))));
+  }
+  return bytes;
+}
+
+std::string crcs_to_hex(const std::vector<std::uint32_t>& crcs) {
+  std::string text;
+  text.reserve(8 * crcs.size());
+  for (const auto crc : crcs) {
+    char hex[9];
+    std::snprintf(hex, sizeof hex, "%08x", crc);
+    text += hex;
+  }
+  return text;
+}
+
+std::vector<std::uint32_t> crcs_from_hex(std::string_view text) {
+  std::vector<std::uint32_t> crcs;
+  for (std::size_t i = 0; i + 7 < text.size(); i += 8) {
+    crcs.push_back(from_hex<std::uint32_t>(text.substr(i, 8)));
+  }
+  return crcs;
+}
+
+// --- JSON ------------------------------------------------------------------------------------
+
+json part_json(const PartRecord& part) {
+  return {{"offset", part.box.offset},
+          {"count", part.box.count},
+          {"crc32c", crcs_to_hex(part.piece_crcs)}};
+}
+
+json field_json(const FieldRecord& field) {
+  json parts = json::array();
+  for (const auto& part : field.parts) parts.push_back(part_json(part));
+  return {{"name", field.name},
+          {"type", name_of(field.type)},
+          {"shape", field.global},
+          {"offset_bytes", field.offset_bytes},
+          {"parts", std::move(parts)}};
+}
+
+json record_json(const EpochRecord& record) {
+  json values = json::array();
+  for (const auto& value : record.values) {
+    values.push_back(
+        {{"name", value.name}, {"type", name_of(value.type)}, {"bytes", to_hex(value.bytes)}});
+  }
+  json structure = json::array();
+  for (const auto& range : record.structure) {
+    structure.push_back({{"offset_bytes", range.offset_bytes},
+                         {"length_bytes", range.length_bytes},
+                         {"crc32c", crcs_to_hex({range.crc})}});
+  }
+  json fields = json::array();
+  for (const auto& field : record.fields) fields.push_back(field_json(field));
+  return {{"job", record.job},
+          {"program", record.program},
+          {"identity", record.identity},
+          {"epoch", record.epoch},
+          {"step", record.step},
+          {"launch", record.launch},
+          {"ranks", record.ranks},
+          {"parent", record.parent ? json(*record.parent) : json()},
+          {"data_file", record.data_file},
+          {"data_bytes", record.data_bytes},
+          {"piece_bytes", piece_bytes},
+          {"structure", std::move(structure)},
+          {"values", std::move(values)},
+          {"fields", std::move(fields)}};
+}
+
+void check_part(const FieldRecord& field, const PartRecord& part) {
+  const auto axes = field.global.size();
+  bool sound = part.box.offset.size() == axes && part.box.count.size() == axes;
+  for (std::size_t axis = 0; sound && axis < axes; ++axis) {
+    sound = part.box.offset[axis] <= field.global[axis] &&
+            part.box.count[axis] <= field.global[axis] - part.box.offset[axis];
+  }
+  if (!sound) damaged("field '" + field.name + "' has a part outside its shape");
+  if (part.piece_crcs.size() != piece_count(volume(part.box.count), size_of(field.type))) {
+    damaged("field '" + field.name + "' has a part with a wrong number of digests");
+  }
+}
+
+FieldRecord field_from(const json& entry) {
+  FieldRecord field;
+  field.name = entry.at("name");
+  field.type = scalar_type_named(entry.at("type").get<std::string>());
+  field.global = entry.at("shape").get<Shape>();
+  field.offset_bytes = entry.at("offset_bytes");
+  for (const auto& each : entry.at("parts")) {
+    field.parts.push_back({{each.at("offset").get<Shape>(), each.at("count").get<Shape>()},
+                           crcs_from_hex(each.at("crc32c").get<std::string>())});
+    check_part(field, field.parts.back());
+  }
+  std::size_t covered = 0;
+  for (const auto& part : field.parts) covered += volume(part.box.count);
+  if (covered != volume(field.global))
+    damaged("the parts of field '" + field.name + "' do not cover it");
+  return field;
+}
+
+EpochRecord record_from(const json& root) {
+  EpochRecord record;
+  record.job = root.at("job");
+  record.program = root.at("program");
+  record.identity = root.at("identity");
+  record.epoch = root.at("epoch");
+  record.step = root.at("step");
+  record.launch = root.at("launch");
+  record.ranks = root.at("ranks");
+  if (!root.at("parent").is_null()) record.parent = root.at("parent").get<std::uint64_t>();
+  record.data_file = root.at("data_file");
+  if (record.data_file.find('/') != std::string::npos)
+    damaged("its data file lies in another directory");
+  record.data_bytes = root.at("data_bytes");
+  if (root.at("piece_bytes") != piece_bytes) damaged("it has pieces of another size");
+  for (const auto& each : root.at("structure")) {
+    record.structure.push_back({each.at("offset_bytes"), each.at("length_bytes"),
+                                from_hex<std::uint32_t>(each.at("crc32c").get<std::string>())});
+  }
+  for (const auto& each : root.at("values")) {
+    record.values.push_back({each.at("name"), scalar_type_named(each.at("type").get<std::string>()),
+                             bytes_from_hex(each.at("bytes").get<std::string>())});
+  }
+  for (const auto& each : root.at("fields")) record.fields.push_back(field_from(each));
+  return record;
+}
+
+}  // namespace
+
+std::string record_text(const EpochRecord& record) {
+  const auto body = record_json(record).dump(1) + "\n";
+  return std::string(magic) + "xxh3-128=" + digest_of(body) + "\n" + body;
+}
+
+EpochRecord parse_record(std::string_view text) {
+  if (!text.starts_with(magic)) {
+    damaged(text.starts_with("cairn-epoch-record ")
+                ? "it has a version that this program does not know; use a newer one"
+                : "it is not an epoch record");
+  }
+  const auto line_end = text.find('\n');
+  if (line_end == std::string_view::npos) damaged("it is truncated");
+  const auto head = text.substr(magic.size(), line_end - magic.size());
+  const auto body = text.substr(line_end + 1);
+  if (head != "xxh3-128=" + digest_of(body)) damaged("its digest does not fit its contents");
+  try {
+    return record_from(json::parse(body));
+  } catch (const json::exception& error) {
+    damaged(std::string("it is malformed: ") + error.what());
+  }
+}
+
+}  // namespace cairn::ckpt

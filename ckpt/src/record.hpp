@@ -1,0 +1,77 @@
+/// The epoch record: what makes a data file an epoch. FORMAT.md describes its bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/ckpt/scalar_type.hpp"
+#include "geometry.hpp"
+
+namespace cairn::ckpt {
+
+/// The digest of a field is taken piece by piece: this many bytes of a part in box order, the last
+/// one shorter.
+inline constexpr std::size_t piece_bytes = std::size_t{1} << 20;
+
+/// Pieces of a part of `elements` elements. (All element sizes divide piece_bytes.)
+[[nodiscard]] constexpr std::size_t piece_count(std::size_t elements, std::size_t element_bytes) {
+  return (elements * element_bytes + piece_bytes - 1) / piece_bytes;
+}
+
+/// What one rank wrote of a field.
+struct PartRecord {
+  Box box;
+  std::vector<std::uint32_t> piece_crcs;
+};
+
+struct FieldRecord {
+  std::string name;
+  ScalarType type = ScalarType::float64;
+  Shape global;
+  std::uint64_t offset_bytes = 0;  ///< of the dataset's first element in the data file
+  std::vector<PartRecord> parts;   ///< they tile the global array
+};
+
+struct ValueRecord {
+  std::string name;
+  ScalarType type = ScalarType::float64;
+  std::vector<std::byte> bytes;
+};
+
+/// Bytes of the data file that belong to no field: HDF5's own structure.
+struct StructureRecord {
+  std::uint64_t offset_bytes = 0;
+  std::uint64_t length_bytes = 0;
+  std::uint32_t crc = 0;
+};
+
+struct EpochRecord {
+  std::string job;       ///< random, the same for all epochs that descend from one first launch
+  std::string program;   ///< who wrote it
+  std::string identity;  ///< run parameters that a restart must share
+  std::uint64_t epoch = 0;
+  std::uint64_t step = 0;
+  int launch = 0;
+  int ranks = 0;
+  std::optional<std::uint64_t>
+      parent;             ///< the epoch that this launch was restarted from or committed before
+  std::string data_file;  ///< name beside the record
+  std::uint64_t data_bytes = 0;
+  std::vector<StructureRecord> structure;
+  std::vector<ValueRecord> values;
+  std::vector<FieldRecord> fields;
+};
+
+/// The record as the bytes of its file, its own digest included.
+[[nodiscard]] std::string record_text(const EpochRecord& record);
+
+/// Reads what record_text() wrote, after checking its digest, and checks that sizes and boxes make
+/// sense.
+/// @throws Error{Errc::bad_data} that says what is wrong with it; the caller adds which file it is
+[[nodiscard]] EpochRecord parse_record(std::string_view text);
+
+}  // namespace cairn::ckpt

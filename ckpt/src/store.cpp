@@ -1,0 +1,207 @@
+#include "store.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "cairn/core/error.hpp"
+#include "cairn/core/failpoint.hpp"
+
+namespace cairn::ckpt {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+Failpoint before_record_write{"ckpt.record.write"};
+Failpoint before_record_sync{"ckpt.record.sync"};
+Failpoint before_data_rename{"ckpt.publish.data"};
+Failpoint before_record_rename{"ckpt.publish.record"};
+Failpoint before_publish_sync{"ckpt.publish.sync"};
+Failpoint before_record_removal{"ckpt.retire.record"};
+Failpoint before_removal_sync{"ckpt.retire.sync"};
+Failpoint before_data_removal{"ckpt.retire.data"};
+
+constexpr std::string_view prefix = "epoch-";
+constexpr std::string_view data_suffix = ".h5";
+constexpr std::string_view record_suffix = ".record";
+constexpr std::string_view temporary_suffix = ".tmp";
+
+fs::path path_of(const fs::path& directory, std::uint64_t epoch, std::string_view suffix) {
+  char digits[24];
+  std::snprintf(digits, sizeof digits, "%010llu", static_cast<unsigned long long>(epoch));
+  return directory / (std::string(prefix) + digits + std::string(suffix));
+}
+
+/// The N of "epoch-N…"; nothing for names of other shape.
+std::optional<std::uint64_t> epoch_of(const fs::path& path) {
+  const auto name = path.filename().string();
+  if (!name.starts_with(prefix)) return std::nullopt;
+  std::uint64_t epoch = 0;
+  const char* first = name.data() + prefix.size();
+  const auto [end, error] = std::from_chars(first, name.data() + name.size(), epoch);
+  if (error != std::errc{} || end == first) return std::nullopt;
+  return epoch;
+}
+
+bool has_suffix(const fs::path& path, std::string_view suffix) {
+  return path.native().ends_with(suffix);
+}
+
+std::vector<fs::path> epoch_files(const fs::path& directory) {
+  std::error_code error;
+  std::vector<fs::path> files;
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (epoch_of(entry->path())) files.push_back(entry->path());
+  }
+  if (error) throw_errno(error.value(), "read checkpoint directory " + directory.string());
+  return files;
+}
+
+void remove_file(const fs::path& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw_errno(errno, "remove " + path.string());
+}
+
+void make_directory(const fs::path& directory) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error) throw_errno(error.value(), "create checkpoint directory " + directory.string());
+}
+
+/// Takes the directory's lock, giving a launch that is just dying some time to let go.
+File lock_directory(const fs::path& directory, double patience_seconds) {
+  File lock(directory / "lock", O_RDWR | O_CREAT);
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::duration<double>(patience_seconds);
+  while (::flock(lock.descriptor(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == ENOLCK || errno == EOPNOTSUPP) break;  // a file system without locks
+    if (errno != EWOULDBLOCK && errno != EINTR) throw_errno(errno, "lock " + lock.path().string());
+    if (std::chrono::steady_clock::now() > deadline) {
+      throw Error(
+          Errc::unavailable,
+          "checkpoint directory " + directory.string() +
+              " is in use by another running job; end that job or choose another directory");
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return lock;
+}
+
+}  // namespace
+
+EpochStore::EpochStore(const fs::path& directory, double lock_patience_seconds)
+    : directory_(directory) {
+  make_directory(directory_);
+  lock_.emplace(lock_directory(directory_, lock_patience_seconds));
+}
+
+fs::path EpochStore::data_path(std::uint64_t epoch) const {
+  return path_of(directory_, epoch, data_suffix);
+}
+
+fs::path EpochStore::temporary_data_path(std::uint64_t epoch) const {
+  return path_of(directory_, epoch, std::string(data_suffix) + std::string(temporary_suffix));
+}
+
+fs::path EpochStore::record_path(std::uint64_t epoch) const {
+  return path_of(directory_, epoch, record_suffix);
+}
+
+std::vector<FoundEpoch> EpochStore::find() const {
+  std::vector<FoundEpoch> found;
+  for (const auto& path : epoch_files(directory_)) {
+    if (!has_suffix(path, record_suffix)) continue;
+    FoundEpoch entry{*epoch_of(path), {}, {}};
+    try {
+      entry.text = read_file(path);
+      if (parse_record(entry.text).epoch != entry.epoch) {
+        throw Error(Errc::bad_data, "it is the record of another epoch");
+      }
+    } catch (const Error& error) {
+      entry.text.clear();
+      entry.problem = path.string() + ": " + error.what();
+    }
+    found.push_back(std::move(entry));
+  }
+  std::sort(found.begin(), found.end(),
+            [](const auto& a, const auto& b) { return a.epoch > b.epoch; });
+  return found;
+}
+
+std::uint64_t EpochStore::next_epoch() const {
+  std::uint64_t next = 1;
+  for (const auto& path : epoch_files(directory_)) next = std::max(next, *epoch_of(path) + 1);
+  return next;
+}
+
+void EpochStore::remove_strays() const {
+  for (const auto& path : epoch_files(directory_)) {
+    const bool is_temporary = has_suffix(path, temporary_suffix);
+    const bool is_orphan =
+        has_suffix(path, data_suffix) && !fs::exists(record_path(*epoch_of(path)));
+    if (is_temporary || is_orphan) remove_file(path);
+  }
+}
+
+void EpochStore::publish(const EpochRecord& record) const {
+  const auto path = record_path(record.epoch);
+  const auto text = record_text(record);
+  auto temporary = path;
+  temporary += temporary_suffix;
+  {
+    File file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    before_record_write.check("write " + temporary.string());
+    file.write(std::as_bytes(std::span(text)));
+    before_record_sync.check("fdatasync " + temporary.string());
+    file.sync();
+    file.close();
+  }
+  before_data_rename.check("rename " + temporary_data_path(record.epoch).string());
+  rename_file(temporary_data_path(record.epoch), data_path(record.epoch));
+  before_record_rename.check("rename " + temporary.string());
+  rename_file(temporary, path);
+  before_publish_sync.check("fsync " + directory_.string());
+  sync_directory(directory_);
+}
+
+void EpochStore::retire(int keep) const {
+  std::uint64_t oldest_kept = 0;
+  for (const auto& entry : find()) {
+    if (entry.problem.empty() && --keep == 0) oldest_kept = entry.epoch;
+  }
+  // A data file without its record is an orphan that nobody trusts; a record without its data would
+  // be a lie. So the records go first, durably.
+  std::vector<std::uint64_t> retired;
+  for (const auto& path : epoch_files(directory_)) {
+    const auto epoch = *epoch_of(path);
+    if (epoch >= oldest_kept || !has_suffix(path, record_suffix)) continue;
+    before_record_removal.check("remove " + path.string());
+    remove_file(path);
+    retired.push_back(epoch);
+  }
+  if (retired.empty()) return;
+  before_removal_sync.check("fsync " + directory_.string());
+  sync_directory(directory_);
+  for (const auto epoch : retired) {
+    before_data_removal.check("remove " + data_path(epoch).string());
+    remove_file(data_path(epoch));
+  }
+}
+
+void EpochStore::discard(std::uint64_t epoch) const noexcept {
+  auto temporary_record = record_path(epoch);
+  temporary_record += temporary_suffix;
+  ::unlink(temporary_record.c_str());
+  ::unlink(temporary_data_path(epoch).c_str());
+  if (::access(record_path(epoch).c_str(), F_OK) != 0) ::unlink(data_path(epoch).c_str());
+}
+
+}  // namespace cairn::ckpt

@@ -1,0 +1,167 @@
+#include "transfer.hpp"
+
+#include <fcntl.h>
+
+#include <cstring>
+
+#include "cairn/core/error.hpp"
+#include "data_file.hpp"
+
+namespace cairn::ckpt {
+
+namespace {
+
+/// The block's interior inside its allocation with ghosts.
+BoxInArray interior_in_memory(const Block& block) {
+  Shape extents;
+  Box interior;
+  for (const auto count : block.count) {
+    extents.push_back(count + 2 * block.ghosts);
+    interior.offset.push_back(block.ghosts);
+    interior.count.push_back(count);
+  }
+  return {std::move(extents), std::move(interior)};
+}
+
+/// Starts writing back what stands behind the writer, so that the final sync has less to do. A
+/// hint: errors show there.
+void start_write_back(const File& file, std::uint64_t offset_bytes, std::uint64_t length_bytes) {
+  ::sync_file_range(file.descriptor(), static_cast<off_t>(offset_bytes),
+                    static_cast<off_t>(length_bytes), SYNC_FILE_RANGE_WRITE);
+}
+
+/// Gathers elements [first, last) of the block in box order; no copy where they are consecutive in
+/// memory.
+std::span<const std::byte> gather_piece(const BlockInMemory& source, const BoxInArray& memory,
+                                        std::size_t first, std::size_t last,
+                                        std::span<std::byte> staging) {
+  const auto size = source.element_bytes;
+  const auto bytes = (last - first) * size;
+  if (last - first <= memory.run_length() - first % memory.run_length()) {
+    return {source.data + memory.position(first) * size, bytes};
+  }
+  memory.for_each_run(first, last,
+                      [&](std::size_t in_memory, std::size_t index, std::size_t length) {
+                        std::memcpy(staging.data() + (index - first) * size,
+                                    source.data + in_memory * size, length * size);
+                      });
+  return staging.first(bytes);
+}
+
+}  // namespace
+
+std::vector<std::uint32_t> write_block(File& file, std::uint64_t offset_bytes,
+                                       const BlockInMemory& source,
+                                       const std::function<void()>& before_piece) {
+  const auto& block = *source.block;
+  const auto size = source.element_bytes;
+  const auto elements = volume(block.count);
+  std::vector<std::uint32_t> crcs;
+  if (elements == 0) return crcs;
+
+  const BoxInArray in_memory = interior_in_memory(block);
+  const BoxInArray in_file(block.global, {block.offset, block.count});
+  std::vector<std::byte> staging(std::min(piece_bytes, elements * size));
+  const auto piece = piece_bytes / size;
+  for (std::size_t first = 0; first < elements; first += piece) {
+    const auto last = std::min(first + piece, elements);
+    const auto bytes = gather_piece(source, in_memory, first, last, staging);
+    crcs.push_back(crc32c(bytes));
+    before_piece();
+    in_file.for_each_run(first, last,
+                         [&](std::size_t element, std::size_t index, std::size_t length) {
+                           file.write_at(bytes.subspan((index - first) * size, length * size),
+                                         offset_bytes + element * size);
+                         });
+    const auto begin = in_file.position(first);
+    const auto end = in_file.position(last - 1) + 1;
+    start_write_back(file, offset_bytes + begin * size, (end - begin) * size);
+  }
+  return crcs;
+}
+
+namespace {
+
+/// Copies what [first, last) of the part (in box order, bytes in `piece`) shares with the target.
+/// Rows of the shared box come in the part's order, so `row` goes through them once over all
+/// pieces.
+class OverlapCopier {
+ public:
+  OverlapCopier(const PartRecord& part, const Box& shared, const BlockInMemory& target)
+      : target_(target),
+        in_part_(part.box.count, relative(shared, part.box.offset, 0)),
+        in_memory_(memory_extents(*target.block),
+                   relative(shared, target.block->offset, target.block->ghosts)),
+        row_length_(shared.count.empty() ? 1 : shared.count.back()),
+        elements_(volume(shared.count)) {}
+
+  [[nodiscard]] bool done() const { return next_ == elements_; }
+  /// The part's index of the next element to copy.
+  [[nodiscard]] std::size_t position() const { return in_part_.position(next_); }
+
+  void copy_from(std::span<const std::byte> piece, std::size_t first, std::size_t last) {
+    const auto size = target_.element_bytes;
+    while (!done()) {
+      const auto at = position();
+      if (at >= last) return;
+      const auto length = std::min(row_length_ - next_ % row_length_, last - at);
+      std::memcpy(target_.data + in_memory_.position(next_) * size,
+                  piece.data() + (at - first) * size, length * size);
+      next_ += length;
+    }
+  }
+
+ private:
+  static Shape memory_extents(const Block& block) {
+    Shape extents;
+    for (const auto count : block.count) extents.push_back(count + 2 * block.ghosts);
+    return extents;
+  }
+  static Box relative(const Box& box, const Shape& origin, std::size_t inset) {
+    Box result = box;
+    for (std::size_t axis = 0; axis < origin.size(); ++axis) {
+      result.offset[axis] = box.offset[axis] - origin[axis] + inset;
+    }
+    return result;
+  }
+
+  const BlockInMemory& target_;
+  BoxInArray in_part_;
+  BoxInArray in_memory_;
+  std::size_t row_length_;
+  std::size_t elements_;
+  std::size_t next_ = 0;
+};
+
+}  // namespace
+
+void read_overlap(const File& file, const FieldRecord& field, const PartRecord& part,
+                  const BlockInMemory& target) {
+  const auto shared = intersection(part.box, {target.block->offset, target.block->count});
+  if (!shared) return;
+  const auto size = target.element_bytes;
+  const auto elements = volume(part.box.count);
+  const auto piece = piece_bytes / size;
+  const BoxInArray in_file(field.global, part.box);
+  std::vector<std::byte> staging(std::min(piece_bytes, elements * size));
+  OverlapCopier copier(part, *shared, target);
+  while (!copier.done()) {
+    const auto number = copier.position() / piece;
+    const auto first = number * piece;
+    const auto last = std::min(first + piece, elements);
+    const auto bytes = std::span(staging).first((last - first) * size);
+    in_file.for_each_run(first, last,
+                         [&](std::size_t element, std::size_t index, std::size_t length) {
+                           file.read_at(bytes.subspan((index - first) * size, length * size),
+                                        field.offset_bytes + element * size);
+                         });
+    if (crc32c(bytes) != part.piece_crcs[number]) {
+      throw Error(Errc::bad_data,
+                  file.path().string() + " is damaged in field '" + field.name + "', near byte " +
+                      std::to_string(field.offset_bytes + in_file.position(first) * size));
+    }
+    copier.copy_from(bytes, first, last);
+  }
+}
+
+}  // namespace cairn::ckpt

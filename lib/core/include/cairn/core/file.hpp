@@ -1,0 +1,63 @@
+/// Files whose every system call is checked, and writing that survives a power cut.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace cairn {
+
+/// Owns a file descriptor. All functions are local and throw Error with the path in the message.
+class File {
+ public:
+  /// open(2) with O_CLOEXEC added; a file that is made gets mode 0666 under the umask.
+  File(const std::filesystem::path& path, int flags);
+  ~File();
+  File(File&& other) noexcept;
+  File& operator=(File&&) = delete;
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] std::uint64_t size_bytes() const;
+
+  /// Writes all bytes at the file's position, or at `offset_bytes`.
+  void write(std::span<const std::byte> bytes);
+  void write_at(std::span<const std::byte> bytes, std::uint64_t offset_bytes);
+
+  /// Fills `bytes` from `offset_bytes`; a file that ends before is Error{bad_data}.
+  void read_at(std::span<std::byte> bytes, std::uint64_t offset_bytes) const;
+
+  /// Reserves the blocks of [0, size_bytes), so that a full disk shows now; does nothing where
+  /// unsupported.
+  void reserve(std::uint64_t size_bytes);
+
+  /// fdatasync: the bytes, and what is needed to find them, are on the device.
+  void sync();
+
+  /// Closes, and reports what close(2) says; the destructor closes silently.
+  void close();
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+};
+
+/// Makes the names in `directory` durable: fsync of the directory itself.
+void sync_directory(const std::filesystem::path& directory);
+
+/// rename(2).
+void rename_file(const std::filesystem::path& from, const std::filesystem::path& to);
+
+/// Replaces `path` by `text` so that a reader, or a power cut, sees the old file or the new one,
+/// never half of it: temporary name, write, fsync, rename, fsync of the directory. Local.
+void write_file_atomically(const std::filesystem::path& path, std::string_view text);
+
+/// The whole file as a string. Local.
+[[nodiscard]] std::string read_file(const std::filesystem::path& path);
+
+}  // namespace cairn

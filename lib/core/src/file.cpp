@@ -1,0 +1,118 @@
+#include "cairn/core/file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+#include "cairn/core/error.hpp"
+
+namespace cairn {
+
+namespace fs = std::filesystem;
+
+File::File(const fs::path& path, int flags)
+    : path_(path),
+      descriptor_(
+          check_posix(::open(path.c_str(), flags | O_CLOEXEC, 0666), "open " + path.string())) {}
+
+File::~File() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+File::File(File&& other) noexcept
+    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+std::uint64_t File::size_bytes() const {
+  struct stat status = {};
+  check_posix(::fstat(descriptor_, &status), "stat " + path_.string());
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+void File::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const auto written = ::write(descriptor_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    check_posix(written, "write " + path_.string());
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+void File::write_at(std::span<const std::byte> bytes, std::uint64_t offset_bytes) {
+  while (!bytes.empty()) {
+    const auto written =
+        ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset_bytes));
+    if (written < 0 && errno == EINTR) continue;
+    check_posix(written, "write " + path_.string());
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+    offset_bytes += static_cast<std::uint64_t>(written);
+  }
+}
+
+void File::read_at(std::span<std::byte> bytes, std::uint64_t offset_bytes) const {
+  while (!bytes.empty()) {
+    const auto got =
+        ::pread(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset_bytes));
+    if (got < 0 && errno == EINTR) continue;
+    check_posix(got, "read " + path_.string());
+    if (got == 0) {
+      throw Error(Errc::bad_data, path_.string() + " is truncated: it ends at byte " +
+                                      std::to_string(offset_bytes));
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(got));
+    offset_bytes += static_cast<std::uint64_t>(got);
+  }
+}
+
+void File::reserve(std::uint64_t size_bytes) {
+  if (size_bytes == 0) return;
+  while (::fallocate(descriptor_, 0, 0, static_cast<off_t>(size_bytes)) != 0) {
+    if (errno == EINTR) continue;
+    if (errno == EOPNOTSUPP || errno == ENOSYS) return;
+    throw_errno(errno, "reserve " + std::to_string(size_bytes) + " bytes for " + path_.string());
+  }
+}
+
+void File::sync() { check_posix(::fdatasync(descriptor_), "fdatasync " + path_.string()); }
+
+void File::close() {
+  check_posix(::close(std::exchange(descriptor_, -1)), "close " + path_.string());
+}
+
+void sync_directory(const fs::path& directory) {
+  const File handle(directory.empty() ? fs::path(".") : directory, O_RDONLY | O_DIRECTORY);
+  check_posix(::fsync(handle.descriptor()), "fsync " + directory.string());
+}
+
+void rename_file(const fs::path& from, const fs::path& to) {
+  check_posix(std::rename(from.c_str(), to.c_str()),
+              "rename " + from.string() + " to " + to.string());
+}
+
+void write_file_atomically(const fs::path& path, std::string_view text) {
+  auto temporary = path;
+  temporary += ".tmp";
+  try {
+    File file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    file.write(std::as_bytes(std::span(text)));
+    file.sync();
+    file.close();
+    rename_file(temporary, path);
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  sync_directory(path.parent_path());
+}
+
+std::string read_file(const fs::path& path) {
+  const File file(path, O_RDONLY);
+  std::string text(file.size_bytes(), '\0');
+  file.read_at(std::as_writable_bytes(std::span(text)), 0);
+  return text;
+}
+
+}  // namespace cairn

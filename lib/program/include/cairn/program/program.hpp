@@ -1,0 +1,42 @@
+/// run(): everything that a main() does around the work of an SPMD program.
+///
+///     int main(int argc, char** argv) {
+///       int size = 1024;
+///       Options options("cairn-heat", "2-D heat equation by finite differences");
+///       options.add("size", size, "grid points per side");
+///       return run(argc, argv, options, [&](Context& context) {
+///         context.log.info("solving");
+///         return 0;
+///       });
+///     }
+#pragma once
+
+#include <functional>
+
+#include "cairn/collectives/runtime.hpp"
+#include "cairn/program/log.hpp"
+#include "cairn/program/options.hpp"
+
+namespace cairn::program {
+
+/// What the body of a program gets.
+struct Context {
+  Runtime& runtime;
+  const Communicator& world;  ///< all ranks
+  Log& log;
+  int threads;  ///< OpenMP threads of this rank; already set
+};
+
+/// Starts MPI, reads the options on rank 0 and gives them to all ranks, sets the OpenMP threads,
+/// calls `body`, ends MPI. Collective over the job.
+///
+/// --help, --version and --list-failpoints are answered once, by rank 0, on stdout; body is then
+/// not called. An Error that is agreed() becomes one line "cairn-heat: error: …" from rank 0, and
+/// its code the exit code, through MPI_Finalize. Any other exception is printed by its rank and
+/// ends the whole job at once, with the code of the Error, 69 when memory is out, or 70.
+///
+/// @param body  called once on every rank
+/// @return the exit code for main
+int run(int argc, char** argv, Options& options, const std::function<int(Context&)>& body);
+
+}  // namespace cairn::program

@@ -1,0 +1,76 @@
+#include "cairn/program/progress.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cairn/program/program.hpp"
+#include "terminal.hpp"
+
+namespace cairn::program {
+
+namespace {
+
+constexpr int bar_width = 30;
+constexpr auto interval = std::chrono::milliseconds(100);
+
+std::string bar(double fraction) {
+  const auto filled = static_cast<std::size_t>(fraction * bar_width);
+  auto text = std::string(filled, '#') + std::string(bar_width - filled, ' ');
+  if (stderr_wants_colour()) text.insert(filled, "\x1b[0m").insert(0, "\x1b[32m");
+  return "[" + text + "]";
+}
+
+/// 1234567 → "1.23 M": three digits are enough for a rate.
+std::string short_number(double value) {
+  for (const char* unit : {"", " k", " M", " G"}) {
+    if (value < 1000) return fmt::format("{:.3g}{}", value, unit);
+    value /= 1000;
+  }
+  return fmt::format("{:.3g} T", value);
+}
+
+std::string duration(double seconds) {
+  const auto whole = static_cast<std::uint64_t>(std::min(seconds, 1e15));
+  if (whole < 100) return fmt::format("{} s", whole);
+  if (whole < 6000) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+  return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
+}
+
+}  // namespace
+
+Progress::Progress(const Context& context, std::string label, std::uint64_t total)
+    : log_(context.log.enabled(Level::info) && stderr_is_terminal() ? &context.log : nullptr),
+      label_(std::move(label)),
+      total_(total) {}
+
+Progress::~Progress() { finish(); }
+
+std::string Progress::line(std::uint64_t done, Clock::time_point now) const {
+  const double seconds = std::chrono::duration<double>(now - *started_).count();
+  const double rate = seconds > 0 ? static_cast<double>(done - first_done_) / seconds : 0;
+  if (total_ == 0) return fmt::format("{}  {}  {}/s", label_, done, short_number(rate));
+  const double fraction = std::min(1.0, static_cast<double>(done) / static_cast<double>(total_));
+  const auto left = static_cast<double>(total_ - std::min(done, total_));
+  const auto time_left = rate > 0 ? "  " + duration(left / rate) + " left" : std::string();
+  return fmt::format("{}  {} {:3.0f} %  {}/{}  {}/s{}", label_, bar(fraction), 100 * fraction, done,
+                     total_, short_number(rate), time_left);
+}
+
+void Progress::update(std::uint64_t done) {
+  if (log_ == nullptr) return;
+  const auto now = Clock::now();
+  if (!started_) {
+    started_ = now;
+    first_done_ = std::min(done, total_ == 0 ? done : total_);
+  }
+  if (now < next_) return;
+  next_ = now + interval;
+  log_->status(line(std::max(done, first_done_), now));
+}
+
+void Progress::finish() {
+  if (log_ != nullptr) log_->status("");
+}
+
+}  // namespace cairn::program

@@ -1,0 +1,301 @@
+#include "cairn/ckpt/checkpointer.hpp"
+
+#include <algorithm>
+#include <complex>
+#include <csignal>
+#include <numeric>
+#include <set>
+
+#include "cairn/core/error.hpp"
+#include "cairn/core/failpoint.hpp"
+#include "fixture.hpp"
+
+using namespace cairn;
+using namespace cairn::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Runs `work(comm)` on the first `ranks` ranks of the world.
+template <typename Work>
+void on_ranks(int ranks, Work&& work) {
+  const bool takes_part = world().rank() < ranks;
+  const auto comm = world().split(takes_part ? 0 : 1);
+  if (takes_part) work(comm);
+  barrier(world());
+}
+
+/// Names in the directory, sorted, each followed by a space.
+std::string names_in(const fs::path& directory) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    names.insert(entry.path().filename().string());
+  }
+  std::string text;
+  for (const auto& name : names) text += name + " ";
+  return text;
+}
+
+Error error_of(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error;
+  }
+  return {Errc::internal, "nothing was thrown"};
+}
+
+}  // namespace
+
+TEST_CASE("any number of ranks restores what any other number saved") {
+  const SharedDirectory scratch;
+  for (int writers = 1; writers <= world().size(); ++writers) {
+    const auto directory = scratch.path / std::to_string(writers);
+    on_ranks(writers, [&](const Communicator& comm) {
+      GridField u(comm, 37, 53);
+      u.fill(writers);
+      double time = 0.1 * writers;
+      ckpt::Checkpointer ckpt(comm, {.directory = directory});
+      ckpt.field("u", u.data, u.block);
+      ckpt.value("time", time);
+      ckpt.save(static_cast<std::uint64_t>(100 * writers));
+    });
+    for (int readers = 1; readers <= world().size(); ++readers) {
+      on_ranks(readers, [&](const Communicator& comm) {
+        GridField u(comm, 37, 53);
+        double time = 0;
+        ckpt::Checkpointer ckpt(comm, {.directory = directory});
+        ckpt.field("u", u.data, u.block);
+        ckpt.value("time", time);
+        CHECK(ckpt.restore() == static_cast<std::uint64_t>(100 * writers));
+        CHECK(u.holds(writers));
+        CHECK(time == 0.1 * writers);
+      });
+    }
+  }
+}
+
+TEST_CASE("fields of several pieces, axes and types, and empty blocks") {
+  const SharedDirectory scratch;
+  const auto& comm = world();
+  const auto p = comm.size();
+  // 1-D with a part of 2.5 pieces and a part of nothing on the last rank.
+  const std::size_t n = 330'000;
+  const auto range = comm.rank() == p - 1 && p > 1
+                         ? AxisRange{n, 0}
+                         : block_range(n, std::max(1, p - 1), comm.rank());
+  std::vector<double> line(range.count);
+  std::iota(line.begin(), line.end(), static_cast<double>(range.first));
+  // 3-D integers cut along the middle axis.
+  const auto middle = block_range(11, p, comm.rank());
+  std::vector<std::int16_t> cube(5 * middle.count * 3);
+  for (std::size_t i = 0; i < cube.size(); ++i) {
+    const auto j = middle.first + i / 3 % middle.count;
+    cube[i] = static_cast<std::int16_t>(i / 3 / middle.count * 1000 + j * 10 + i % 3);
+  }
+  std::vector<std::complex<double>> wave{{1.0 * comm.rank(), -1}, {0.5, 2}};
+  bool flag = true;
+
+  const auto make = [&](ckpt::Checkpointer& ckpt) {
+    ckpt.field("line", line, {{n}, {range.first}, {range.count}});
+    ckpt.field("group/cube", cube, {{5, 11, 3}, {0, middle.first, 0}, {5, middle.count, 3}},
+               {{"units", std::string("m")}, {"level", std::int64_t{3}}});
+    ckpt.field(
+        "wave", wave,
+        {{2 * static_cast<std::size_t>(p)}, {2 * static_cast<std::size_t>(comm.rank())}, {2}});
+    ckpt.value("flag", flag);
+  };
+  const auto line_before = line;
+  const auto cube_before = cube;
+  const auto wave_before = wave;
+  {
+    ckpt::Checkpointer ckpt(comm, {.directory = scratch.path});
+    make(ckpt);
+    ckpt.save(1);
+  }
+  std::fill(line.begin(), line.end(), 0);
+  std::fill(cube.begin(), cube.end(), std::int16_t{0});
+  std::fill(wave.begin(), wave.end(), 0);
+  flag = false;
+  ckpt::Checkpointer ckpt(comm, {.directory = scratch.path});
+  make(ckpt);
+  CHECK(ckpt.restore() == 1);
+  CHECK(line == line_before);
+  CHECK(cube == cube_before);
+  CHECK(wave == wave_before);
+  CHECK(flag);
+}
+
+TEST_CASE("storage is followed through swap, and the two newest epochs are kept") {
+  const SharedDirectory scratch;
+  GridField u(world(), 16, 16);
+  ckpt::Checkpointer ckpt(world(), {.directory = scratch.path});
+  ckpt.field("u", u.data, u.block);
+  CHECK(!ckpt.restore());
+  CHECK(!ckpt.epoch());
+  std::vector<double> other(u.data.size(), GridField::ghost);
+  for (int step = 1; step <= 5; ++step) {
+    u.data.swap(other);
+    u.fill(step);
+    ckpt.save(static_cast<std::uint64_t>(step));
+    CHECK(ckpt.epoch() == static_cast<std::uint64_t>(step));
+  }
+  barrier(world());  // rank 0 retires old epochs while the others go on
+  CHECK(names_in(scratch.path) ==
+        "epoch-0000000004.h5 epoch-0000000004.record epoch-0000000005.h5 epoch-0000000005.record "
+        "lock ");
+  u.clear();
+  CHECK(ckpt.restore() == 5);
+  CHECK(u.holds(5));
+}
+
+TEST_CASE("an epoch is due every so many steps, once, and when a rank was asked to stop") {
+  const SharedDirectory scratch;
+  GridField u(world(), 8, 8);
+  ckpt::Checkpointer ckpt(world(), {.directory = scratch.path, .every = 10});
+  ckpt.field("u", u.data, u.block);
+  CHECK(!ckpt.due(9));
+  CHECK(ckpt.due(10));
+  ckpt.save(10);
+  CHECK(!ckpt.due(10));
+  CHECK(ckpt.stop_signal() == 0);
+  if (world().rank() == world().size() - 1) std::raise(SIGUSR1);
+  CHECK(ckpt.due(13));
+  CHECK(ckpt.stop_signal() == SIGUSR1);
+  ckpt.save(13);
+  CHECK(!ckpt.due(13));
+  request_stop(0);
+  CHECK(!ckpt.due(14));
+  CHECK(ckpt.stop_signal() == 0);
+}
+
+TEST_CASE("without a directory it does nothing but watch for signals") {
+  GridField u(world(), 8, 8);
+  u.fill(1);
+  ckpt::Checkpointer ckpt(world(), {});
+  ckpt.field("u", u.data, u.block);
+  CHECK(!ckpt.restore());
+  CHECK(!ckpt.due(10));
+  ckpt.save(10);
+  CHECK(u.holds(1));
+}
+
+TEST_CASE(
+    "an epoch of another program, identity, shape, type or name is refused by all, and kept") {
+  const SharedDirectory scratch;
+  GridField u(world(), 12, 12);
+  {
+    ckpt::Checkpointer ckpt(world(),
+                            {.directory = scratch.path, .program = "heat", .identity = "alpha=1"});
+    ckpt.field("u", u.data, u.block);
+    ckpt.save(1);
+  }
+  const auto refusal = [&](ckpt::Options options,
+                           const std::function<void(ckpt::Checkpointer&)>& add) {
+    options.directory = scratch.path;
+    ckpt::Checkpointer ckpt(world(), options);
+    add(ckpt);
+    const auto error = error_of([&] { (void)ckpt.restore(); });
+    CHECK(error.agreed());
+    CHECK(error.code() == Errc::bad_data);
+    return std::string(error.what());
+  };
+  const auto same = [&](ckpt::Checkpointer& ckpt) { ckpt.field("u", u.data, u.block); };
+  CHECK(refusal({.program = "cg", .identity = "alpha=1"}, same).find("written by program 'heat'") !=
+        std::string::npos);
+  CHECK(refusal({.program = "heat", .identity = "alpha=2"}, same).find("this run has 'alpha=2'") !=
+        std::string::npos);
+  GridField larger(world(), 13, 12);
+  CHECK(refusal({.program = "heat", .identity = "alpha=1"}, [&](auto& ckpt) {
+          ckpt.field("u", larger.data, larger.block);
+        }).find("has shape 12×12 and this run has 13×12") != std::string::npos);
+  std::vector<float> single(ckpt::memory_volume(u.block));
+  CHECK(refusal({.program = "heat", .identity = "alpha=1"}, [&](auto& ckpt) {
+          ckpt.field("u", single, u.block);
+        }).find("is of float64 and this run has float32") != std::string::npos);
+  CHECK(refusal({.program = "heat", .identity = "alpha=1"}, [&](auto& ckpt) {
+          ckpt.field("v", u.data, u.block);
+        }).find("is called 'v' here") != std::string::npos);
+  CHECK(names_in(scratch.path) == "epoch-0000000001.h5 epoch-0000000001.record lock ");
+}
+
+TEST_CASE("a second job on the same directory is told so") {
+  const SharedDirectory scratch;
+  ckpt::Checkpointer first(world(), {.directory = scratch.path});
+  const auto error = error_of([&] {
+    const ckpt::Checkpointer second(world(),
+                                    {.directory = scratch.path, .lock_patience_seconds = 0.1});
+  });
+  CHECK(error.code() == Errc::unavailable);
+  CHECK(std::string(error.what()).find("in use by another running job") != std::string::npos);
+}
+
+TEST_CASE("blocks that leave a gap or overlap, or ranks that disagree, are refused") {
+  const SharedDirectory scratch;
+  const auto r = static_cast<std::size_t>(world().rank());
+  const auto p = static_cast<std::size_t>(world().size());
+  std::vector<double> data(4);
+  const auto refusal = [&](ckpt::Block block, const char* name) {
+    ckpt::Checkpointer ckpt(world(), {.directory = scratch.path});
+    ckpt.field(name, data, std::move(block));
+    const auto error = error_of([&] { ckpt.save(1); });
+    CHECK(error.code() == Errc::internal);
+    CHECK(error.agreed());
+    return std::string(error.what());
+  };
+  CHECK(refusal({{4 * p + 1}, {4 * r}, {4}}, "u").find("tile its global array") !=
+        std::string::npos);
+  if (p > 1) {
+    CHECK(refusal({{4 * p}, {r == 1 ? 0 : 4 * r}, {4}}, "u").find("do not overlap") !=
+          std::string::npos);
+    CHECK(refusal({{4 * p}, {4 * r}, {4}}, r == 1 ? "v" : "u").find("on every rank") !=
+          std::string::npos);
+  }
+  CHECK(refusal({{5 * p}, {5 * r}, {5}}, "u").find("4 elements") == std::string::npos);
+  ckpt::Checkpointer ckpt(world(), {.directory = scratch.path});
+  CHECK_THROWS_AS(ckpt.field("u", data, {{4}, {2}, {4}}), Error);
+  CHECK_THROWS_AS(ckpt.field("/u", data, {{4}, {0}, {4}}), Error);
+}
+
+TEST_CASE(
+    "a failure of any rank at any point of a save is an agreed error, and the older epoch stays") {
+  const SharedDirectory scratch;
+  GridField u(world(), 24, 24);
+  ckpt::Checkpointer ckpt(world(), {.directory = scratch.path});
+  ckpt.field("u", u.data, u.block);
+  u.fill(1);
+  ckpt.save(1);
+  std::uint64_t newest = 1;
+  for (const auto& name : failpoint_names()) {
+    if (!name.starts_with("ckpt.") || name.starts_with("ckpt.restore") ||
+        name.starts_with("ckpt.retire"))
+      continue;
+    for (const int rank : {0, world().size() - 1}) {
+      arm_failpoints(name + "=ENOSPC,rank=" + std::to_string(rank), world().rank(), 0);
+      u.fill(99);
+      bool failed = false;
+      try {
+        ckpt.save(99);
+      } catch (const Error& error) {
+        failed = true;
+        CHECK(error.agreed());
+        CHECK(error.code() == Errc::input_output);
+        CHECK(std::string(error.what()).find("No space left") != std::string::npos);
+      }
+      arm_failpoints("", world().rank(), 0);
+      u.clear();
+      const auto step = ckpt.restore();
+      // The last two points lie behind the commit: the epoch may count although the save reported a
+      // failure.
+      const bool behind_commit = name == "ckpt.committed" || name == "ckpt.publish.sync";
+      CHECK((step == newest || (step == 99 && (behind_commit || !failed))));
+      CHECK(u.holds(static_cast<int>(*step)));
+      ckpt.save(*step);
+      if (world().is_root()) {
+        CHECK_MESSAGE(names_in(scratch.path).find(".tmp") == std::string::npos, name);
+      }
+      newest = *step;
+      barrier(world());
+    }
+  }
+}

@@ -1,0 +1,177 @@
+// A collective call allocates nothing: operator new is replaced by one that counts. What MPI itself
+// takes from malloc is not ours and is not counted.
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+#include <numeric>
+#include <span>
+#include <vector>
+
+#include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/cartesian.hpp"
+#include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/exact_sum.hpp"
+#include "cairn/collectives/point_to_point.hpp"
+#include "cairn/collectives/signals.hpp"
+#include "mpi_test.hpp"
+
+using namespace cairn;
+
+namespace {
+
+std::atomic<std::size_t> allocations{0};
+
+void* counted(std::size_t size, std::size_t alignment) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  void* memory = nullptr;
+  if (alignment < sizeof(void*)) alignment = sizeof(void*);
+  if (posix_memalign(&memory, alignment, size == 0 ? 1 : size) != 0) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+// The array and nothrow forms call these.
+void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return counted(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace {
+
+/// Allocations of ten calls, after three that may set things up.
+template <typename Call>
+std::size_t allocations_of(const Call& call) {
+  for (int i = 0; i < 3; ++i) call();
+  const std::size_t before = allocations.load();
+  for (int i = 0; i < 10; ++i) call();
+  return allocations.load() - before;
+}
+
+/// Buffers of p parts of n elements, and the layout that says so.
+struct Buffers {
+  Buffers(int p, std::size_t n)
+      : part(n, 1),
+        all(n * static_cast<std::size_t>(p), 2),
+        other(all),
+        counts(static_cast<std::size_t>(p), static_cast<int>(n)),
+        displacements(counts.size()) {
+    packed_displacements(counts, displacements);
+  }
+  [[nodiscard]] Layout layout() const { return {counts, displacements}; }
+  [[nodiscard]] std::span<const std::int64_t> in() const { return part; }
+  [[nodiscard]] std::span<const std::int64_t> all_in() const { return all; }
+  [[nodiscard]] std::span<std::int64_t> out() { return part; }
+  [[nodiscard]] std::span<std::int64_t> all_out() { return other; }
+
+  std::vector<std::int64_t> part;
+  std::vector<std::int64_t> all;
+  std::vector<std::int64_t> other;
+  std::vector<int> counts;
+  std::vector<int> displacements;
+};
+
+/// Eager, at the edge, and by rendezvous.
+constexpr std::size_t sizes[] = {0, 1, 128, 65536};
+
+}  // namespace
+
+TEST_CASE("the counter counts") {
+  CHECK(allocations_of([] { std::vector<double> v(7, 1.0); }) == 10);
+  CHECK(allocations_of([] {
+          struct alignas(128) Wide {
+            char bytes[128];
+          };
+          delete new Wide;
+        }) == 10);
+}
+
+TEST_CASE("blocking collectives allocate nothing") {
+  const auto& comm = test::world();
+  CHECK(allocations_of([&] { barrier(comm); }) == 0);
+  CHECK(allocations_of([&] { (void)bcast(comm, 3.0); }) == 0);
+  CHECK(allocations_of([&] { (void)all_reduce(comm, 3.0); }) == 0);
+  for (const auto n : sizes) {
+    CAPTURE(n);
+    Buffers b(comm.size(), n);
+    CHECK(allocations_of([&] { bcast(comm, b.out()); }) == 0);
+    CHECK(allocations_of([&] { reduce(comm, b.in(), b.all_out().first(n)); }) == 0);
+    CHECK(allocations_of([&] { all_reduce(comm, b.out(), Maximum{}); }) == 0);
+    CHECK(allocations_of([&] { scan(comm, b.out(), Maximum{}); }) == 0);
+    CHECK(allocations_of([&] { exscan(comm, b.out(), Maximum{}); }) == 0);
+    CHECK(allocations_of([&] { gather(comm, b.in(), b.all_out()); }) == 0);
+    CHECK(allocations_of([&] { all_gather(comm, b.in(), b.all_out()); }) == 0);
+    CHECK(allocations_of([&] { scatter(comm, b.all_in(), b.out()); }) == 0);
+    CHECK(allocations_of([&] { all_to_all(comm, b.all_in(), b.all_out()); }) == 0);
+  }
+}
+
+TEST_CASE("collectives with parts of different sizes allocate nothing") {
+  const auto& comm = test::world();
+  for (const auto n : sizes) {
+    CAPTURE(n);
+    Buffers b(comm.size(), n);
+    CHECK(allocations_of([&] { packed_displacements(b.counts, b.displacements); }) == 0);
+    CHECK(allocations_of([&] { gather_v(comm, b.in(), b.all_out(), b.layout()); }) == 0);
+    CHECK(allocations_of([&] { all_gather_v(comm, b.in(), b.all_out(), b.layout()); }) == 0);
+    CHECK(allocations_of([&] { scatter_v(comm, b.all_in(), b.layout(), b.out()); }) == 0);
+    CHECK(allocations_of(
+              [&] { all_to_all_v(comm, b.all_in(), b.layout(), b.all_out(), b.layout()); }) == 0);
+  }
+}
+
+TEST_CASE("point-to-point messages allocate nothing") {
+  const auto& comm = test::world();
+  const int next = (comm.rank() + 1) % comm.size();
+  const int previous = (comm.rank() + comm.size() - 1) % comm.size();
+  for (const auto n : sizes) {
+    CAPTURE(n);
+    Buffers b(comm.size(), n);
+    CHECK(allocations_of(
+              [&] { send_receive(comm, b.in(), next, b.all_out().first(n), previous); }) == 0);
+    CHECK(allocations_of([&] {
+            if (comm.size() == 1) return;
+            if (comm.rank() == 0) send(comm, b.in(), 1);
+            if (comm.rank() == 1) receive(comm, b.out(), 0);
+          }) == 0);
+  }
+}
+
+TEST_CASE("halo exchange allocates nothing") {
+  for (const auto boundary : {CartesianGrid::Boundary::open, CartesianGrid::Boundary::periodic}) {
+    const CartesianGrid grid(test::world(), 2, boundary);
+    const std::array<std::size_t, 2> extent{66, 130};
+    std::vector<double> field(extent[0] * extent[1], 1.0);
+    HaloExchange halo(grid, extent, 1, MPI_DOUBLE);
+    CHECK(allocations_of([&] { halo.exchange(field.data()); }) == 0);
+  }
+}
+
+TEST_CASE("exact sums allocate nothing") {
+  const auto& comm = test::world();
+  for (const auto n : sizes) {
+    CAPTURE(n);
+    const std::vector<double> terms(n, 0.1);
+    ExactSum sum;
+    CHECK(allocations_of([&] { sum.add(terms); }) == 0);
+    CHECK(allocations_of([&] { sum.merge(sum); }) == 0);
+    CHECK(allocations_of([&] { (void)all_reduce(comm, sum).round(); }) == 0);
+    CHECK(allocations_of([&] { (void)exact_sum(comm, terms); }) == 0);
+    CHECK(allocations_of([&] { (void)exact_dot(comm, terms, terms); }) == 0);
+  }
+}
+
+TEST_CASE("agreement without an error allocates nothing") {
+  const auto& comm = test::world();
+  CHECK(allocations_of([&] { (void)agree(comm, true); }) == 0);
+  CHECK(allocations_of([&] { together(comm, [] {}); }) == 0);
+  CHECK(allocations_of([&] { (void)agreed_stop_signal(comm); }) == 0);
+}

@@ -1,0 +1,79 @@
+#include "cairn/core/file.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <functional>
+#include <string>
+
+#include "cairn/core/error.hpp"
+
+using namespace cairn;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct TemporaryDirectory {
+  fs::path path = fs::temp_directory_path() / ("cairn-file-test-" + std::to_string(::getpid()));
+  TemporaryDirectory() {
+    fs::remove_all(path);
+    fs::create_directories(path);
+  }
+  ~TemporaryDirectory() { fs::remove_all(path); }
+};
+
+Errc code_of(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return Errc{0};
+}
+
+}  // namespace
+
+TEST_CASE("an atomic write replaces the file whole and leaves no temporary") {
+  const TemporaryDirectory scratch;
+  const auto path = scratch.path / "result.json";
+  write_file_atomically(path, "first, and longer");
+  write_file_atomically(path, "second");
+  CHECK(read_file(path) == "second");
+  CHECK(std::distance(fs::directory_iterator(scratch.path), fs::directory_iterator()) == 1);
+}
+
+TEST_CASE("a write that fails says where, and leaves the old file") {
+  const TemporaryDirectory scratch;
+  CHECK(code_of([&] { write_file_atomically(scratch.path / "no" / "x", "text"); }) ==
+        Errc::no_input);
+  CHECK(code_of([&] { write_file_atomically("/proc/cairn", "text"); }) != Errc{0});
+  CHECK(code_of([] {
+          File full("/dev/full", O_WRONLY);
+          full.write(std::as_bytes(std::span(std::string_view("x"))));
+        }) == Errc::input_output);
+}
+
+TEST_CASE("reading past the end is bad data, not zeros") {
+  const TemporaryDirectory scratch;
+  write_file_atomically(scratch.path / "short", "abc");
+  const File file(scratch.path / "short", O_RDONLY);
+  std::array<std::byte, 3> bytes{};
+  file.read_at(bytes, 0);
+  CHECK(bytes[2] == std::byte{'c'});
+  CHECK(code_of([&] { file.read_at(bytes, 1); }) == Errc::bad_data);
+  CHECK(file.size_bytes() == 3);
+}
+
+TEST_CASE("positional writes land where they should, and reserving keeps the size visible") {
+  const TemporaryDirectory scratch;
+  File file(scratch.path / "data", O_RDWR | O_CREAT);
+  file.reserve(8);
+  file.write_at(std::as_bytes(std::span(std::string_view("xy"))), 6);
+  file.sync();
+  file.close();
+  const auto text = read_file(scratch.path / "data");
+  CHECK(text.size() == 8);
+  CHECK(text.substr(6) == "xy");
+}
