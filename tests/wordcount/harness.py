@@ -22,6 +22,8 @@ class Harness:
         self.program = os.path.abspath(arguments.program)
         self.folder = tempfile.mkdtemp(prefix="cairn-wordcount-")
         os.chmod(self.folder, 0o755)
+        self.sessions = tempfile.mkdtemp(prefix="cairn-mpi-")
+        os.chmod(self.sessions, 0o755)
         self.failures = 0
 
     def __enter__(self):
@@ -29,6 +31,7 @@ class Harness:
 
     def __exit__(self, *_):
         shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.sessions, ignore_errors=True)
 
     def path(self, *names):
         return os.path.join(self.folder, *names)
@@ -47,12 +50,19 @@ class Harness:
             return [*wrapper, self.program, *arguments]
         return [self.mpiexec, "-n", str(ranks), *wrapper, self.program, *arguments]
 
+    def environment(self, more=None):
+        """Every job keeps Open MPI's session files apart: one mpiexec that ends removes the common
+        folder while another one that starts relies on it."""
+        session = tempfile.mkdtemp(dir=self.sessions)
+        os.chmod(session, 0o777)
+        return {**os.environ, "TMPDIR": session, **(more or {})}
+
     def run(self, ranks, *arguments, environment=None, prefix=(), wrapper=(), timeout=100):
         """The finished process; a hang is a failure of the test."""
         return subprocess.run(
             [*prefix, *self.command(ranks, *arguments, wrapper=wrapper)], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, cwd=self.folder,
-            env={**os.environ, **(environment or {})})
+            env=self.environment(environment))
 
     def check(self, holds, what):
         if not holds:

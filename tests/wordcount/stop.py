@@ -47,7 +47,8 @@ def check_stop(h, ranks, to, number, code):
     with open(errors, "wb") as stderr:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, cwd=h.folder,
-            env={**os.environ, "CAIRN_FAILPOINTS": f"mapreduce.read=stall:0.05,rank={max(ranks, 1) - 1}"})
+            env=h.environment(
+                {"CAIRN_FAILPOINTS": f"mapreduce.read=stall:0.05,rank={max(ranks, 1) - 1}"}))
         try:
             wait_for_text(errors, "plain files")
             time.sleep(0.3)
