@@ -165,12 +165,27 @@ def stays_away_when_cancelled(slurm, heat):
     print("cancelled: stays cancelled", flush=True)
 
 
+def goes_on_after_preemption(slurm, heat):
+    job, directory = slurm.submit("preempted", heat.command(), more=SLOWLY)
+    heat.wait_for_epoch(slurm, job, directory)
+    urgent = slurm.work / "urgent.sh"
+    urgent.write_text("#!/bin/sh\nsleep 1\n")
+    slurm.cluster.submit(urgent, "--partition=urgent", "--nodes=2", "--exclusive", "--output=/dev/null",
+                         cwd=slurm.work)
+    saved = epoch(directory)
+    slurm.wait_for_run(job, directory, 1)
+    slurm.wait_for_end(job, directory, "COMPLETED", 0, restarts=1)
+    heat.check_result(directory, saved)
+    print("preempted: requeued, the reference digest", flush=True)
+
+
 def job_script(slurm, heat):
     saves_and_goes_on_when_signalled(slurm, heat)
     keeps_the_verdict_of_a_program(slurm)
     requeues_no_more_than_allowed(slurm)
     goes_on_in_place_after_a_crash(slurm, heat)
     stays_away_when_cancelled(slurm, heat)
+    goes_on_after_preemption(slurm, heat)
 
 
 def lost_node(slurm, heat):

@@ -78,10 +78,14 @@ SlurmdTimeout=15
 SlurmctldTimeout=15
 KillWait=3
 JobRequeue=1
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 NodeName=DEFAULT CPUs={cpus} Boards=1 SocketsPerBoard=1 CoresPerSocket={cpus} ThreadsPerCore=1 \
 RealMemory=4000 State=UNKNOWN
 {node_lines}
-PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
+PartitionName=DEFAULT Nodes=ALL MaxTime=INFINITE State=UP OverSubscribe=NO
+PartitionName=test Default=YES PriorityTier=1
+PartitionName=urgent PriorityTier=2 PreemptMode=OFF
 """
 
 # The first process of a machine. It stays when its daemons end, as a machine does.
@@ -142,7 +146,8 @@ class SlurmCluster:
     """One controller `head` and `nodes` nodes (node1, node2, …) with `cpus` slots each.
 
     `shared` are the directories that jobs use; like a shared file system they are seen by every
-    node, also when they lie under /tmp, of which each node has its own.
+    node, also when they lie under /tmp, of which each node has its own. There are two partitions:
+    `test`, the default, and `urgent`, whose jobs preempt those of `test`.
     """
 
     def __init__(self, nodes=2, cpus=4, shared=(), start_seconds=30):
