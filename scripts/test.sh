@@ -16,6 +16,6 @@ if [[ ${1:-} == --long ]]; then
 fi
 
 scripts/setup.sh
-cmake --preset dev --log-level=WARNING
+cmake --preset dev >/dev/null
 cmake --build build/dev -j2 --target all all_verify_interface_header_sets -- --quiet
 exec ctest --preset dev -j2 "${selection[@]}" "$@"
