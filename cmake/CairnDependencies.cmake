@@ -1,5 +1,7 @@
 # Every system package that the build uses, found in one place. scripts/setup.sh installs them.
 
+# A host project that adds this folder links what our targets link, from its own folder.
+set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL TRUE)
 set(MPI_CXX_SKIP_MPICXX TRUE) # the C++ bindings cost 0.4 s and 130 kB per object file
 find_package(MPI 3.1 REQUIRED COMPONENTS CXX)
 set(THREADS_PREFER_PTHREAD_FLAG ON)

@@ -11,6 +11,8 @@ target_compile_options(
   cairn_build_flags
   INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
             $<$<BOOL:${CAIRN_WARNINGS_AS_ERRORS}>:-Werror>
+            # False alarms on std::string (GCC bug 105651).
+            $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
             # A fused multiply-add in one loop and not in another would change bits.
             -ffp-contract=off
             $<$<CONFIG:Debug>:-Og>)
@@ -40,6 +42,8 @@ function(cairn_add_library)
     ${target}
     PRIVATE ${arg_SOURCES}
     PUBLIC FILE_SET HEADERS BASE_DIRS include FILES ${arg_HEADERS})
+  # Header-only libraries inside the sources are nothing that an installed library still needs.
+  list(TRANSFORM arg_PRIVATE REPLACE "^(nlohmann_json::.+)$" "$<BUILD_INTERFACE:\\1>")
   target_link_libraries(${target} PUBLIC ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
   _cairn_common(${target})
   set_property(GLOBAL APPEND PROPERTY CAIRN_MODULES ${arg_NAME})

@@ -58,7 +58,7 @@ TEST_CASE("any number of ranks restores what any other number saved") {
       ckpt::Checkpointer ckpt(comm, {.directory = directory});
       ckpt.field("u", u.data, u.block);
       ckpt.value("time", time);
-      ckpt.save(static_cast<std::uint64_t>(100 * writers));
+      ckpt.save(static_cast<std::uint64_t>(writers) * 100);
     });
     for (int readers = 1; readers <= world().size(); ++readers) {
       on_ranks(readers, [&](const Communicator& comm) {
@@ -67,7 +67,7 @@ TEST_CASE("any number of ranks restores what any other number saved") {
         ckpt::Checkpointer ckpt(comm, {.directory = directory});
         ckpt.field("u", u.data, u.block);
         ckpt.value("time", time);
-        CHECK(ckpt.restore() == static_cast<std::uint64_t>(100 * writers));
+        CHECK(ckpt.restore() == static_cast<std::uint64_t>(writers) * 100);
         CHECK(u.holds(writers));
         CHECK(time == 0.1 * writers);
       });

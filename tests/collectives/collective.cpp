@@ -32,7 +32,8 @@ Values contribution(int rank, std::size_t n) {
 
 /// Random counts per pair of ranks, zero included; equal on every rank.
 int pair_count(int from, int to, std::uint64_t trial) {
-  return static_cast<int>(Random(2, trial).below(static_cast<std::uint64_t>(from * 100 + to), 4));
+  const auto index = static_cast<std::uint64_t>(from) * 100 + static_cast<std::uint64_t>(to);
+  return static_cast<int>(Random(2, trial).below(index, 4));
 }
 
 constexpr std::size_t sizes[] = {0, 1, 2, 1000};

@@ -18,7 +18,7 @@ constinit std::atomic<bool> enabled{false};
 
 namespace {
 
-constexpr std::size_t buffer_limit_bytes = 64 * 1024;
+constexpr std::size_t buffer_limit_bytes = 64UL * 1024;
 constexpr std::int64_t flush_interval_ns = 100'000'000;
 
 /// The event file of this rank. Events are rare (steps, phases, epochs), so one lock for all

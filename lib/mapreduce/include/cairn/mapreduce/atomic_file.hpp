@@ -1,0 +1,45 @@
+/// AtomicFile: a reader sees the old file or the complete new one, never a part of it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace cairn::mapreduce {
+
+/// Writes all of `bytes` to the open file `descriptor`, however often write(2) stops short. Local.
+/// @param name  what it is, for the message
+/// @throws Error{input_output, permission}
+void write_fully(int descriptor, std::string_view bytes, std::string_view name);
+
+/// A file that appears under its name when commit() returns, and not before.
+///
+/// Bytes go into a temporary file in the same folder; commit() writes it through to the disk,
+/// renames it and writes the folder through. Without commit() the temporary file is removed. A
+/// symbolic link is followed: the file that it points to is replaced. A target that exists and is
+/// no regular file (a pipe, /dev/null) is written directly. Local, one owner, not copyable.
+class AtomicFile {
+ public:
+  /// @throws Error{usage} when `path` is a folder; no_input, permission, input_output when no file
+  ///         can be made there
+  explicit AtomicFile(const std::filesystem::path& path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  /// @throws Error{input_output}, for a full disk with what to do
+  void write(std::string_view bytes);
+
+  /// The file is complete. Durable when it returns.
+  /// @throws Error{input_output}; the target is then what it was before
+  void commit();
+
+ private:
+  void open_temporary();
+
+  std::filesystem::path target_;
+  std::filesystem::path temporary_;  // empty: written directly, or committed
+  int descriptor_ = -1;
+};
+
+}  // namespace cairn::mapreduce

@@ -1,0 +1,140 @@
+#include "cairn/mapreduce/shuffle.hpp"
+
+#include <algorithm>
+#include <climits>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/signals.hpp"
+#include "cairn/mapreduce/record.hpp"
+#include "cairn/mapreduce/stop.hpp"
+#include "cairn/trace/trace.hpp"
+
+namespace cairn::mapreduce {
+
+namespace {
+
+/// Encoded records that wait for their rank.
+struct Outbox {
+  std::string bytes;
+  std::size_t sent = 0;
+
+  [[nodiscard]] std::size_t waiting() const { return bytes.size() - sent; }
+};
+
+/// One rank's side of the shuffle.
+class Exchange {
+ public:
+  Exchange(const Communicator& comm, const CountTable& source, const ShuffleOptions& options)
+      : comm_(comm),
+        slots_(source.slots()),
+        part_bytes_(std::max<std::size_t>(
+            1, std::min<std::size_t>(options.round_bytes, INT_MAX) / ranks())),
+        outboxes_(ranks()),
+        decoders_(ranks()),
+        out_counts_(ranks()),
+        out_displacements_(ranks()),
+        in_counts_(ranks()),
+        in_displacements_(ranks()) {}
+
+  /// Local: encodes records until a round is full, and keeps what stays on this rank.
+  /// @return whether anything is left to send
+  bool prepare() {
+    std::size_t waiting = 0;
+    for (const Outbox& box : outboxes_) waiting += box.waiting();
+    while (waiting < part_bytes_ * ranks() && next_slot_ < slots_.size())
+      waiting += encode(slots_[next_slot_++]);
+    pack();
+    return waiting > 0;
+  }
+
+  /// Collective: what prepare() packed goes out, what the others packed comes in.
+  void transfer() {
+    all_to_all(comm_, std::span<const int>(out_counts_), std::span<int>(in_counts_));
+    const int total = packed_displacements(in_counts_, in_displacements_);
+    in_.resize(static_cast<std::size_t>(total));
+    all_to_all_v(comm_, std::span<const char>(out_), {out_counts_, out_displacements_},
+                 std::span<char>(in_), {in_counts_, in_displacements_});
+  }
+
+  /// Local: counts what came in.
+  void collect() {
+    TokenCount record;
+    for (std::size_t r = 0; r < ranks(); ++r) {
+      decoders_[r].feed(
+          {in_.data() + in_displacements_[r], static_cast<std::size_t>(in_counts_[r])});
+      while (decoders_[r].next(record)) table_.add(record.token, record.count);
+    }
+  }
+
+  CountTable take() { return std::move(table_); }
+
+ private:
+  [[nodiscard]] std::size_t ranks() const { return static_cast<std::size_t>(comm_.size()); }
+
+  std::size_t encode(const CountTable::Slot& slot) {
+    if (slot.record == nullptr) return 0;
+    const int owner = owner_of(slot.hash, comm_.size());
+    if (owner == comm_.rank()) {
+      table_.add(slot.record->token(), slot.hash, slot.record->count);
+      return 0;
+    }
+    std::string& bytes = outboxes_[static_cast<std::size_t>(owner)].bytes;
+    const std::size_t before = bytes.size();
+    append_record(bytes, {slot.record->token(), slot.record->count});
+    return bytes.size() - before;
+  }
+
+  /// Lays the front of every outbox side by side, a part of the round for each rank at most.
+  void pack() {
+    out_.clear();
+    for (std::size_t r = 0; r < ranks(); ++r) {
+      Outbox& box = outboxes_[r];
+      const std::size_t n = std::min(box.waiting(), part_bytes_);
+      out_counts_[r] = static_cast<int>(n);
+      out_displacements_[r] = static_cast<int>(out_.size());
+      out_.append(box.bytes, box.sent, n);
+      box.sent += n;
+      if (box.waiting() == 0) box = {};
+    }
+  }
+
+  const Communicator& comm_;
+  std::span<const CountTable::Slot> slots_;
+  std::size_t next_slot_ = 0;
+  std::size_t part_bytes_;
+  std::vector<Outbox> outboxes_;
+  std::vector<RecordDecoder> decoders_;
+  std::string out_;
+  std::string in_;
+  std::vector<int> out_counts_, out_displacements_, in_counts_, in_displacements_;
+  CountTable table_;
+};
+
+}  // namespace
+
+CountTable shuffle(const Communicator& comm, CountTable table, const ShuffleOptions& options) {
+  if (comm.size() == 1) return table;
+  const trace::Span span("mapreduce.shuffle");
+  Exchange exchange(comm, table, options);
+  for (;;) {
+    bool more = false;
+    const std::optional<Error> error = detail::error_of([&] {
+      exchange.collect();
+      more = exchange.prepare();
+    });
+    enum { failed, going, signal, fields };
+    int state[fields] = {error ? 1 : 0, more ? 1 : 0, pending_stop_signal()};
+    all_reduce(comm, std::span<int>(state), Maximum{});
+    if (state[failed] != 0) agree(comm, error);
+    if (state[signal] != 0) throw_stopped(state[signal], "exchanging the counts");
+    if (state[going] == 0) return exchange.take();
+    exchange.transfer();
+  }
+}
+
+}  // namespace cairn::mapreduce

@@ -1,0 +1,104 @@
+#include "cairn/mapreduce/atomic_file.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include <iterator>
+
+#include "cairn/core/error.hpp"
+#include "cairn/core/failpoint.hpp"
+#include "scratch.hpp"
+
+using namespace cairn;
+using namespace cairn::mapreduce;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::ptrdiff_t files_in(const fs::path& folder) {
+  return std::distance(fs::directory_iterator(folder), fs::directory_iterator());
+}
+
+Errc code_of(const fs::path& path) {
+  try {
+    AtomicFile file(path);
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return Errc::internal;
+}
+
+}  // namespace
+
+TEST_CASE("the old content stays until commit, and without commit for good") {
+  const test::Scratch scratch;
+  const std::string path = scratch.file("out", "old");
+  {
+    AtomicFile file(path);
+    file.write("never ");
+    file.write("seen");
+    CHECK(test::bytes_of(path) == "old");
+  }
+  CHECK(test::bytes_of(path) == "old");
+  CHECK(files_in(scratch.path()) == 1);
+  AtomicFile file(path);
+  file.write("ne");
+  file.write("w");
+  file.commit();
+  CHECK(test::bytes_of(path) == "new");
+  CHECK(files_in(scratch.path()) == 1);
+}
+
+TEST_CASE("a link is followed, a new file obeys the umask, two writers do not meet") {
+  const test::Scratch scratch;
+  fs::create_directory(scratch / "far");
+  const std::string real = scratch.file("far/real", "old");
+  fs::create_symlink("far/real", scratch / "link");
+  AtomicFile first(scratch / "link");
+  AtomicFile second(scratch / "far/other");
+  first.write("1");
+  second.write("2");
+  second.commit();
+  first.commit();
+  CHECK(fs::is_symlink(scratch / "link"));
+  CHECK(test::bytes_of(real) == "1");
+  CHECK(test::bytes_of(scratch / "far/other") == "2");
+  const mode_t mask = umask(0);
+  umask(mask);
+  CHECK(fs::status(real).permissions() == static_cast<fs::perms>(0666 & ~mask));
+}
+
+TEST_CASE("a device is written, not replaced") {
+  AtomicFile file("/dev/null");
+  file.write("x");
+  file.commit();
+  CHECK(fs::is_character_file("/dev/null"));
+}
+
+TEST_CASE("impossible targets") {
+  const test::Scratch scratch;
+  CHECK(code_of(scratch.path()) == Errc::usage);
+  CHECK(code_of(scratch / "no/such/folder") == Errc::no_input);
+  scratch.file("file", "");
+  CHECK(code_of(scratch / "file/below") == Errc::no_input);
+}
+
+TEST_CASE("a failed write or rename leaves the old file alone") {
+  const test::Scratch scratch;
+  const std::string path = scratch.file("out", "old");
+  for (const char* fault : {"mapreduce.write=ENOSPC", "mapreduce.rename=EIO"}) {
+    arm_failpoints(fault, 0, 0);
+    try {
+      AtomicFile file(path);
+      file.write("new");
+      file.commit();
+      CHECK(false);
+    } catch (const Error& error) {
+      CHECK(error.code() == Errc::input_output);
+      CHECK(std::string(error.what()).find(path) != std::string::npos);
+    }
+    arm_failpoints("", 0, 0);
+    CHECK(test::bytes_of(path) == "old");
+    CHECK(files_in(scratch.path()) == 1);
+  }
+}
