@@ -230,6 +230,19 @@ class Unpacker {
   std::string_view bytes_;
 };
 
+/// What rank 0 does. That it is rank 0 who cannot read a file says nothing to a user: the text of
+/// an error goes round as it is.
+std::string list_here(std::span<const std::string> inputs, const InputOptions& options) {
+  try {
+    Lister lister(options);
+    for (const std::string& input : inputs) lister.add(input);
+    return packed(lister.take());
+  } catch (Error& error) {
+    error.mark_agreed();  // together() makes it true
+    throw;
+  }
+}
+
 /// The bytes of rank 0 on every rank, in pieces that an int can count.
 std::string share(const Communicator& comm, std::string bytes) {
   const auto size = bcast(comm, static_cast<std::uint64_t>(bytes.size()));
@@ -255,12 +268,8 @@ std::uint64_t InputList::skipped_files() const {
 InputList list_inputs(const Communicator& comm, std::span<const std::string> inputs,
                       const InputOptions& options) {
   const trace::Span span("mapreduce.list");
-  std::string bytes = together(comm, [&] {
-    if (!comm.is_root()) return std::string();
-    Lister lister(options);
-    for (const std::string& input : inputs) lister.add(input);
-    return packed(lister.take());
-  });
+  std::string bytes =
+      together(comm, [&] { return comm.is_root() ? list_here(inputs, options) : std::string(); });
   return Unpacker(share(comm, std::move(bytes))).list();
 }
 

@@ -1,0 +1,218 @@
+#include "field.hpp"
+
+#include <mpi.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <optional>
+
+#include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/exact_sum.hpp"
+
+namespace cairn::heat {
+
+namespace {
+
+constexpr std::size_t chunk_bytes = std::size_t{1} << 20;
+constexpr std::size_t page_doubles = 4096 / sizeof(double);
+
+/// The same on all ranks, hence an agreed error without a collective.
+[[noreturn]] void refuse(const std::string& why) {
+  Error error(Errc::usage, why);
+  error.mark_agreed();
+  throw error;
+}
+
+std::size_t checked_size(const Communicator& comm, int n) {
+  if (n < 1) {
+    refuse("--size " + std::to_string(n) +
+           " makes no sense: it is the number of grid points along one side, 1 or more");
+  }
+  int dims[2] = {0, 0};
+  check_mpi(MPI_Dims_create(comm.size(), 2, dims), "MPI_Dims_create");
+  const int most = std::max(dims[0], dims[1]);
+  if (n < most) {
+    refuse("--size " + std::to_string(n) + " is too small for " + std::to_string(comm.size()) +
+           " ranks: they form a " + std::to_string(dims[0]) + " x " + std::to_string(dims[1]) +
+           " grid, and each needs a row and a column of its own; use --size " +
+           std::to_string(most) + " or more, or fewer ranks");
+  }
+  return static_cast<std::size_t>(n);
+}
+
+/// A vector of zeros, whose pages the OpenMP threads touched first (rows dealt as in the kernel),
+/// so that on a machine with several memories each page lies near the thread that works on it.
+std::vector<double> first_touched(std::size_t rows, std::size_t stride) {
+  std::vector<double> values;
+  values.reserve(rows * stride);
+  volatile double* raw = values.data();
+  const auto count = static_cast<std::ptrdiff_t>(rows);
+#pragma omp parallel for schedule(static)
+  for (std::ptrdiff_t i = 0; i < count; ++i) {
+    const auto begin = static_cast<std::size_t>(i) * stride;
+    for (std::size_t j = begin; j < begin + stride; j += page_doubles) raw[j] = 0.0;
+  }
+  values.resize(rows * stride);  // zeros from one thread, into pages that have their place
+  return values;
+}
+
+}  // namespace
+
+Field::Field(const Communicator& comm, int n)
+    : n_(checked_size(comm, n)),
+      grid_(comm, 2),
+      rows_(grid_.range(n_, 0)),
+      columns_(grid_.range(n_, 1)) {
+  together(comm, [&] {
+    try {
+      now = first_touched(rows_.count + 2, stride());
+      next = first_touched(rows_.count + 2, stride());
+    } catch (const std::exception&) {  // bad_alloc or length_error
+      throw Error(Errc::usage, "--size " + std::to_string(n) + " needs " +
+                                   std::to_string((rows_.count + 2) * stride() >> 26) +
+                                   " GiB on each rank, and the system refuses it; use a smaller "
+                                   "size, or more ranks on more nodes");
+    }
+  });
+}
+
+void stream_rows(const Field& field, const RowConsumer& consume) {
+  const auto& grid = field.grid();
+  const auto& comm = grid.comm();
+  const std::size_t n = field.n();
+  const std::size_t rows_a_chunk = std::max<std::size_t>(1, chunk_bytes / (n * sizeof(double)));
+  const int bands = grid.dims(0);
+  const int parts = grid.dims(1);
+  std::vector<double> chunk(comm.is_root() ? std::min(rows_a_chunk, n) * n : 0);
+  std::vector<MPI_Request> requests(comm.is_root() ? static_cast<std::size_t>(parts) : 0);
+  std::optional<Error> error;
+
+  // A rank's part of a chunk: `rows` stretches of `columns` values, `stride` apart.
+  const auto part_type = [](std::size_t rows, std::size_t columns, std::size_t stride) {
+    MPI_Datatype type = MPI_DATATYPE_NULL;
+    check_mpi(MPI_Type_vector(static_cast<int>(rows), static_cast<int>(columns),
+                              static_cast<int>(stride), MPI_DOUBLE, &type),
+              "MPI_Type_vector");
+    check_mpi(MPI_Type_commit(&type), "MPI_Type_commit");
+    return type;
+  };
+  const auto receive_chunk = [&](int band, std::size_t rows) {
+    for (int part = 0; part < parts; ++part) {
+      const auto columns = block_range(n, parts, part);
+      MPI_Datatype type = part_type(rows, columns.count, n);
+      check_mpi(MPI_Irecv(chunk.data() + columns.first, 1, type, band * parts + part, 0,
+                          comm.native(), &requests[static_cast<std::size_t>(part)]),
+                "MPI_Irecv");
+      check_mpi(MPI_Type_free(&type), "MPI_Type_free");
+    }
+  };
+  const auto send_part = [&](std::size_t first, std::size_t rows) {
+    MPI_Datatype type = part_type(rows, field.columns().count, field.stride());
+    // Synchronous: nobody may run ahead and fill rank 0's memory with unexpected messages.
+    check_mpi(MPI_Ssend(field.row(first - field.rows().first).data(), 1, type, 0, 0, comm.native()),
+              "MPI_Ssend");
+    check_mpi(MPI_Type_free(&type), "MPI_Type_free");
+  };
+
+  for (int band = 0; band < bands; ++band) {
+    const auto rows = block_range(n, bands, band);
+    if (!comm.is_root() && grid.coordinate(0) != band) continue;
+    for (std::size_t done = 0; done < rows.count; done += rows_a_chunk) {
+      const std::size_t first = rows.first + done;
+      const std::size_t count = std::min(rows_a_chunk, rows.count - done);
+      if (comm.is_root()) receive_chunk(band, count);
+      if (grid.coordinate(0) == band) send_part(first, count);
+      if (!comm.is_root()) continue;
+      check_mpi(MPI_Waitall(parts, requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
+      if (error) continue;  // the others still send: take it, and tell them at the end
+      error = detail::error_of([&] { consume(first, std::span(chunk).first(count * n)); });
+    }
+  }
+  agree(comm, error);
+}
+
+namespace {
+
+/// What one thread, or rank, knows of the values that it saw.
+struct Partial {
+  ExactSum sum;
+  ExactSum squares;
+  std::array<double, 2> extremes{-std::numeric_limits<double>::infinity(),   // of -u
+                                 -std::numeric_limits<double>::infinity()};  // of u
+
+  void add(std::span<const double> values) {
+    sum.add(values);
+    squares.add_products(values, values);
+    for (const double u : values) {
+      extremes[0] = std::max(extremes[0], -u);
+      extremes[1] = std::max(extremes[1], u);
+    }
+  }
+  void merge(const Partial& other) {
+    sum.merge(other.sum);
+    squares.merge(other.squares);
+    extremes[0] = std::max(extremes[0], other.extremes[0]);
+    extremes[1] = std::max(extremes[1], other.extremes[1]);
+  }
+};
+
+/// Calls row_values(i, scratch) for every row of this rank, in parallel, and collects the values
+/// that it returns: shape [columns].
+template <typename RowValues>
+Partial collect(const Field& field, RowValues&& row_values) {
+  Partial all;
+  const auto rows = static_cast<std::ptrdiff_t>(field.rows().count);
+#pragma omp parallel
+  {
+    Partial mine;
+    std::vector<double> scratch(field.columns().count);
+#pragma omp for schedule(static)
+    for (std::ptrdiff_t i = 0; i < rows; ++i) {
+      mine.add(row_values(static_cast<std::size_t>(i), std::span(scratch)));
+    }
+#pragma omp critical
+    all.merge(mine);
+  }
+  return all;
+}
+
+}  // namespace
+
+Norms norms(const Field& field) {
+  auto local = collect(field, [&](std::size_t i, std::span<double>) { return field.row(i); });
+  all_reduce(field.comm(), std::span<double>(local.extremes), Maximum{});
+  return {field.h() * std::sqrt(all_reduce(field.comm(), local.squares).round()),
+          all_reduce(field.comm(), local.sum).round(), 0.0 - local.extremes[0],
+          0.0 + local.extremes[1]};  // and never -0
+}
+
+std::vector<double> sine_of_axis(std::size_t n) {
+  std::vector<double> values(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    values[i] =
+        std::sin(std::numbers::pi * static_cast<double>(i + 1) / static_cast<double>(n + 1));
+  }
+  return values;
+}
+
+Distance distance_to_sine(const Field& field, double time) {
+  const auto sine = sine_of_axis(field.n());
+  const double decay = std::exp(-2.0 * std::numbers::pi * std::numbers::pi * time);
+  auto local = collect(field, [&](std::size_t i, std::span<double> difference) {
+    const auto row = field.row(i);
+    const double factor = decay * sine[field.rows().first + i];
+    for (std::size_t j = 0; j < row.size(); ++j) {
+      difference[j] = row[j] - factor * sine[field.columns().first + j];
+    }
+    return std::span<const double>(difference);
+  });
+  all_reduce(field.comm(), std::span<double>(local.extremes), Maximum{});
+  return {field.h() * std::sqrt(all_reduce(field.comm(), local.squares).round()),
+          std::max(local.extremes[0], local.extremes[1])};
+}
+
+}  // namespace cairn::heat

@@ -1,0 +1,305 @@
+// cairn-heat: the heat equation on the unit square, restartable on any number of ranks, with the
+// same bits.
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "cairn/ckpt/checkpointer.hpp"
+#include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/collective.hpp"
+#include "cairn/core/failpoint.hpp"
+#include "cairn/core/file.hpp"
+#include "cairn/program/program.hpp"
+#include "cairn/program/progress.hpp"
+#include "cairn/trace/trace.hpp"
+#include "digest.hpp"
+#include "field.hpp"
+#include "initial.hpp"
+#include "kernel.hpp"
+#include "output.hpp"
+#include "picture.hpp"
+
+namespace {
+
+using namespace cairn;
+using namespace cairn::heat;
+using Clock = std::chrono::steady_clock;
+
+Failpoint at_step{"heat.step"};
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+struct Settings {
+  int size = 1024;
+  std::uint64_t steps = 1000;
+  std::string initial = "sine";
+  std::uint64_t seed = 1;
+  std::filesystem::path ckpt_dir;
+  std::uint64_t ckpt_every = 0;
+  std::uint64_t norm_every = 0;
+  std::filesystem::path picture;
+  std::filesystem::path output;
+  std::filesystem::path result;
+};
+
+void declare(program::Options& options, Settings& settings) {
+  options.add("size", settings.size, "grid points along one side of the unit square")
+      .add("steps", settings.steps, "time steps, each of 0.2 h^2 with h = 1 / (size + 1)")
+      .add("initial", settings.initial, "what is there at first: sine, spots, or a FILE.png (grey)")
+      .add("seed", settings.seed, "where the spots lie")
+      .add("ckpt-dir", settings.ckpt_dir,
+           "folder for checkpoints; a run restarts from what it holds")
+      .add("ckpt-every", settings.ckpt_every, "steps between checkpoints; 0: only on a stop signal")
+      .add("norm-every", settings.norm_every, "steps between printed norms; 0: only at the end")
+      .add("picture", settings.picture, "PNG of the final field, at most 1024 pixels a side")
+      .add("output", settings.output,
+           "HDF5 file of the final field (/u), and FILE.xdmf for ParaView")
+      .add("result", settings.result, "JSON file with digest, norms and speed")
+      .example("mpirun -n 4 cairn-heat --steps 2000 --ckpt-dir ckpt --ckpt-every 500")
+      .example("cairn-heat --size 512 --initial spots --picture spots.png --output spots.h5");
+}
+
+/// Better refused now than after hours of steps.
+void check_places(const Communicator& comm, const Settings& settings) {
+  together(comm, [&] {
+    if (!comm.is_root()) return;
+    for (const auto* file : {&settings.picture, &settings.output, &settings.result}) {
+      if (file->empty()) continue;
+      const auto folder = file->has_parent_path() ? file->parent_path() : ".";
+      if (::access(folder.c_str(), W_OK) != 0)
+        throw_errno(errno, "write to folder " + folder.string());
+      if (std::filesystem::is_directory(*file)) {
+        throw Error(Errc::usage, file->string() + " is a folder; name a file in it");
+      }
+    }
+    if (!settings.output.empty() && xdmf_path(settings.output) == settings.output) {
+      throw Error(Errc::usage, "--output " + settings.output.string() +
+                                   " names an HDF5 file; its .xdmf is written beside it");
+    }
+  });
+}
+
+/// How many steps take about 50 ms, as rank 0 measures: often enough to hear a stop signal, seldom
+/// enough to cost nothing.
+class Pace {
+ public:
+  /// Equal on all ranks. Collective.
+  [[nodiscard]] std::uint64_t steps(const Communicator& comm) const { return bcast(comm, steps_); }
+  void took(std::uint64_t steps, double seconds) {
+    const double fitting = 0.05 * static_cast<double>(steps) / std::max(seconds, 1e-9);
+    const auto most = static_cast<double>(2 * steps_);  // one lucky measurement proves nothing
+    steps_ = static_cast<std::uint64_t>(std::clamp(fitting, 1.0, most));
+  }
+
+ private:
+  std::uint64_t steps_ = 1;
+};
+
+/// One heat problem on this job's ranks, from the first step or from a checkpoint to the last step.
+class Job {
+ public:
+  Job(program::Context& context, const Settings& settings)
+      : context_(context),
+        settings_(settings),
+        field_(context.world, settings.size),
+        initial_(context.world, settings.initial, settings.seed),
+        stepper_(field_),
+        ckpt_(context.world,
+              {.directory = settings.ckpt_dir,
+               .every = settings.ckpt_every,
+               .program = "cairn-heat",
+               .identity = fmt::format("size={} {}", settings.size, initial_.identity()),
+               .warn = [&context](std::string_view text) { context.log.warning(text); }}) {
+    ckpt_.field("u", field_.now, block_of(field_), {{"units", std::string("1")}});
+  }
+
+  int run() {
+    begin();
+    if (const int signal = advance(); signal != 0) return stop_exit_code(signal);
+    finish();
+    return 0;
+  }
+
+ private:
+  [[nodiscard]] double time() const {
+    return static_cast<double>(step_) * mesh_ratio * field_.h() * field_.h();
+  }
+
+  void begin() {
+    context_.log.info(fmt::format(
+        "{0} x {0} points, {1} steps, {2}; {3} ranks in a {4} x {5} grid, {6} threads each",
+        settings_.size, settings_.steps, initial_.identity(), context_.world.size(),
+        field_.grid().dims(0), field_.grid().dims(1), context_.threads));
+    restored_from_ = ckpt_.restore();
+    if (!restored_from_) return initial_.fill(field_);
+    step_ = *restored_from_;
+    context_.log.info(fmt::format("restored from the checkpoint of step {}", step_));
+    if (step_ <= settings_.steps) return;
+    Error error(Errc::usage,
+                fmt::format("the checkpoint in {} is of step {}, behind --steps {}; use "
+                            "more steps or another folder",
+                            settings_.ckpt_dir.string(), step_, settings_.steps));
+    error.mark_agreed();
+    throw error;
+  }
+
+  /// The next step at which something other than a step happens. Collective.
+  [[nodiscard]] std::uint64_t next_halt() const {
+    std::uint64_t halt = std::min(settings_.steps, step_ + pace_.steps(context_.world));
+    for (const auto every : {settings_.ckpt_every, settings_.norm_every}) {
+      if (every != 0) halt = std::min(halt, step_ + every - step_ % every);
+    }
+    return halt;
+  }
+
+  /// Steps until the end; returns the signal that stopped it before, 0 for none.
+  int advance() {
+    program::Progress progress(context_, "heat", settings_.steps);
+    const auto begin = Clock::now();
+    const auto first = step_;
+    progress.update(step_);
+    while (step_ < settings_.steps) {
+      step_until(next_halt());
+      progress.update(step_);
+      if (settings_.norm_every != 0 && step_ % settings_.norm_every == 0) print(norms(field_));
+      if (ckpt_.due(step_)) save();
+      if (ckpt_.stop_signal() != 0 && step_ < settings_.steps) return stopped();
+    }
+    seconds_ = seconds_since(begin);
+    cells_per_second_ = seconds_ > 0 ? cells(step_ - first) / seconds_ : 0.0;
+    return 0;
+  }
+
+  void step_until(std::uint64_t halt) {
+    const trace::Span span("heat.steps", static_cast<std::int64_t>(halt - step_));
+    const auto begin = Clock::now();
+    const auto first = step_;
+    while (step_ < halt) {
+      at_step.check("heat step");
+      stepper_.step();
+      ++step_;
+    }
+    const double seconds = seconds_since(begin);
+    pace_.took(step_ - first, seconds);
+    if (context_.world.is_root() && seconds > 0) {
+      trace::counter("heat.cells_per_second", cells(step_ - first) / seconds);
+    }
+  }
+
+  [[nodiscard]] double cells(std::uint64_t steps) const {
+    return static_cast<double>(steps) * static_cast<double>(field_.n() * field_.n());
+  }
+
+  void save() {
+    ckpt_.save(step_);
+    context_.log.debug(fmt::format("saved step {}", step_));
+  }
+
+  int stopped() {
+    const int signal = ckpt_.stop_signal();
+    if (settings_.ckpt_dir.empty()) {
+      if (context_.world.is_root()) {
+        context_.log.warning(
+            fmt::format("stopped by signal {} at step {}; nothing was saved, since "
+                        "there is no --ckpt-dir",
+                        signal, step_));
+      }
+    } else {
+      context_.log.info(
+          fmt::format("stopped by signal {} at step {}, which is saved; run the same "
+                      "command again to go on",
+                      signal, step_));
+    }
+    return signal;
+  }
+
+  void print(const Norms& norms) const {
+    if (!context_.world.is_root()) return;
+    fmt::print("step {} l2 {:a} {} max {:a} {} sum {:a} {}\n", step_, norms.l2, norms.l2,
+               norms.maximum, norms.maximum, norms.sum, norms.sum);
+    std::fflush(stdout);
+  }
+
+  void finish() {
+    const auto all = norms(field_);
+    const auto sum = digest(field_);
+    std::optional<Distance> error;
+    if (initial_.is_sine()) error = distance_to_sine(field_, time());
+    if (settings_.norm_every == 0 || step_ % settings_.norm_every != 0) print(all);
+    if (!settings_.picture.empty()) {
+      write_picture(field_, all.minimum, all.maximum, settings_.picture);
+      context_.log.info(fmt::format("{}: black is {}, pale yellow is {}",
+                                    settings_.picture.string(), all.minimum, all.maximum));
+    }
+    if (!settings_.output.empty()) write_output(field_, step_, time(), settings_.output);
+    together(context_.world, [&] {
+      if (!context_.world.is_root()) return;
+      const auto summary = result(all, sum, error);
+      if (!settings_.result.empty())
+        write_file_atomically(settings_.result, summary.dump(2) + "\n");
+      for (const auto* key : {"digest", "error_l2", "error_max", "seconds", "cells_per_second"}) {
+        if (!summary[key].is_null()) fmt::print("{} {}\n", key, plain(summary[key]));
+      }
+    });
+  }
+
+  static std::string plain(const nlohmann::ordered_json& value) {
+    return value.is_string() ? value.get<std::string>()
+                             : fmt::format("{:.6g}", value.get<double>());
+  }
+
+  [[nodiscard]] nlohmann::ordered_json result(const Norms& all, const std::string& sum,
+                                              const std::optional<Distance>& error) const {
+    nlohmann::ordered_json json{{"program", "cairn-heat"}, {"digest", sum},
+                                {"size", settings_.size},  {"steps", step_},
+                                {"time", time()},          {"initial", settings_.initial}};
+    for (const auto& [name, value] :
+         {std::pair("l2", all.l2), std::pair("sum", all.sum), std::pair("min", all.minimum),
+          std::pair("max", all.maximum)}) {
+      json["norms"][name] = fmt::format("{:a}", value);
+      json["norms_decimal"][name] = value;
+    }
+    json["error_l2"] = error ? nlohmann::ordered_json(error->l2) : nullptr;
+    json["error_max"] = error ? nlohmann::ordered_json(error->maximum) : nullptr;
+    json["ranks"] = context_.world.size();
+    json["threads"] = context_.threads;
+    json["restarts"] = launch_number();
+    json["restored_from"] = restored_from_ ? nlohmann::ordered_json(*restored_from_) : nullptr;
+    json["seconds"] = seconds_;
+    json["cells_per_second"] = cells_per_second_;
+    return json;
+  }
+
+  program::Context& context_;
+  const Settings& settings_;
+  Field field_;
+  Initial initial_;
+  Stepper stepper_;
+  ckpt::Checkpointer ckpt_;
+  std::uint64_t step_ = 0;
+  std::optional<std::uint64_t> restored_from_;
+  Pace pace_;
+  double seconds_ = 0;
+  double cells_per_second_ = 0;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Settings settings;
+  program::Options options("cairn-heat", "Heat on the unit square: explicit five-point scheme.");
+  declare(options, settings);
+  return program::run(argc, argv, options, [&](program::Context& context) {
+    check_places(context.world, settings);
+    return Job(context, settings).run();
+  });
+}

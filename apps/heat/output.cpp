@@ -1,0 +1,81 @@
+#include "output.hpp"
+
+#include <fmt/format.h>
+
+#include <string>
+
+#include "cairn/ckpt/checkpointer.hpp"
+#include "cairn/collectives/agree.hpp"
+#include "cairn/core/file.hpp"
+
+namespace cairn::heat {
+
+namespace {
+
+std::string xml_escaped(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      default:
+        escaped += c;
+    }
+  }
+  return escaped;
+}
+
+std::string xdmf(const Field& field, double time, const std::string& hdf5_name) {
+  return fmt::format(R"(<?xml version="1.0" encoding="UTF-8"?>
+<Xdmf Version="3.0">
+  <Domain>
+    <Grid Name="heat" GridType="Uniform">
+      <Time Value="{time}"/>
+      <Topology TopologyType="2DCoRectMesh" Dimensions="{n} {n}"/>
+      <Geometry GeometryType="ORIGIN_DXDY">
+        <DataItem Format="XML" NumberType="Float" Precision="8" Dimensions="2">{h} {h}</DataItem>
+        <DataItem Format="XML" NumberType="Float" Precision="8" Dimensions="2">{h} {h}</DataItem>
+      </Geometry>
+      <Attribute Name="u" AttributeType="Scalar" Center="Node">
+        <DataItem Format="HDF" NumberType="Float" Precision="8" Dimensions="{n} {n}">{file}:/u</DataItem>
+      </Attribute>
+    </Grid>
+  </Domain>
+</Xdmf>
+)",
+                     fmt::arg("time", time), fmt::arg("n", field.n()), fmt::arg("h", field.h()),
+                     fmt::arg("file", xml_escaped(hdf5_name)));
+}
+
+}  // namespace
+
+ckpt::Block block_of(const Field& field) {
+  return {.global = {field.n(), field.n()},
+          .offset = {field.rows().first, field.columns().first},
+          .count = {field.rows().count, field.columns().count},
+          .ghosts = 1};
+}
+
+std::filesystem::path xdmf_path(std::filesystem::path hdf5_file) {
+  return hdf5_file.replace_extension(".xdmf");
+}
+
+void write_output(const Field& field, std::uint64_t step, double time,
+                  const std::filesystem::path& file) {
+  ckpt::export_hdf5(
+      field.comm(), file, "u", field.now, block_of(field),
+      {{"time", time}, {"step", static_cast<std::int64_t>(step)}, {"units", std::string("1")}});
+  together(field.comm(), [&] {
+    if (!field.comm().is_root()) return;
+    write_file_atomically(xdmf_path(file), xdmf(field, time, file.filename().string()));
+  });
+}
+
+}  // namespace cairn::heat

@@ -1,0 +1,27 @@
+/// The field as HDF5 with a description that ParaView reads.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "cairn/ckpt/block.hpp"
+#include "field.hpp"
+
+namespace cairn::heat {
+
+/// This rank's block of the global array, as ckpt wants to know it.
+[[nodiscard]] ckpt::Block block_of(const Field& field);
+
+/// Where the XDMF description of an HDF5 file stands: beside it, FILE.xdmf.
+[[nodiscard]] std::filesystem::path xdmf_path(std::filesystem::path hdf5_file);
+
+/// Writes the dataset /u, shape [n, n], with the attributes `time`, `step` and `units`, and beside
+/// the file its XDMF 3 description (a uniform grid), which ParaView opens as "XDMF Reader" or
+/// "Xdmf3 Reader S".
+///
+/// Collective, blocking. Each of the two files appears complete or not at all.
+/// @throws Error{Errc::no_input, permission, input_output} on all ranks
+void write_output(const Field& field, std::uint64_t step, double time,
+                  const std::filesystem::path& file);
+
+}  // namespace cairn::heat

@@ -1,0 +1,343 @@
+"""A real Slurm on this one machine, for tests: a controller and a few virtual nodes.
+
+    with SlurmCluster(nodes=2, shared=[work]) as cluster:
+        job = cluster.submit(work / "job.sbatch", cwd=work)
+        cluster.wait_until(job, lambda j: j["JobState"] == "COMPLETED", timeout_seconds=60)
+
+       head: munged, slurmctld        node1: slurmd, jobs        node2: slurmd, jobs
+       └──────────────┴── one private directory, seen by all ───────┘
+
+Each machine is a process, UTS and mount namespace whose first process is a shell: it has a host name,
+a /tmp and a /dev/shm of its own. Killing the first process is pulling the plug, because the kernel
+then kills everything inside; that is also how the cluster stops. The machines end with the process
+that started them, whatever ends it. Daemons talk over loopback on ports that were free at the start.
+"""
+
+import contextlib
+import os
+import pathlib
+import random
+import re
+import select
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+SKIPPED = 77
+POLL_SECONDS = 0.05
+COMMAND_SECONDS = 20
+
+COMMANDS = {
+    "munged": "munge",
+    "slurmctld": "slurmctld",
+    "slurmd": "slurmd",
+    "sbatch": "slurm-client",
+    "scontrol": "slurm-client",
+    "mpirun": "openmpi-bin",
+    "unshare": "util-linux",
+    "setpriv": "util-linux",
+    "mount": "mount",
+}
+
+SLURM_CONF = """\
+ClusterName=test
+SlurmctldHost=head(127.0.0.1)
+SlurmctldPort={controller_port}
+AuthType=auth/munge
+CredType=cred/munge
+AuthInfo=socket={base}/munge/socket,cred_expire=6
+SlurmUser=root
+SlurmdUser=root
+StateSaveLocation={base}/state
+SlurmctldPidFile={base}/run/slurmctld.pid
+SlurmctldLogFile={base}/log/slurmctld
+SlurmdPidFile={base}/run/slurmd.%n.pid
+SlurmdLogFile={base}/log/slurmd.%n
+SlurmdSpoolDir={base}/spool.%n
+TmpFS=/tmp
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/none
+SwitchType=switch/none
+MpiDefault=none
+MailProg=/bin/true
+CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+SchedulerParameters=sched_interval=5,bf_interval=5,sched_min_interval=0,batch_sched_delay=0
+SlurmdParameters=config_overrides
+ReturnToService=2
+SlurmdTimeout=15
+SlurmctldTimeout=15
+KillWait=3
+JobRequeue=1
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+NodeName=DEFAULT CPUs={cpus} Boards=1 SocketsPerBoard=1 CoresPerSocket={cpus} ThreadsPerCore=1 \
+RealMemory=4000 State=UNKNOWN
+{node_lines}
+PartitionName=DEFAULT Nodes=ALL MaxTime=INFINITE State=UP OverSubscribe=NO
+PartitionName=test Default=YES PriorityTier=1
+PartitionName=urgent PriorityTier=2 PreemptMode=OFF
+"""
+
+# The first process of a machine. It stays when its daemons end, as a machine does.
+MACHINE = """\
+set -e
+hostname {name}
+mount --bind {base}/hosts /etc/hosts
+mount --rbind {base}/tmp.{name} /tmp
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+set +e
+{daemons}
+while :; do wait; sleep 1; done
+"""
+
+
+class SlurmError(RuntimeError):
+    """A cluster that did not start, a command that failed, or a job that did not get there."""
+
+
+def why_unavailable():
+    """The reason why no cluster can run here, or None."""
+    missing = sorted({package for command, package in COMMANDS.items() if not shutil.which(command)})
+    if missing:
+        return "packages are missing: " + " ".join(missing)
+    if os.geteuid() != 0:
+        return "virtual nodes need root (unshare and mount)"
+    probe = subprocess.run(
+        [*_namespace_command(), "mount -t tmpfs tmpfs /dev/shm && hostname probe"],
+        capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+    if probe.returncode != 0:
+        return "unshare or mount is refused: " + (probe.stderr.strip() or f"code {probe.returncode}")
+    return None
+
+
+def skip_unless_available():
+    """Ends the test with ctest's code for a skip, and the reason, where no cluster can run."""
+    reason = why_unavailable()
+    if reason:
+        print(f"skipped: {reason}")
+        sys.exit(SKIPPED)
+
+
+def mpi_settings():
+    """What tests/support/mpi.env says, for a job that Slurm starts on several nodes."""
+    settings = {}
+    for line in (pathlib.Path(__file__).parent / "mpi.env").read_text().splitlines():
+        if line and not line.startswith("#"):
+            name, _, value = line.partition("=")
+            settings[name] = value
+    # mpirun must find Slurm by itself, and nodes share no memory.
+    del settings["OMPI_MCA_plm"]
+    settings["OMPI_MCA_btl"] = "self,vader,tcp"
+    settings["OMPI_MCA_btl_tcp_if_include"] = "lo"
+    return settings
+
+
+class SlurmCluster:
+    """One controller `head` and `nodes` nodes (node1, node2, …) with `cpus` slots each.
+
+    `shared` are the directories that jobs use; like a shared file system they are seen by every
+    node, also when they lie under /tmp, of which each node has its own. There are two partitions:
+    `test`, the default, and `urgent`, whose jobs preempt those of `test`.
+    """
+
+    def __init__(self, nodes=2, cpus=4, shared=(), start_seconds=30):
+        self.nodes = [f"node{i + 1}" for i in range(nodes)]
+        self.cpus = cpus
+        self.start_seconds = start_seconds
+        self.machines = {}
+        self.base = None
+        self._shared = [pathlib.Path(directory).resolve() for directory in shared]
+
+    def __enter__(self):
+        for attempt in range(3):  # a port may be taken between its choice and its use
+            try:
+                self._start()
+                return self
+            except SlurmError as error:
+                self._stop()
+                if attempt == 2 or "Address already in use" not in str(error):
+                    raise
+            except BaseException:
+                self._stop()
+                raise
+        return None
+
+    def __exit__(self, *exception):
+        if exception[0] is not None:
+            print(self.logs(), file=sys.stderr)
+        self._stop()
+
+    def environment(self):
+        """The environment of Slurm's commands, and so of the jobs."""
+        environment = {name: value for name, value in os.environ.items()
+                       if not re.match(r"SLURM_|SBATCH_|SRUN_|SCANCEL_|SQUEUE_|OMPI_|PMIX_", name)}
+        return environment | mpi_settings() | {"SLURM_CONF": str(self.base / "slurm.conf")}
+
+    def command(self, *words, cwd=None):
+        """Runs one of Slurm's commands; its standard output."""
+        done = subprocess.run([str(word) for word in words], env=self.environment(), cwd=cwd,
+                              capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+        if done.returncode != 0:
+            raise SlurmError(f"{' '.join(map(str, words))}: code {done.returncode}: {done.stderr.strip()}")
+        return done.stdout
+
+    def submit(self, script, *options, cwd):
+        """The id of a new batch job."""
+        return self.command("sbatch", "--parsable", *options, script, cwd=cwd).strip()
+
+    def job(self, job_id):
+        """What `scontrol show job` says, as a dictionary of strings."""
+        return _fields(self.command("scontrol", "-o", "show", "job", job_id))
+
+    def node(self, name):
+        """What `scontrol show node` says, as a dictionary of strings."""
+        return _fields(self.command("scontrol", "-o", "show", "node", name))
+
+    def wait_until(self, job_id, reached, timeout_seconds):
+        """Polls until `reached(job)` is true of the job's fields, which it returns."""
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            job = self.job(job_id)
+            if reached(job):
+                return job
+            if time.monotonic() > deadline:
+                raise SlurmError(f"after {timeout_seconds} s job {job_id} is still {job}")
+            time.sleep(POLL_SECONDS)
+
+    def start_now(self, job_id):
+        """Ends the wait of a requeued job, which Slurm holds back until its credential expires."""
+        # The nodes take a credential of the second in which they ended the job for the old one.
+        time.sleep(1.2)
+        self.command("scontrol", "update", f"jobid={job_id}", "StartTime=now")
+
+    def signal_batch_shell(self, job_id, name):
+        """What --signal=B:… does shortly before the time limit."""
+        self.command("scancel", f"--signal={name}", "--batch", job_id)
+
+    def power_off(self, name):
+        """Pulls the plug: every process of the machine, its /tmp and its /dev/shm are gone."""
+        self.machines.pop(name).kill()
+
+    def power_on(self, name):
+        """Starts a machine, in the state after a boot."""
+        temporary = self.base / f"tmp.{name}"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        temporary.chmod(0o1777)
+        daemons = f"slurmd -D -b -N {name} &"
+        mounts = []
+        for directory in [self.base, *self._shared]:
+            if directory.is_relative_to("/tmp"):
+                inside = temporary / directory.relative_to("/tmp")
+                inside.mkdir(parents=True, exist_ok=True)
+                mounts.append(f"mount --bind {shlex.quote(str(directory))} {shlex.quote(str(inside))}")
+        if name == "head":
+            daemons = (f"munged --foreground --key-file={self.base}/munge/key --socket={self.base}/munge/socket"
+                       f" --pid-file={self.base}/munge/pid --log-file={self.base}/log/munged"
+                       f" --seed-file={self.base}/munge/seed --num-threads=2 &\n"
+                       f"until [ -S {self.base}/munge/socket ]; do sleep 0.02; done\n"
+                       "slurmctld -D -c &")
+        script = "\n".join(["set -e", *mounts, MACHINE.format(name=name, base=self.base, daemons=daemons)])
+        self.machines[name] = _Machine(script, self.environment(), self.base / "log" / f"machine.{name}")
+
+    def logs(self, last_lines=15):
+        """The end of every log file, for a failure report."""
+        parts = []
+        for path in sorted((self.base / "log").iterdir()):
+            parts += [f"--- {path.name}", *path.read_text(errors="replace").splitlines()[-last_lines:]]
+        return "\n".join(parts)
+
+    def _start(self):
+        self.base = pathlib.Path(tempfile.mkdtemp(prefix="cairn-slurm-")).resolve()
+        self.base.chmod(0o755)  # munged refuses a directory that others may write
+        for name in ["munge", "run", "log", "state", *(f"spool.{node}" for node in self.nodes)]:
+            (self.base / name).mkdir(mode=0o755)
+        (self.base / "munge" / "key").write_bytes(os.urandom(128))
+        (self.base / "munge" / "key").chmod(0o600)
+        (self.base / "hosts").write_text(f"127.0.0.1 localhost head {' '.join(self.nodes)}\n")
+        controller_port, *node_ports = _free_ports(1 + len(self.nodes))
+        (self.base / "slurm.conf").write_text(SLURM_CONF.format(
+            base=self.base, controller_port=controller_port, cpus=self.cpus,
+            node_lines="\n".join(f"NodeName={name} NodeAddr=127.0.0.1 Port={port}"
+                                 for name, port in zip(self.nodes, node_ports))))
+        for name in ["head", *self.nodes]:
+            self.power_on(name)
+        self._wait_for_nodes()
+
+    def _wait_for_nodes(self):
+        deadline = time.monotonic() + self.start_seconds
+        while True:
+            with contextlib.suppress(SlurmError, subprocess.TimeoutExpired):
+                if all(self.node(name)["State"] == "IDLE" for name in self.nodes):
+                    return
+            if time.monotonic() > deadline or not all(m.alive() for m in self.machines.values()):
+                raise SlurmError(f"the nodes did not come up within {self.start_seconds} s\n{self.logs(5)}")
+            time.sleep(POLL_SECONDS)
+
+    def _stop(self):
+        for name in list(self.machines):
+            self.power_off(name)
+        if self.base:
+            shutil.rmtree(self.base)
+
+
+class _Machine:
+    """A shell that is the first process of its own namespaces."""
+
+    def __init__(self, script, environment, log):
+        with open(log, "ab") as output:
+            self._unshare = subprocess.Popen(
+                [*_namespace_command(), script], env=environment, cwd="/", stdin=subprocess.DEVNULL,
+                stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        children = pathlib.Path(f"/proc/{self._unshare.pid}/task/{self._unshare.pid}/children")
+        while not (first := children.read_text().split()) and self.alive():
+            time.sleep(0.005)
+        # A descriptor, not a number: it stays valid, and stays this process.
+        self._first = os.pidfd_open(int(first[0])) if first else None
+
+    def alive(self):
+        return self._unshare.poll() is None
+
+    def kill(self):
+        """Returns when the last process inside is gone."""
+        if self._first is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._first, signal.SIGKILL)
+            select.select([self._first], [], [], COMMAND_SECONDS)
+            os.close(self._first)
+        else:
+            self._unshare.kill()
+        self._unshare.wait(timeout=COMMAND_SECONDS)
+
+
+def _namespace_command():
+    return ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child=SIGKILL",
+            "--mount-proc", "--uts", "--mount", "bash", "-c"]
+
+
+def _fields(line):
+    return dict(re.findall(r"(\S+?)=(\S*)", line))
+
+
+def _free_ports(count):
+    """Ports that nobody listens on, below the range from which the kernel serves outgoing calls."""
+    ports = []
+    candidates = random.SystemRandom().sample(range(20000, 32000), 1000)
+    for port in candidates:
+        with socket.socket() as probe:
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                ports.append(port)
+        if len(ports) == count:
+            return ports
+    raise SlurmError("no free ports between 20000 and 32000")
