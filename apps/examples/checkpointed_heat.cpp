@@ -5,13 +5,12 @@
 
 #include <mpi.h>
 
+#include <cairn/ckpt/checkpointer.hpp>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
 #include <vector>
-
-#include "cairn/ckpt/checkpointer.hpp"
 
 int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);

@@ -1,0 +1,97 @@
+"""Every example runs, is short, and says what it should; five lines make the plain program restartable.
+
+usage: examples.py MPIEXEC SOURCES HELLO EXACT_SUM HALO PLAIN_HEAT CHECKPOINTED_HEAT
+"""
+
+import difflib
+import os
+import pathlib
+import re
+import signal
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from processes import (children, committed_epochs, finish, newest_step, remove_segments, run,  # noqa: E402
+                       scratch_directory, start, wait_until)
+
+MPIEXEC, SOURCES, HELLO, EXACT_SUM, HALO, PLAIN, CHECKPOINTED = sys.argv[1:8]
+RANKS = (1, 2, 3, 4, 7)
+
+
+def lines_of(name):
+    return (pathlib.Path(SOURCES) / name).read_text().splitlines()
+
+
+def segments_of(pids):
+    """Shared-memory files that these processes have mapped; what a kill leaves behind of them is ours to remove."""
+    maps = "".join(pathlib.Path(f"/proc/{pid}/maps").read_text() for pid in pids)
+    return set(re.findall(r"/dev/shm/(\S+)", maps))
+
+
+class Numbered(unittest.TestCase):
+    def output(self, ranks, program):
+        ended = run([MPIEXEC, "-n", ranks, program])
+        self.assertEqual((ended.code, ended.err), (0, ""), ended)
+        return ended.out
+
+    def test_they_are_short(self):
+        examples = sorted(pathlib.Path(SOURCES).glob("[0-9]*.cpp"))
+        self.assertGreaterEqual(len(examples), 3)
+        for example in examples:
+            self.assertLess(len(lines_of(example.name)), 60, example)
+
+    def test_hello(self):
+        for p in RANKS:
+            self.assertEqual(self.output(p, HELLO), f"hello from {p} ranks: 1 + … + {p} = {p * (p + 1) // 2}\n")
+
+    def test_exact_sums_do_not_depend_on_the_ranks(self):
+        outputs = [self.output(p, EXACT_SUM).splitlines() for p in RANKS]
+        self.assertEqual(len({tuple(lines[1:]) for lines in outputs}), 1)
+        plain, exact = (float.fromhex(line.split()[-1]) for line in outputs[0][:2])
+        self.assertAlmostEqual(plain, exact, places=6)
+
+    def test_halo(self):
+        for p in RANKS:
+            self.assertRegex(self.output(p, HALO), r"\d x \d ranks, sum of averages 6478200.0, expected 6478200.0\n")
+
+
+class FiveLines(unittest.TestCase):
+    def test_at_most_five_lines_are_added_and_none_changed(self):
+        delta = difflib.ndiff(lines_of("plain_heat.cpp"), lines_of("checkpointed_heat.cpp"))
+        changes = [line for line in delta if line[0] in "+-"]
+        self.assertLessEqual(len(changes), 5, changes)
+        self.assertTrue(all(line[0] == "+" for line in changes), changes)
+        self.assertTrue(60 <= len(lines_of("plain_heat.cpp")) <= 90)
+
+    def test_killed_and_restarted_on_other_ranks_it_ends_with_the_same_bits(self):
+        with scratch_directory() as scratch:
+            os.chdir(scratch)
+            problem = (200, 6000)
+            ended = run([MPIEXEC, "-n", 3, PLAIN, *problem, "plain.raw"])
+            self.assertEqual(ended.code, 0, ended)
+            self.assertEqual(os.path.getsize("plain.raw"), 8 * 200 * 200)
+            reached = []
+            for ranks in (4, 1):
+                job = start([MPIEXEC, "-n", ranks, CHECKPOINTED, *problem, "restarted.raw"])
+                newest = reached[-1] if reached else 0
+                wait_until(lambda: os.path.exists("ckpt") and (newest_step("ckpt") or 0) > newest, "an epoch")
+                processes = children(job.pid)
+                left_behind = segments_of(processes)
+                os.kill(processes[-1], signal.SIGKILL)
+                ended = finish(job)
+                self.assertNotEqual(ended.code, 0, ended)
+                self.assertFalse(os.path.exists("restarted.raw"))
+                reached.append(newest_step("ckpt"))
+                remove_segments(left_behind)
+            self.assertLess(reached[0], reached[1])
+            self.assertLess(reached[1], problem[1], "killed before the end")
+            ended = run([MPIEXEC, "-n", 3, CHECKPOINTED, *problem, "restarted.raw"])
+            self.assertEqual(ended.code, 0, ended)
+            self.assertEqual(pathlib.Path("plain.raw").read_bytes(), pathlib.Path("restarted.raw").read_bytes())
+            self.assertEqual(max(committed_epochs("ckpt").values()), problem[1])
+            os.chdir("/")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[8:]])
