@@ -3,15 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "benchmark.hpp"
 #include "cairn/collectives/agree.hpp"
+#include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/program/options.hpp"
 #include "cairn/program/program.hpp"
@@ -61,14 +60,6 @@ std::vector<const bench::Benchmark*> chosen(const Settings& settings) {
   return list;
 }
 
-void write_file(const std::filesystem::path& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  if (!file) throw_errno(errno, "open " + path.string());
-  file << text;
-  file.close();
-  if (!file) throw_errno(errno, "write " + path.string());
-}
-
 int measure(program::Context& context, const Settings& settings) {
   const auto& world = context.world;
   if (settings.list) {
@@ -84,7 +75,8 @@ int measure(program::Context& context, const Settings& settings) {
   }
   if (world.is_root()) std::fputs(bench::as_table(rows).c_str(), stdout);
   together(world, [&] {
-    if (world.is_root() && !settings.json.empty()) write_file(settings.json, bench::as_json(rows));
+    if (world.is_root() && !settings.json.empty())
+      write_file_atomically(settings.json, bench::as_json(rows));
   });
   const bool all_hold =
       std::all_of(rows.begin(), rows.end(), [](const bench::Row& row) { return row.holds(); });

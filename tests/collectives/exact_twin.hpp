@@ -82,7 +82,7 @@ class ExactTwin {
     const auto [n, f] = decompose(b);
     Big& side = std::signbit(a) != std::signbit(b) ? negative_ : positive_;
     for (std::size_t bit = 0; bit < 53; ++bit) {
-      if ((n >> bit & 1) != 0) side.add(m, static_cast<std::size_t>(e + f + unit) + bit);
+      if ((n >> bit & 1) != 0) side.add(m, place_of(e + f) + bit);
     }
   }
   void double_it() {
@@ -116,7 +116,11 @@ class ExactTwin {
   }
 
  private:
-  static constexpr int unit = 2300;
+  /// The bit that weighs 2^exponent.
+  static std::size_t place_of(int exponent) {
+    const int place = exponent + 2300;
+    return static_cast<std::size_t>(place);
+  }
 
   /// Whether the last bit of the significand is 0; so it is for 2^1024, which infinity stands for.
   static bool is_even(double x) {
@@ -130,10 +134,10 @@ class ExactTwin {
     Big sum;
     for (const double v : {x, y}) {
       if (std::isinf(v)) {
-        sum.add(1, 1024 + unit);
+        sum.add(1, place_of(1024));
       } else {
         const auto [m, e] = decompose(v);
-        sum.add(m, static_cast<std::size_t>(e + unit));
+        sum.add(m, place_of(e));
       }
     }
     return sum;

@@ -7,6 +7,7 @@ usage: bad_checkpoints.py MPIEXEC CAIRN_HEAT WRITE_EPOCH
 import contextlib
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -40,7 +41,7 @@ def unusable_directories(mpiexec, program):
     with scratch_directory() as scratch:
         job = HeatJob(mpiexec, program, scratch)
         job.directory.write_text("a file, not a directory")
-        expect_refusal(job.launch(3), INPUT_OUTPUT, "checkpoint directory", str(job.directory))
+        expect_refusal(job.launch(3), NO_INPUT, "checkpoint directory", str(job.directory))
         job.directory.unlink()
         with tmpfs(job.directory, "ro,size=64k") as mounted:
             if mounted is None:
@@ -66,10 +67,13 @@ def full_directory(mpiexec, program, digest):
             job.check_finished(job.launch(4), digest, good)
 
 
-def interrupted_job(mpiexec, program, scratch):
-    """A job with epochs of steps 20 and 30, killed in step 35."""
+def interrupted_job(mpiexec, program, scratch, template=None):
+    """A job with epochs of steps 20 and 30, killed in step 35; or a copy of one."""
     job = HeatJob(mpiexec, program, scratch)
-    job.launch(3, "heat.step=kill,rank=1,hit=35")
+    if template:
+        shutil.copytree(template.directory, job.directory)
+    else:
+        job.launch(3, "heat.step=kill,rank=1,hit=35")
     check(newest_step(job.directory) == 30, "epochs of steps 20 and 30")
     return job
 
@@ -84,7 +88,7 @@ def middle_of(path):
     return path.stat().st_size // 2
 
 
-def damaged_epochs(mpiexec, program, digest):
+def damaged_epochs(mpiexec, program, digest, template):
     damages = {
         "a flipped bit in a field": lambda data, record: flip_bit(data, middle_of(data)),
         "a flipped bit in the HDF5 structure": lambda data, record: flip_bit(data, 100),
@@ -95,7 +99,7 @@ def damaged_epochs(mpiexec, program, digest):
     }
     for what, damage in damages.items():
         with scratch_directory() as scratch:
-            job = interrupted_job(mpiexec, program, scratch)
+            job = interrupted_job(mpiexec, program, scratch, template)
             epochs = sorted(job.directory.glob("epoch-*.h5"))
             damage(epochs[-1], epochs[-1].with_suffix(".record"))
             ended = job.launch(2)
@@ -103,7 +107,7 @@ def damaged_epochs(mpiexec, program, digest):
             warnings = [line for line in ended.lines_of("cairn-heat") if "warning" in line]
             check(len(warnings) == 1 and "trying an older one" in warnings[0], f"{what}: one warning expected: {ended}")
         with scratch_directory() as scratch:
-            job = interrupted_job(mpiexec, program, scratch)
+            job = interrupted_job(mpiexec, program, scratch, template)
             for data in job.directory.glob("epoch-*.h5"):
                 damage(data, data.with_suffix(".record"))
             before = sorted(job.directory.iterdir())
@@ -128,7 +132,8 @@ def main(mpiexec, program, write_epoch):
         digest = HeatJob(mpiexec, program, scratch).undisturbed_digest()
     unusable_directories(mpiexec, program)
     full_directory(mpiexec, program, digest)
-    damaged_epochs(mpiexec, program, digest)
+    with scratch_directory() as scratch:
+        damaged_epochs(mpiexec, program, digest, interrupted_job(mpiexec, program, scratch))
     foreign_epochs(mpiexec, program, write_epoch)
     print("every bad checkpoint directory was refused or passed over as documented")
 

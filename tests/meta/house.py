@@ -86,7 +86,7 @@ def top_level():
                 print(f"warning: {name} has {lines} lines; a file has one main thing")
 
 
-PATH_IN_TEXT = re.compile(r"(?:scripts|cmake|lib|apps|collectives|ckpt|slurm|tests|\.ci)/[\w./-]*\w")
+PATH_IN_TEXT = re.compile(r"(?<![\w/.])(?:scripts|cmake|lib|apps|collectives|ckpt|slurm|tests|\.ci)/[\w./-]*\w")
 
 
 def documents():

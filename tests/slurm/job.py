@@ -32,7 +32,7 @@ class Slurm:
         self.cluster, self.work, self.cairn = cluster, work, cairn
         self.template = pathlib.Path(template).read_text()
 
-    def submit(self, name, program, nodes=2, more="", max_requeues=20, limit="00:10:00"):
+    def submit(self, name, program, nodes=2, more="", max_requeues=20, limit="00:10:00", cairn=None):
         """The new job's id, and its directory."""
         directory = self.work / name
         directory.mkdir()
@@ -43,7 +43,7 @@ class Slurm:
             "#SBATCH --ntasks=": RANKS,
             "#SBATCH --time=": limit,
             "# module load": None if not more else f"\n{more}",
-            "cairn=": shlex.quote(self.cairn),
+            "cairn=": shlex.quote(str(cairn or self.cairn)),
             "program=": f"({shlex.join(map(str, program))})",
             "max_requeues=": max_requeues,
         }))
@@ -148,6 +148,21 @@ def requeues_no_more_than_allowed(slurm):
     print("no requeues left: FAILED with 75", flush=True)
 
 
+def launcher_that_loses_its_ranks(slurm):
+    """A `cairn` that gives up with mpirun's code for a lost node as soon as the job's file `lost` exists."""
+    path = slurm.work / "cairn-gives-up"
+    path.write_text("#!/bin/sh\nuntil [ -e lost ]; do sleep 0.1; done\nexit 205\n")
+    path.chmod(0o755)
+    return path
+
+
+def asks_the_nodes_before_it_blames_them(slurm):
+    job, directory = slurm.submit("all-there", ["true"], cairn=launcher_that_loses_its_ranks(slurm))
+    (directory / "lost").touch()
+    slurm.wait_for_end(job, directory, "FAILED", 205, restarts=0)
+    print("a code of a lost node, but all nodes answer: FAILED, not requeued", flush=True)
+
+
 def goes_on_in_place_after_a_crash(slurm, heat):
     crash = "export CAIRN_FAILPOINTS='heat.step=kill,rank=3,hit=120,launch=0'"
     job, directory = slurm.submit("crash", heat.command(), more=crash)
@@ -183,27 +198,45 @@ def job_script(slurm, heat):
     saves_and_goes_on_when_signalled(slurm, heat)
     keeps_the_verdict_of_a_program(slurm)
     requeues_no_more_than_allowed(slurm)
+    asks_the_nodes_before_it_blames_them(slurm)
     goes_on_in_place_after_a_crash(slurm, heat)
     stays_away_when_cancelled(slurm, heat)
     goes_on_after_preemption(slurm, heat)
 
 
 def lost_node(slurm, heat):
+    goes_on_elsewhere(slurm, heat)
+    slurm.cluster.power_on("node2")
+    slurm.cluster.wait_until_idle(["node1", "node2"])
+    requeues_when_a_node_is_silent(slurm)
+
+
+def goes_on_elsewhere(slurm, heat):
     job, directory = slurm.submit("lost-node", heat.command(), more=SLOWLY)
     heat.wait_for_epoch(slurm, job, directory)
     slurm.cluster.power_off("node2")  # the batch script runs on node1
     lost = time.monotonic()
     saved = epoch(directory)
-    slurm.wait_until(job, directory, lambda now: now["Restarts"] == "1", "requeue expected", 90)
-    print(f"lost node: requeued after {time.monotonic() - lost:.1f} s", flush=True)
-    slurm.wait_until(job, directory, lambda now: now["JobState"] == "PENDING", "pending expected", 60)
-    slurm.cluster.start_now(job)
+    slurm.wait_for_run(job, directory, 1)
     slurm.wait_until(job, directory, lambda now: now["JobState"] == "RUNNING", "running expected", 60)
     print(f"lost node: running again after {time.monotonic() - lost:.1f} s", flush=True)
     ended = slurm.wait_for_end(job, directory, "COMPLETED", 0, restarts=1)
     check(ended["NodeList"] == "node[1,3]", f"node1 and node3 expected: {ended}")
     heat.check_result(directory, saved)
-    print(f"lost node: epoch of step {saved} at least, finished on node1 and node3", flush=True)
+    print(f"lost node: finished on node1 and node3 from step {saved} or later, the reference digest", flush=True)
+
+
+def requeues_when_a_node_is_silent(slurm):
+    """Where `cairn run` gives up long before Slurm notices, it is the script that requeues."""
+    job, directory = slurm.submit("silent", ["true"], cairn=launcher_that_loses_its_ranks(slurm))
+    slurm.wait_until(job, directory, lambda now: now["JobState"] == "RUNNING", "running expected", 60)
+    slurm.cluster.power_off("node2")
+    (directory / "lost").touch()
+    slurm.wait_until(job, directory, lambda now: now["Restarts"] == "1", "requeue expected", 60)
+    output = slurm.output(job, directory)
+    check("a node does not answer, requeue 1 of 20" in output, output)
+    slurm.cluster.command("scancel", job)
+    print("silent node: the script asked, and requeued", flush=True)
 
 
 def time_limit(slurm, heat):

@@ -2,7 +2,8 @@
 
     with SlurmCluster(nodes=2, shared=[work]) as cluster:
         job = cluster.submit(work / "job.sbatch", cwd=work)
-        cluster.wait_until(job, lambda j: j["JobState"] == "COMPLETED", timeout_seconds=60)
+        while cluster.job(job)["JobState"] != "COMPLETED":
+            time.sleep(0.05)
 
        head: munged, slurmctld        node1: slurmd, jobs        node2: slurmd, jobs
        └──────────────┴── one private directory, seen by all ───────┘
@@ -173,9 +174,11 @@ class SlurmCluster:
         return None
 
     def __exit__(self, *exception):
-        if exception[0] is not None:
-            print(self.logs(), file=sys.stderr)
-        self._stop()
+        try:
+            if exception[0] is not None:
+                print(self.logs(), file=sys.stderr, flush=True)
+        finally:
+            self._stop()
 
     def environment(self):
         """The environment of Slurm's commands, and so of the jobs."""
@@ -202,17 +205,6 @@ class SlurmCluster:
     def node(self, name):
         """What `scontrol show node` says, as a dictionary of strings."""
         return _fields(self.command("scontrol", "-o", "show", "node", name))
-
-    def wait_until(self, job_id, reached, timeout_seconds):
-        """Polls until `reached(job)` is true of the job's fields, which it returns."""
-        deadline = time.monotonic() + timeout_seconds
-        while True:
-            job = self.job(job_id)
-            if reached(job):
-                return job
-            if time.monotonic() > deadline:
-                raise SlurmError(f"after {timeout_seconds} s job {job_id} is still {job}")
-            time.sleep(POLL_SECONDS)
 
     def start_now(self, job_id):
         """Ends the wait of a requeued job, which Slurm holds back until its credential expires."""
@@ -250,6 +242,17 @@ class SlurmCluster:
         script = "\n".join(["set -e", *mounts, MACHINE.format(name=name, base=self.base, daemons=daemons)])
         self.machines[name] = _Machine(script, self.environment(), self.base / "log" / f"machine.{name}")
 
+    def wait_until_idle(self, names):
+        """Returns when these nodes can take jobs; SlurmError if they do not come up in time."""
+        deadline = time.monotonic() + self.start_seconds
+        while True:
+            with contextlib.suppress(SlurmError, subprocess.TimeoutExpired):
+                if all(self.node(name)["State"] == "IDLE" for name in names):
+                    return
+            if time.monotonic() > deadline or not all(m.alive() for m in self.machines.values()):
+                raise SlurmError(f"{names} did not come up within {self.start_seconds} s\n{self.logs(5)}")
+            time.sleep(POLL_SECONDS)
+
     def logs(self, last_lines=15):
         """The end of every log file, for a failure report."""
         parts = []
@@ -272,17 +275,7 @@ class SlurmCluster:
                                  for name, port in zip(self.nodes, node_ports))))
         for name in ["head", *self.nodes]:
             self.power_on(name)
-        self._wait_for_nodes()
-
-    def _wait_for_nodes(self):
-        deadline = time.monotonic() + self.start_seconds
-        while True:
-            with contextlib.suppress(SlurmError, subprocess.TimeoutExpired):
-                if all(self.node(name)["State"] == "IDLE" for name in self.nodes):
-                    return
-            if time.monotonic() > deadline or not all(m.alive() for m in self.machines.values()):
-                raise SlurmError(f"the nodes did not come up within {self.start_seconds} s\n{self.logs(5)}")
-            time.sleep(POLL_SECONDS)
+        self.wait_until_idle(self.nodes)
 
     def _stop(self):
         for name in list(self.machines):

@@ -16,28 +16,21 @@ namespace {
 Failpoint before_open{"mapreduce.open"};
 Failpoint before_read{"mapreduce.read"};
 
-struct stat status_of(int descriptor, const std::string& path) {
-  struct stat status = {};
-  check_posix(fstat(descriptor, &status), "stat " + path);
-  return status;
-}
-
 }  // namespace
 
-File::File(const std::string& path, int extra_flags) : path_(path) {
+File::File(const std::string& path) : path_(path) {
   before_open.check("open " + path);
   descriptor_ =
-      check_posix(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | extra_flags),
-                  "open " + path);
+      check_posix(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), "open " + path);
 }
 
 File::~File() { close(descriptor_); }
 
 std::uint64_t File::size() const {
-  return static_cast<std::uint64_t>(status_of(descriptor_, path_).st_size);
+  struct stat status = {};
+  check_posix(fstat(descriptor_, &status), "stat " + path_);
+  return static_cast<std::uint64_t>(status.st_size);
 }
-
-bool File::is_regular() const { return S_ISREG(status_of(descriptor_, path_).st_mode); }
 
 std::size_t File::read_at(std::span<char> buffer, std::uint64_t offset) {
   before_read.check("read " + path_);

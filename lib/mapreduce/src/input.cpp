@@ -1,12 +1,9 @@
 #include "cairn/mapreduce/input.hpp"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
-#include <optional>
 #include <system_error>
 
 #include "cairn/collectives/agree.hpp"

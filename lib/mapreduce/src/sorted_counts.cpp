@@ -21,6 +21,7 @@ std::uint64_t first_bytes(std::string_view token) {
 
 SortedCounts::SortedCounts(CountTable table) {
   const trace::Span span("mapreduce.sort");
+  entries_.reserve(table.distinct());
   for (const TokenRecord* record : table.take_records(arena_))
     entries_.push_back({record->count, record});
   std::sort(entries_.begin(), entries_.end(),

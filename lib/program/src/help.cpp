@@ -84,6 +84,26 @@ std::string Options::option_lines(Group group) const {
   return out;
 }
 
+std::string Options::settings_note() const {
+  const auto named = std::find_if(entries_.begin(), entries_.end(), [](const Entry& entry) {
+    return entry.group == Group::program && !entry.is_flag();
+  });
+  const bool has_file = find("config") != nullptr;
+  if (named == entries_.end() && !has_file) return "";
+  const auto& shown = named == entries_.end() ? *find("config") : *named;
+  std::string out = "\nSettings\n  ";
+  append_wrapped(
+      out,
+      fmt::format("Every option can also stand in the environment ({} for --{}){}. The command "
+                  "line wins over "
+                  "the environment{}.",
+                  shown.environment_name(), shown.name,
+                  has_file ? " or in the file of --config" : "",
+                  has_file ? ", the environment over the file, the file over the default" : ""),
+      2, 2);
+  return out;
+}
+
 std::string Options::help() const {
   auto out = fmt::format("{}: {}\n\nUsage: {} [OPTION…]{}{}\n", name_, summary_, name_,
                          positional_usage_.empty() ? "" : " ", positional_usage_);
@@ -94,18 +114,7 @@ std::string Options::help() const {
   const auto own = option_lines(Group::program);
   if (!own.empty() || positional_.target != nullptr) out += "\nOptions\n" + own;
   if (positional_.target != nullptr) append_row(out, "  " + positional_.name, positional_.help);
-  out += "\nGeneral options\n" + option_lines(Group::general) + "\nSettings\n  ";
-  const auto named = std::find_if(entries_.begin(), entries_.end(), [](const Entry& entry) {
-    return entry.group == Group::program && !entry.is_flag();
-  });
-  const auto& shown = named == entries_.end() ? *find("config") : *named;
-  append_wrapped(
-      out,
-      fmt::format("Every option can also stand in the environment ({} for --{}) or in the file of "
-                  "--config. The command line wins over the environment, the environment "
-                  "over the file, the file over the default.",
-                  shown.environment_name(), shown.name),
-      2, 2);
+  out += "\nGeneral options\n" + option_lines(Group::general) + settings_note();
   out += "\nExit codes\n  ";
   append_wrapped(out, exit_codes, 2, 2);
   for (const auto& line : examples_) {

@@ -101,12 +101,12 @@ Options::Options(std::string name, std::string summary, std::string positional_u
       kind_(kind) {
   flag("help,h", general_.help, "print this text and exit");
   flag("version", general_.version, "print the version and exit");
-  add("config", general_.config, "read options from this file, lines of the form 'size = 1024'");
   if (kind_ == Kind::parallel) {
+    add("config", general_.config, "read options from this file, lines of the form 'size = 1024'");
     add("threads", general_.threads,
         "OpenMP threads per rank (default: OMP_NUM_THREADS, else this rank's share of the node's "
         "cores)");
-    entries_.back().default_text.clear();
+    hide_default("threads");
     add("log-level", general_.log_level,
         "what to say on stderr: trace, debug, info, warning or error");
     flag("quiet", general_.quiet, "say nothing but warnings and errors, show no progress");
@@ -146,6 +146,13 @@ Options& Options::command(std::string name, std::vector<std::string>& target, st
 
 Options& Options::example(std::string command_line) {
   examples_.push_back(std::move(command_line));
+  return *this;
+}
+
+Options& Options::hide_default(std::string_view name) {
+  for (auto& entry : entries_) {
+    if (entry.name == name) entry.default_text.clear();
+  }
   return *this;
 }
 

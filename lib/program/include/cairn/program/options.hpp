@@ -42,9 +42,8 @@ using GivenOptions = std::map<std::string, GivenOption>;
 class Options {
  public:
   /// Which options come by themselves. parallel: --help, --version, --config FILE, --threads N,
-  /// --log-level LEVEL, --quiet, and --list-failpoints, which the help does not show. tool (no
-  /// MPI):
-  /// --help, --version, --config.
+  /// --log-level LEVEL, --quiet, and --list-failpoints, which the help does not show. tool (no MPI,
+  /// and programs of its own to start, which read the same CAIRN_CONFIG): --help, --version.
   enum class Kind { parallel, tool };
 
   /// @param name              of the program, for messages and the help
@@ -76,6 +75,9 @@ class Options {
   /// Everything from the first positional argument on, options included: for a tool that starts
   /// another program.
   Options& command(std::string name, std::vector<std::string>& target, std::string help);
+
+  /// The help shows no default for this option, because its help text says what happens without it.
+  Options& hide_default(std::string_view name);
 
   /// A command line that the help shows as an example.
   Options& example(std::string command_line);
@@ -140,6 +142,7 @@ class Options {
   Options& add_entry(std::string name, Target target, std::string help);
   [[nodiscard]] const Entry* find(std::string_view name) const;
   [[nodiscard]] std::string option_lines(Group group) const;
+  [[nodiscard]] std::string settings_note() const;
 
   std::string name_;
   std::string summary_;

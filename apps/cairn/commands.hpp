@@ -1,0 +1,10 @@
+/// The commands of the `cairn` tool. Each gets its own arguments, argv[0] being its name, and
+/// returns the exit code; Errors are main's.
+#pragma once
+
+namespace cairn::tool {
+
+int run_command(int argc, const char* const* argv);
+int info_command(int argc, const char* const* argv);
+
+}  // namespace cairn::tool

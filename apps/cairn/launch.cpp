@@ -1,0 +1,251 @@
+#include "launch.hpp"
+
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <utility>
+
+#include "cairn/core/error.hpp"
+#include "processes.hpp"
+
+namespace cairn::tool {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+double unix_time() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+sigset_t stop_set() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGHUP}) sigaddset(&set, signal);
+  return set;
+}
+
+/// A handle of a process that becomes readable when it ends; -1 where the system has none.
+class ProcessHandle {
+ public:
+  explicit ProcessHandle(pid_t process)
+      : descriptor_(static_cast<int>(::syscall(SYS_pidfd_open, process, 0))) {}
+  ~ProcessHandle() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  ProcessHandle(ProcessHandle&& other) noexcept
+      : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  ProcessHandle& operator=(ProcessHandle&& other) noexcept {
+    std::swap(descriptor_, other.descriptor_);
+    return *this;
+  }
+  [[nodiscard]] int descriptor() const { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
+std::vector<std::string> command_line(const LaunchPlan& plan) {
+  auto words = plan.mpirun;
+  words.insert(words.end(), {"-n", std::to_string(plan.ranks)});
+  words.insert(words.end(), plan.program.begin(), plan.program.end());
+  return words;
+}
+
+/// Becomes mpirun; in the child. Returns only when that failed.
+void become_mpirun(const LaunchPlan& plan, const std::vector<char*>& arguments, pid_t parent) {
+  // When `cairn run` is killed mpirun gets SIGTERM, and ends its ranks.
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != parent) ::_exit(1);
+  ::setpgid(0, 0);  // Ctrl-C goes to `cairn run` alone
+  const auto set = stop_set();
+  sigprocmask(SIG_UNBLOCK, &set, nullptr);
+  for (const auto& [name, value] : plan.environment) ::setenv(name.c_str(), value.c_str(), 1);
+  ::execvp(arguments.front(), arguments.data());
+}
+
+pid_t start(const LaunchPlan& plan) {
+  auto words = command_line(plan);
+  std::vector<char*> arguments;
+  for (auto& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child < 0) throw Error(Errc::unavailable, "no process could be made for mpirun; try again");
+  if (child == 0) {
+    become_mpirun(plan, arguments, parent);
+    ::_exit(static_cast<int>(Errc::unavailable));
+  }
+  ::setpgid(child, child);  // here too: whoever comes first
+  return child;
+}
+
+/// Which rank of this machine ends first, and when.
+class RankWatch {
+ public:
+  RankWatch(pid_t mpirun, int ranks) : mpirun_(mpirun), ranks_(static_cast<std::size_t>(ranks)) {}
+
+  /// Looks for ranks that have appeared under mpirun.
+  void look() {
+    if (is_complete()) return;
+    for (const auto process : children_of(mpirun_)) {
+      if (watched_.contains(process)) continue;
+      if (const auto rank = rank_of(process))
+        watched_.emplace(process, Rank{*rank, ProcessHandle(process)});
+    }
+  }
+
+  /// Whether looking again is useless: all were found, or it took too long (other machines).
+  [[nodiscard]] bool is_complete() const {
+    return watched_.size() >= ranks_ || Clock::now() - began_ > std::chrono::seconds(20);
+  }
+
+  [[nodiscard]] bool has_any() const { return !watched_.empty(); }
+
+  void append_to(std::vector<pollfd>& descriptors) const {
+    if (first_) return;
+    for (const auto& [process, rank] : watched_) {
+      if (rank.handle.descriptor() >= 0)
+        descriptors.push_back({rank.handle.descriptor(), POLLIN, 0});
+    }
+  }
+
+  void note(const std::vector<pollfd>& descriptors) {
+    for (const auto& [process, rank] : watched_) {
+      const bool ended =
+          std::any_of(descriptors.begin(), descriptors.end(), [&](const pollfd& each) {
+            return each.fd == rank.handle.descriptor() && (each.revents & POLLIN) != 0;
+          });
+      if (!ended || first_) continue;
+      first_ = rank.number;
+      ended_at_ = unix_time();
+    }
+  }
+
+  [[nodiscard]] std::optional<int> first() const { return first_; }
+  [[nodiscard]] double ended_at() const { return ended_at_; }
+
+ private:
+  struct Rank {
+    int number;
+    ProcessHandle handle;
+  };
+  pid_t mpirun_;
+  std::size_t ranks_;
+  Clock::time_point began_ = Clock::now();
+  std::map<pid_t, Rank> watched_;
+  std::optional<int> first_;
+  double ended_at_ = 0;
+};
+
+/// What a request to stop leads to.
+class Stopping {
+ public:
+  Stopping(pid_t mpirun, std::chrono::seconds grace) : mpirun_(mpirun), grace_(grace) {}
+
+  void request(int signal) {
+    if (signal == 0) return;
+    if (signal_ == 0) {
+      signal_ = signal;
+      deadline_ = Clock::now() + grace_;
+      next_ = Clock::now();
+    } else if (signal == SIGINT) {
+      deadline_ = Clock::now();
+    }
+  }
+
+  /// Tells the ranks; again while none of them has been seen, since mpirun loses signals when it
+  /// starts. Once is enough after that, and a signal that reaches mpirun when it ends would kill
+  /// it.
+  void tell(const RankWatch& ranks) {
+    if (signal_ == 0 || was_heard_ || ranks.first() || Clock::now() < next_) return;
+    ::kill(mpirun_, SIGUSR1);
+    was_heard_ = ranks.has_any() || ranks.is_complete();
+    next_ = Clock::now() + milliseconds(200);
+  }
+
+  [[nodiscard]] int signal() const { return signal_; }
+  [[nodiscard]] bool is_over() const { return signal_ != 0 && Clock::now() >= deadline_; }
+
+ private:
+  pid_t mpirun_;
+  std::chrono::seconds grace_;
+  int signal_ = 0;
+  bool was_heard_ = false;
+  Clock::time_point deadline_;
+  Clock::time_point next_;
+};
+
+int exit_code_of(int status) {
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+}  // namespace
+
+StopSignals::StopSignals() {
+  const auto set = stop_set();
+  check_posix(sigprocmask(SIG_BLOCK, &set, nullptr), "sigprocmask");
+  descriptor_ = check_posix(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), "signalfd");
+}
+
+StopSignals::~StopSignals() { ::close(descriptor_); }
+
+int StopSignals::next() noexcept {
+  signalfd_siginfo information = {};
+  const auto size = ::read(descriptor_, &information, sizeof information);
+  return size == sizeof information ? static_cast<int>(information.ssi_signo) : 0;
+}
+
+int StopSignals::wait(milliseconds time) noexcept {
+  pollfd descriptor{descriptor_, POLLIN, 0};
+  ::poll(&descriptor, 1, static_cast<int>(time.count()));
+  return next();
+}
+
+LaunchEnd run_launch(const LaunchPlan& plan, StopSignals& signals) {
+  LaunchEnd end;
+  end.began = unix_time();
+  const auto began = Clock::now();
+  end.mpirun = start(plan);
+  const ProcessHandle mpirun(end.mpirun);
+  RankWatch ranks(end.mpirun, plan.ranks);
+  Stopping stopping(end.mpirun, plan.grace);
+
+  int status = 0;
+  while (::waitpid(end.mpirun, &status, WNOHANG) == 0) {
+    std::vector<pollfd> descriptors{{signals.descriptor(), POLLIN, 0}};
+    if (mpirun.descriptor() >= 0) descriptors.push_back({mpirun.descriptor(), POLLIN, 0});
+    ranks.look();
+    ranks.append_to(descriptors);
+    const bool may_sleep =
+        ranks.is_complete() && stopping.signal() == 0 && mpirun.descriptor() >= 0;
+    ::poll(descriptors.data(), descriptors.size(), may_sleep ? 1000 : 50);
+    ranks.note(descriptors);
+    stopping.request(signals.next());
+    stopping.tell(ranks);
+    if (stopping.is_over()) {
+      end.was_killed = true;
+      ::kill(end.mpirun, SIGKILL);
+      ::waitpid(end.mpirun, &status, 0);
+      break;
+    }
+  }
+  end_all_children();
+  end.exit_code = exit_code_of(status);
+  end.seconds = std::chrono::duration<double>(Clock::now() - began).count();
+  end.stop_signal = stopping.signal();
+  end.first_rank_to_end = ranks.first();
+  end.first_rank_ended = ranks.ended_at();
+  return end;
+}
+
+}  // namespace cairn::tool

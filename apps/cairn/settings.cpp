@@ -1,0 +1,35 @@
+#include "settings.hpp"
+
+#include <array>
+
+namespace cairn::tool {
+
+namespace {
+
+constexpr std::array table{
+    Setting{"CAIRN_CONFIG", "--config of every program: a file with options, 'size = 1024'"},
+    Setting{"CAIRN_FAILPOINTS",
+            "for tests: kill, stall or fail a rank at a named place (PROGRAM --list-failpoints)"},
+    Setting{"CAIRN_GRACE", "--grace of cairn run: seconds from a request to stop until it kills"},
+    Setting{"CAIRN_LAUNCH", "number of this launch from 0; cairn run sets it"},
+    Setting{"CAIRN_LOG_LEVEL",
+            "--log-level of every program: trace, debug, info, warning or error"},
+    Setting{"CAIRN_MAX_RESTARTS", "--max-restarts of cairn run"},
+    Setting{"CAIRN_MPIRUN", "--mpirun of cairn run: the launcher and its options"},
+    Setting{"CAIRN_QUIET", "--quiet of every program: 1 for warnings and errors only"},
+    Setting{"CAIRN_RANKS", "--ranks of cairn run"},
+    Setting{"CAIRN_REPORT", "--report of cairn run: the folder for report.html"},
+    Setting{"CAIRN_REPORT_PICTURE", "--report-picture of cairn run"},
+    Setting{"CAIRN_RESTART_RANKS", "--restart-ranks of cairn run"},
+    Setting{"CAIRN_TERMINAL",
+            "stderr ends at a terminal although it is mpirun's pipe; cairn run sets it"},
+    Setting{"CAIRN_THREADS", "--threads of every program: OpenMP threads per rank"},
+    Setting{"CAIRN_TRACE",
+            "folder into which every rank writes its trace; cairn run --report sets it"},
+};
+
+}  // namespace
+
+std::span<const Setting> settings() { return table; }
+
+}  // namespace cairn::tool

@@ -1,0 +1,76 @@
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+
+#include "cairn/core/error.hpp"
+#include "cairn/program/report.hpp"
+#include "cairn/trace/trace.hpp"
+
+namespace cairn::program {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+void write_file(const fs::path& path, const std::string& text) {
+  auto temporary = path;
+  temporary += ".tmp";
+  {
+    std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
+    file << text;
+    file.close();
+    if (!file) throw_errno(errno, "write " + path.string());
+  }
+  std::error_code error;
+  fs::rename(temporary, path, error);
+  if (error) throw_errno(error.value(), "rename " + temporary.string());
+}
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  if (!file.is_open() || file.bad()) throw_errno(errno, "read " + path.string());
+  return bytes;
+}
+
+std::string read_png(const fs::path& path) {
+  auto bytes = read_file(path);
+  if (!bytes.starts_with("\x89PNG\r\n\x1a\n")) {
+    throw Error(Errc::bad_data, path.string() + " is not a PNG file");
+  }
+  return bytes;
+}
+
+}  // namespace
+
+void RunRecorder::open(const fs::path& folder) {
+  folder_ = fs::absolute(folder);
+  std::error_code error;
+  fs::create_directories(trace_directory(), error);
+  if (error) throw_errno(error.value(), "make report folder " + trace_directory().string());
+  check_posix(::access(folder_.c_str(), W_OK), "write to report folder " + folder_.string());
+  for (const auto& entry : fs::directory_iterator(trace_directory())) {
+    if (entry.path().extension() == ".events") fs::remove(entry.path(), error);
+  }
+}
+
+fs::path RunRecorder::trace_directory() const {
+  return folder_.empty() ? fs::path() : folder_ / "trace";
+}
+
+void RunRecorder::finish(int exit_code, const fs::path& picture) {
+  report_.exit_code = exit_code;
+  trace::merge(trace_directory(), folder_ / "trace.json");
+  read_trace(trace_directory(), report_);
+  if (!picture.empty()) {
+    report_.picture_png = read_png(picture);
+  } else if (fs::exists(folder_ / "picture.png")) {
+    report_.picture_png = read_png(folder_ / "picture.png");
+  }
+  write_file(folder_ / "run.json", report_json(report_));
+  write_file(folder_ / "report.html", report_html(report_));
+}
+
+}  // namespace cairn::program

@@ -1,0 +1,66 @@
+"""cairn-bench: the table, the JSON, --strict and bad arguments. Times are only checked to be times."""
+
+import json
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+from processes import check, run, scratch_directory  # noqa: E402
+
+mpiexec, program = sys.argv[1:]
+
+
+def bench(ranks, *arguments):
+    return run([mpiexec, "-n", str(ranks), program, *arguments], timeout=60)
+
+
+def test_list():
+    ended = bench(2, "--list")
+    check(ended.code == 0, ended)
+    names = [line.split()[0] for line in ended.out.splitlines()]
+    check(names == sorted(set(names)) and {"collectives", "exact"} <= set(names), f"listed once, sorted: {ended}")
+
+
+def test_rows(directory):
+    for ranks, names in ((1, ["exact", "collectives"]), (3, ["collectives"])):
+        file = directory / f"rows-{ranks}.json"
+        ended = bench(ranks, *names, "--seconds", "0.001", "--strict", "--json", file)
+        rows = json.loads(file.read_text())
+        lines = ended.out.splitlines()
+        check(len(lines) == len(rows) + 1 and len({len(line) for line in lines}) == 1, f"an aligned table: {ended}")
+        for row, line in zip(rows, lines[1:]):
+            check_row(row, line, ranks)
+        keys = [(row["name"], str(row["parameters"])) for row in rows]
+        check(len(keys) == len(set(keys)), "a row is named by its name and parameters")
+        check(list(dict.fromkeys(row["name"].split(".")[0] for row in rows)) == names, "all that were named, in order")
+        check(ended.code == (0 if all(row["holds"] for row in rows) else 1), f"--strict's exit code: {ended}")
+
+
+def check_row(row, line, ranks):
+    check(list(row) == ["name", "parameters", "ours", "baseline", "ratio", "target", "holds"], row)
+    check(line.split()[0] == row["name"], f"{row} in {line}")
+    check(row["parameters"]["ranks"] == ranks, row)
+    check(0 < row["ours"] < 10 and 0 < row["baseline"] < 10, f"seconds a call: {row}")
+    check(abs(row["ratio"] - row["ours"] / row["baseline"]) < 1e-9 * row["ratio"], row)
+    check(row["holds"] == (row["target"] is None or row["ratio"] <= row["target"]), row)
+    small = row["name"].startswith("collectives.") and row["parameters"]["bytes"] <= 8 and ranks > 1
+    check(row["target"] == (1.05 if small else None), row)
+
+
+def test_bad_arguments(directory):
+    for arguments, code, words in [
+        ((), 64, ["--list"]),
+        (("exakt",), 64, ["exakt", "exact", "collectives"]),
+        (("exact", "--seconds", "0"), 64, ["--seconds"]),
+        (("collectives", "--seconds", "0.001", "--json", directory / "none" / "rows.json"), 66, ["none/"]),
+    ]:
+        ended = bench(2, *arguments)
+        errors = [line for line in ended.lines_of("cairn-bench") if "error" in line]
+        check(ended.code == code and len(errors) == 1, f"one line and code {code}: {ended}")
+        check(all(word in errors[0] for word in words), f"{words} in: {ended}")
+
+
+with scratch_directory() as scratch:
+    test_list()
+    test_rows(scratch)
+    test_bad_arguments(scratch)

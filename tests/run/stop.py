@@ -1,0 +1,104 @@
+"""A request to stop `cairn run` becomes one epoch and exit code 75 (130 after Ctrl-C), and never a restart."""
+
+import os
+import signal
+import time
+import unittest
+
+from support import CAIRN, JobTest
+
+LONG = ["--steps", "4000"]
+
+
+class Stop(JobTest):
+    def test_signals_to_cairn_run(self):
+        for number, code in ((signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGHUP, 75), (signal.SIGINT, 130)):
+            with self.subTest(signal=number):
+                process = self.cairn(probe=LONG)
+                self.ranks()
+                began = time.monotonic()
+                process.send_signal(number)
+                self.assertEqual(self.end(process), (code, "", [], []))
+                self.assertLess(time.monotonic() - began, 8)
+                self.assertGreater(self.saved_step(), 0)
+                self.expect_nothing_left()
+                os.remove(self.file)
+                os.remove(self.file + ".jobs")
+
+    def test_an_epoch_may_take_its_time_and_more_signals_do_not_matter(self):
+        process = self.cairn(probe=[*LONG, "--save-seconds", "4"])
+        self.ranks()
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGUSR1):
+            process.send_signal(number)
+            time.sleep(0.5)
+        self.assertEqual(self.end(process)[:2], (75, ""))
+        self.assertGreater(self.saved_step(), 0)
+
+    def test_signals_to_one_rank(self):
+        for number, code in ((signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)):
+            with self.subTest(signal=number):
+                process = self.cairn(probe=LONG)
+                os.kill(self.ranks()[1], number)
+                self.assertEqual(self.end(process), (code, "", [], []))
+                self.expect_nothing_left()
+                os.remove(self.file + ".jobs")
+
+    def test_a_second_ctrl_c_kills_at_once(self):
+        process = self.cairn(probe=[*LONG, "--save-seconds", "60"])
+        self.ranks()
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        code, _, lines, _ = self.end(process)
+        self.assertLess(time.monotonic() - began, 3)
+        self.assertEqual(code, 130)
+        self.assertIn("killed before the program could save", lines[-1])
+
+    def test_the_grace_time_ends(self):
+        process = self.cairn("--grace", "1", probe=[*LONG, "--deaf"])
+        self.ranks()
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        code, _, lines, _ = self.end(process)
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual(code, 75)
+        self.assertIn("killed before the program could save", lines[-1])
+
+    def test_a_program_that_does_not_catch_the_signal(self):
+        process = self.start([CAIRN, "run", "-n", "2", "sh", "-c", f": {self.folder}; sleep 60"])
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        code, _, lines, _ = self.end(process)
+        self.assertEqual(code, 75)
+        self.assertIn("instead of saving", lines[-1])
+
+    def test_early_signals(self):
+        for delay in (0, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5):
+            with self.subTest(delay=delay):
+                process = self.cairn(probe=LONG)
+                time.sleep(delay + 0.02)  # until it has caught the signals
+                process.send_signal(signal.SIGTERM)
+                self.assertIn(self.end(process)[0], (75, -signal.SIGTERM if delay == 0 else 75))
+                self.expect_nothing_left()
+
+    def test_between_two_launches(self):
+        process = self.cairn("--max-restarts", "9", ranks=1, CAIRN_FAILPOINTS="probe.step=kill")
+        for _ in range(4):  # the pause behind this restart takes 1.6 s
+            line = process.stderr.readline()
+        self.assertIn("restart 4 of 9", line)
+        process.send_signal(signal.SIGTERM)
+        code, _, lines, _ = self.end(process, within=5)
+        self.assertEqual(code, 75)
+        self.assertIn("stopped between two launches", lines[-1])
+
+    def test_cairn_run_itself_is_killed(self):
+        process = self.cairn(probe=LONG)
+        self.ranks()
+        process.kill()
+        self.end(process)
+        self.expect_nothing_left(within=10)
+
+
+if __name__ == "__main__":
+    unittest.main()
