@@ -77,9 +77,20 @@ list(APPEND CAIRN_TEST_ENVIRONMENT
      "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/tsan.supp:ignore_noninstrumented_modules=1")
 
 function(_cairn_register name labels timeout processors)
+  set(environment ${CAIRN_TEST_ENVIRONMENT})
+  if(NOT "slurm" IN_LIST labels)
+    # A folder of its own: mpiruns that share one trip over each other's session files.
+    set(folder ${PROJECT_BINARY_DIR}/tmp/${name})
+    file(MAKE_DIRECTORY ${folder})
+    list(APPEND environment TMPDIR=${folder})
+  endif()
+  if("mpi" IN_LIST labels OR "command" IN_LIST labels)
+    # Open MPI leaks on purpose, from plug-ins that are gone when the leaks are told, so that no suppression fits.
+    list(APPEND environment ASAN_OPTIONS=detect_leaks=0)
+  endif()
   set_tests_properties(
-    ${name} PROPERTIES ENVIRONMENT "${CAIRN_TEST_ENVIRONMENT}" LABELS "${labels}" TIMEOUT ${timeout}
-                       PROCESSORS ${processors} SKIP_RETURN_CODE 77)
+    ${name} PROPERTIES ENVIRONMENT "${environment}" LABELS "${labels}" TIMEOUT ${timeout} PROCESSORS ${processors}
+                       SKIP_RETURN_CODE 77)
 endfunction()
 
 # cairn_add_test(NAME collectives.bcast SOURCES bcast.cpp LINK cairn::collectives [RANKS 1 2 3 4 7] [LABELS …] [TIMEOUT s])
@@ -97,7 +108,7 @@ function(cairn_add_test)
   endif()
   if(arg_COMMAND)
     add_test(NAME ${arg_NAME} COMMAND ${arg_COMMAND})
-    _cairn_register(${arg_NAME} "${arg_LABELS}" ${arg_TIMEOUT} ${arg_PROCESSORS})
+    _cairn_register(${arg_NAME} "command;${arg_LABELS}" ${arg_TIMEOUT} ${arg_PROCESSORS})
     return()
   endif()
 

@@ -20,7 +20,9 @@ heading() { printf '\n%s\n' "$*"; }
 build() {
   scripts/setup.sh --build-only
   [[ -e build/release/build.ninja ]] || cmake --preset release >/dev/null
-  cmake --build build/release -j2 -- --quiet
+  local quiet=(--quiet)
+  [[ ! -t 1 ]] || quiet=() # ninja's one status line
+  cmake --build build/release -j2 -- "${quiet[@]}"
 }
 
 # What Open MPI needs as root, with more ranks than cores.

@@ -119,10 +119,13 @@ std::int64_t calls_per_batch(const Communicator& comm, Call& call) {
 template <typename Ours, typename Baseline>
 Seconds compare(const Context& context, Ours&& ours, Baseline&& baseline) {
   const auto& comm = context.world;
-  const std::int64_t calls =
-      std::max(detail::calls_per_batch(comm, ours), detail::calls_per_batch(comm, baseline));
-  const double pair =
-      detail::time_batch(comm, ours, calls) + detail::time_batch(comm, baseline, calls);
+  auto our_calls = detail::calls_per_batch(comm, ours);
+  auto baseline_calls = detail::calls_per_batch(comm, baseline);
+  if (std::max(our_calls, baseline_calls) <= 2 * std::min(our_calls, baseline_calls)) {
+    our_calls = baseline_calls = std::max(our_calls, baseline_calls);
+  }
+  const double pair = detail::time_batch(comm, ours, our_calls) +
+                      detail::time_batch(comm, baseline, baseline_calls);
   const auto pairs =
       static_cast<std::size_t>(std::max(3.0, context.seconds / (pair * detail::rounds)));
 
@@ -132,13 +135,13 @@ Seconds compare(const Context& context, Ours&& ours, Baseline&& baseline) {
     std::vector<double> baseline_times;
     for (std::size_t i = 0; i < pairs; ++i) {
       const bool ours_first = (i % 2 == 0);
-      if (ours_first) our_times.push_back(detail::time_batch(comm, ours, calls));
-      baseline_times.push_back(detail::time_batch(comm, baseline, calls));
-      if (!ours_first) our_times.push_back(detail::time_batch(comm, ours, calls));
+      if (ours_first) our_times.push_back(detail::time_batch(comm, ours, our_calls));
+      baseline_times.push_back(detail::time_batch(comm, baseline, baseline_calls));
+      if (!ours_first) our_times.push_back(detail::time_batch(comm, ours, our_calls));
     }
-    const auto n = static_cast<double>(calls);
-    best.ours = std::min(best.ours, median(our_times) / n);
-    best.baseline = std::min(best.baseline, median(baseline_times) / n);
+    best.ours = std::min(best.ours, median(our_times) / static_cast<double>(our_calls));
+    best.baseline =
+        std::min(best.baseline, median(baseline_times) / static_cast<double>(baseline_calls));
   }
   return best;
 }

@@ -10,8 +10,8 @@
 
 #include "benchmark.hpp"
 #include "cairn/collectives/agree.hpp"
+#include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
-#include "cairn/core/file.hpp"
 #include "cairn/program/options.hpp"
 #include "cairn/program/program.hpp"
 #include "report.hpp"

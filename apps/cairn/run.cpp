@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -9,6 +10,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <map>
+#include <set>
 #include <sstream>
 
 #include "cairn/core/error.hpp"
@@ -114,6 +117,27 @@ bool read_settings(int argc, const char* const* argv, Settings& settings) {
   return true;
 }
 
+/// Whether Open MPI is told elsewhere which variables the ranks of other machines get; it refuses
+/// to be told twice.
+bool passes_variables(const std::vector<std::string>& mpirun) {
+  return std::getenv("OMPI_MCA_mca_base_env_list") != nullptr ||
+         std::any_of(mpirun.begin(), mpirun.end(),
+                     [](const auto& word) { return word == "-x" || word == "mca_base_env_list"; });
+}
+
+/// The names of all CAIRN_* variables of this process and of `others`, for mca_base_env_list.
+std::string variable_names(const std::map<std::string, std::string>& others) {
+  std::set<std::string> names;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    if (text.starts_with("CAIRN_")) names.emplace(text.substr(0, text.find('=')));
+  }
+  for (const auto& [name, value] : others) {
+    if (name.starts_with("CAIRN_")) names.insert(name);
+  }
+  return fmt::format("{}", fmt::join(names, ";"));
+}
+
 /// All launches of one `cairn run`.
 class Job {
  public:
@@ -123,12 +147,8 @@ class Job {
     plan_.mpirun = std::move(mpirun);
     plan_.program = settings_.program;
     plan_.grace = std::chrono::seconds(settings_.grace_seconds);
-    // Otherwise mpirun explains in ten lines every exit code that is not 0, and every signal.
-    plan_.environment["OMPI_MCA_orte_execute_quiet"] = "1";
-    if (!settings_.report.empty()) {
-      report_.open(settings_.report);
-      plan_.environment["CAIRN_TRACE"] = report_.trace_directory().string();
-    }
+    if (!settings_.report.empty()) report_.open(settings_.report);
+    plan_.environment = environment();
   }
 
   /// @return the exit code
@@ -166,10 +186,28 @@ class Job {
   void warn(std::string_view text) { log_.warning(text); }
 
  private:
+  /// What mpirun and the ranks get besides our own environment.
+  [[nodiscard]] std::map<std::string, std::string> environment() const {
+    std::map<std::string, std::string> variables{{"CAIRN_LAUNCH", "0"}};
+    if (!settings_.report.empty()) variables["CAIRN_TRACE"] = report_.trace_directory().string();
+    if (::isatty(STDERR_FILENO) == 1) variables["CAIRN_TERMINAL"] = "1";
+    if (!passes_variables(plan_.mpirun)) {
+      variables["OMPI_MCA_mca_base_env_list"] = variable_names(variables);
+    }
+    // Otherwise mpirun explains in ten lines every exit code that is not 0, and every signal.
+    variables["OMPI_MCA_orte_execute_quiet"] = "1";
+    // mpirun sleeps out this time, twice, whenever it ends a job. Ranks that can still save are
+    // asked by SIGUSR1; so what is ended so has nothing to wait for.
+    if (std::getenv("OMPI_MCA_odls_base_sigkill_timeout") == nullptr) {
+      variables["OMPI_MCA_odls_base_sigkill_timeout"] = "0";
+    }
+    return variables;
+  }
+
   LaunchEnd launch() {
     plan_.environment["CAIRN_LAUNCH"] = std::to_string(plan_.number);
     const auto end = run_launch(plan_, signals_);
-    if (is_crash(end.exit_code) || end.was_killed) {
+    if (end.exit_code != 0) {  // mpirun may have killed ranks
       remove_unmapped_segments();
       remove_session(end.mpirun);
     }

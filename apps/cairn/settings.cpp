@@ -21,6 +21,8 @@ constexpr std::array table{
     Setting{"CAIRN_REPORT", "--report of cairn run: the folder for report.html"},
     Setting{"CAIRN_REPORT_PICTURE", "--report-picture of cairn run"},
     Setting{"CAIRN_RESTART_RANKS", "--restart-ranks of cairn run"},
+    Setting{"CAIRN_TERMINAL",
+            "stderr ends at a terminal although it is mpirun's pipe; cairn run sets it"},
     Setting{"CAIRN_THREADS", "--threads of every program: OpenMP threads per rank"},
     Setting{"CAIRN_TRACE",
             "folder into which every rank writes its trace; cairn run --report sets it"},

@@ -6,7 +6,7 @@
 
 #include "cairn/ckpt/checkpointer.hpp"
 #include "cairn/collectives/agree.hpp"
-#include "cairn/core/file.hpp"
+#include "cairn/core/atomic_file.hpp"
 
 namespace cairn::heat {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cairn/collectives/agree.hpp"
-#include "cairn/core/file.hpp"
+#include "cairn/core/atomic_file.hpp"
 
 namespace cairn::heat {
 

@@ -12,7 +12,8 @@
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
-#include "cairn/mapreduce/atomic_file.hpp"
+#include "cairn/core/atomic_file.hpp"
+#include "cairn/core/file.hpp"
 #include "cairn/mapreduce/tsv_writer.hpp"
 #include "cairn/mapreduce/word_count.hpp"
 #include "cairn/program/program.hpp"
@@ -65,6 +66,10 @@ void on_root(const Communicator& comm, Work&& work) {
   });
 }
 
+void write_to_stdout(std::string_view text) {
+  write_fully(STDOUT_FILENO, std::as_bytes(std::span(text)), "standard output");
+}
+
 /// The files that rank 0 writes. They are opened before the work begins, so that a folder that
 /// cannot be written shows at once; they appear under their names when they are complete.
 class Outputs {
@@ -78,7 +83,7 @@ class Outputs {
   }
 
   void write_table(std::string_view bytes) {
-    if (to_stdout_) mapreduce::write_fully(STDOUT_FILENO, bytes, "standard output");
+    if (to_stdout_) write_to_stdout(bytes);
     if (table_) table_->write(bytes);
   }
 
@@ -94,8 +99,8 @@ class Outputs {
 
  private:
   bool to_stdout_;
-  std::optional<mapreduce::AtomicFile> table_;
-  std::optional<mapreduce::AtomicFile> result_;
+  std::optional<AtomicFile> table_;
+  std::optional<AtomicFile> result_;
 };
 
 std::string plural(std::uint64_t n, const std::string& noun) {
@@ -152,7 +157,7 @@ void print_top(const Communicator& comm, const Settings& settings, const Result&
     if (settings.output_is_stdout()) return;
     std::string lines;
     for (const TopToken& t : result.top) mapreduce::append_line(lines, {t.token, t.count});
-    mapreduce::write_fully(STDOUT_FILENO, lines, "standard output");
+    write_to_stdout(lines);
   });
 }
 

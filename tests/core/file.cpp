@@ -8,21 +8,14 @@
 #include <functional>
 #include <string>
 
+#include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
+#include "scratch.hpp"
 
 using namespace cairn;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct TemporaryDirectory {
-  fs::path path = fs::temp_directory_path() / ("cairn-file-test-" + std::to_string(::getpid()));
-  TemporaryDirectory() {
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-  ~TemporaryDirectory() { fs::remove_all(path); }
-};
 
 Errc code_of(const std::function<void()>& work) {
   try {
@@ -36,18 +29,17 @@ Errc code_of(const std::function<void()>& work) {
 }  // namespace
 
 TEST_CASE("an atomic write replaces the file whole and leaves no temporary") {
-  const TemporaryDirectory scratch;
-  const auto path = scratch.path / "result.json";
+  const test::Scratch scratch;
+  const auto path = scratch / "result.json";
   write_file_atomically(path, "first, and longer");
   write_file_atomically(path, "second");
   CHECK(read_file(path) == "second");
-  CHECK(std::distance(fs::directory_iterator(scratch.path), fs::directory_iterator()) == 1);
+  CHECK(std::distance(fs::directory_iterator(scratch.path()), fs::directory_iterator()) == 1);
 }
 
 TEST_CASE("a write that fails says where, and leaves the old file") {
-  const TemporaryDirectory scratch;
-  CHECK(code_of([&] { write_file_atomically(scratch.path / "no" / "x", "text"); }) ==
-        Errc::no_input);
+  const test::Scratch scratch;
+  CHECK(code_of([&] { write_file_atomically(scratch / "no" / "x", "text"); }) == Errc::no_input);
   CHECK(code_of([&] { write_file_atomically("/proc/cairn", "text"); }) != Errc{0});
   CHECK(code_of([] {
           File full("/dev/full", O_WRONLY);
@@ -56,9 +48,9 @@ TEST_CASE("a write that fails says where, and leaves the old file") {
 }
 
 TEST_CASE("reading past the end is bad data, not zeros") {
-  const TemporaryDirectory scratch;
-  write_file_atomically(scratch.path / "short", "abc");
-  const File file(scratch.path / "short", O_RDONLY);
+  const test::Scratch scratch;
+  write_file_atomically(scratch / "short", "abc");
+  const File file(scratch / "short", O_RDONLY);
   std::array<std::byte, 3> bytes{};
   file.read_at(bytes, 0);
   CHECK(bytes[2] == std::byte{'c'});
@@ -67,13 +59,13 @@ TEST_CASE("reading past the end is bad data, not zeros") {
 }
 
 TEST_CASE("positional writes land where they should, and reserving keeps the size visible") {
-  const TemporaryDirectory scratch;
-  File file(scratch.path / "data", O_RDWR | O_CREAT);
+  const test::Scratch scratch;
+  File file(scratch / "data", O_RDWR | O_CREAT);
   file.reserve(8);
   file.write_at(std::as_bytes(std::span(std::string_view("xy"))), 6);
   file.sync();
   file.close();
-  const auto text = read_file(scratch.path / "data");
+  const auto text = read_file(scratch / "data");
   CHECK(text.size() == 8);
   CHECK(text.substr(6) == "xy");
 }

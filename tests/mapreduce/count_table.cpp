@@ -6,7 +6,7 @@
 #include <string>
 
 #include "cairn/mapreduce/sorted_counts.hpp"
-#include "scratch.hpp"
+#include "text.hpp"
 
 using namespace cairn;
 using namespace cairn::mapreduce;

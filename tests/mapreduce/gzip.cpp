@@ -3,7 +3,7 @@
 
 #include "cairn/core/error.hpp"
 #include "cairn/mapreduce/read.hpp"
-#include "scratch.hpp"
+#include "text.hpp"
 
 using namespace cairn;
 using namespace cairn::mapreduce;

@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "scratch.hpp"
+#include "text.hpp"
 
 using namespace cairn;
 using namespace cairn::mapreduce;

@@ -5,7 +5,7 @@
 
 #include "cairn/collectives/collective.hpp"
 #include "mpi_test.hpp"
-#include "scratch.hpp"
+#include "text.hpp"
 
 namespace cairn::test {
 

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "scratch.hpp"
+#include "text.hpp"
 
 using namespace cairn;
 using namespace cairn::mapreduce;

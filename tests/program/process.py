@@ -144,6 +144,11 @@ class OnATerminal(unittest.TestCase):
         self.assertRegex(text, r"\r\x1b\[Kprogram-probe: half way\r\n")
         self.assertTrue(text.endswith("\r\x1b[K"), "the line is removed")
 
+    def test_progress_through_the_pipe_of_mpirun(self):
+        for terminal, shown in (({"CAIRN_TERMINAL": "1"}, True), ({}, False)):
+            text = launch(2, "--mode", "progress", TERM="xterm", **terminal).stderr
+            self.assertEqual(len(re.findall(r"probe  \[.*?\] +\d+ %", text)) >= 3, shown, text)
+
     def test_no_colour(self):
         self.assertNotIn("\x1b[32m", self.stderr_of(NO_COLOR="1"))
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import subprocess
 import tempfile
 import unittest
@@ -85,6 +86,18 @@ class Answers(unittest.TestCase):
             self.assertEqual((result.returncode, result.stdout), (0, "done 1 ranks 2 launch 0\n"))
             self.assertTrue(os.path.exists(os.path.join(folder, "report.html")))
         self.assertEqual(cairn("run", PROBE, "--steps", "1", SLURM_NTASKS="2").stdout, "done 1 ranks 2 launch 0\n")
+
+
+class OnATerminal(unittest.TestCase):
+    def test_the_ranks_behind_mpirun_know_that_a_person_looks_on(self):
+        parent, child = pty.openpty()
+        process = subprocess.Popen([CAIRN, "run", "-n", "2", "sh", "-c", "echo terminal=$CAIRN_TERMINAL"], stderr=child,
+                                   stdout=subprocess.PIPE, text=True)
+        out, _ = process.communicate(timeout=20)
+        os.close(child)
+        os.close(parent)
+        self.assertEqual(out, "terminal=1\n" * 2)
+        self.assertEqual(cairn("run", "-n", "1", "sh", "-c", "echo terminal=$CAIRN_TERMINAL").stdout, "terminal=\n")
 
 
 if __name__ == "__main__":

@@ -8,17 +8,11 @@
 #include <thread>
 
 #include "cairn/core/error.hpp"
+#include "scratch.hpp"
 
 using namespace cairn;
 
 namespace {
-
-struct TemporaryDirectory {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("cairn-trace-test-" + std::to_string(::getpid()));
-  TemporaryDirectory() { std::filesystem::remove_all(path); }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path); }
-};
 
 nlohmann::json read_json(const std::filesystem::path& file) {
   std::ifstream in(file);
@@ -28,8 +22,8 @@ nlohmann::json read_json(const std::filesystem::path& file) {
 }  // namespace
 
 TEST_CASE("spans, instants and counters of all threads reach the merged timeline") {
-  const TemporaryDirectory scratch;
-  trace::start(scratch.path, 3, 0);
+  const test::Scratch scratch;
+  trace::start(scratch.path(), 3, 0);
   {
     const trace::Span outer("outer", 42);
     std::thread([] { const trace::Span inner("inner"); }).join();
@@ -37,10 +31,10 @@ TEST_CASE("spans, instants and counters of all threads reach the merged timeline
   trace::instant("committed", 7);
   trace::counter("rate", 2.5);
   trace::stop();
-  const auto events_written = trace::merge(scratch.path, scratch.path / "trace.json");
+  const auto events_written = trace::merge(scratch.path(), scratch / "trace.json");
   CHECK(events_written == 5);
 
-  const auto events = read_json(scratch.path / "trace.json").at("traceEvents");
+  const auto events = read_json(scratch / "trace.json").at("traceEvents");
   const auto find = [&](const char* name) {
     for (const auto& event : events) {
       if (event.at("name") == name) return event;
@@ -60,14 +54,13 @@ TEST_CASE("spans, instants and counters of all threads reach the merged timeline
 }
 
 TEST_CASE("the half line of a killed rank is dropped") {
-  const TemporaryDirectory scratch;
-  std::filesystem::create_directories(scratch.path);
-  std::ofstream(scratch.path / "launch-0.rank-0.events")
+  const test::Scratch scratch;
+  std::ofstream(scratch / "launch-0.rank-0.events")
       << R"({"ph":"i","s":"p","name":"a","ts":1,"pid":0,"tid":0},)"
       << "\n"
       << R"({"ph":"i","s":"p","na)";
-  CHECK(trace::merge(scratch.path, scratch.path / "t.json") == 1);
-  CHECK(read_json(scratch.path / "t.json").at("traceEvents").size() == 3);
+  CHECK(trace::merge(scratch.path(), scratch / "t.json") == 1);
+  CHECK(read_json(scratch / "t.json").at("traceEvents").size() == 3);
 }
 
 TEST_CASE("when off, nothing is written; a directory that cannot be made is an Error") {

@@ -56,6 +56,8 @@ def check_stop(h, ranks, to, number, code):
             target = process.pid if to == "launcher" else pid_of_rank(h, int(to), process.pid)
             start = time.monotonic()
             os.kill(target, number)
+            wait_for_text(errors, "stopped by signal")
+            seconds = time.monotonic() - start  # mpiexec itself then takes two seconds to end
             stdout, _ = process.communicate(timeout=30)
         finally:
             process.kill()
@@ -63,7 +65,9 @@ def check_stop(h, ranks, to, number, code):
     with open(errors, encoding="utf-8", errors="replace") as file:
         text = file.read()
     h.check(process.returncode == code, f"{what}: exit {process.returncode}, not {code}\n{text}")
-    h.check(time.monotonic() - start < 2.5, f"{what}: took {time.monotonic() - start:.1f} s")
+    # About a second at the most; counting would go on for five. The rest is for a busy machine.
+    h.check(seconds < 2.5, f"{what}: took {seconds:.1f} s")
+    print(f"{what}: {seconds:.2f} s")
     lines = [line for line in text.splitlines() if "error:" in line and "cairn-wordcount" in line]
     h.check(len(lines) == 1 and "stopped by signal" in lines[0], f"{what}: one line\n{text}")
     h.check(stdout == b"", f"{what}: nothing on stdout")
@@ -72,9 +76,9 @@ def check_stop(h, ranks, to, number, code):
 
 
 with Harness() as harness:
-    for i in range(200):
+    for i in range(400):
         harness.write(f"many/{i}", b"some words\n" * 10)
-    for i in range(60):
+    for i in range(100):
         harness.write(f"few/{i}", b"some words\n" * 10)
     for ranks, to, number, code in ((2, "0", signal.SIGTERM, 75), (3, "1", signal.SIGUSR1, 75),
                                     (3, "2", signal.SIGINT, 130), (2, "launcher", signal.SIGUSR1, 75)):

@@ -33,12 +33,7 @@ std::uint64_t File::size_bytes() const {
 }
 
 void File::write(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const auto written = ::write(descriptor_, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    check_posix(written, "write " + path_.string());
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
+  write_fully(descriptor_, bytes, path_.string());
 }
 
 void File::write_at(std::span<const std::byte> bytes, std::uint64_t offset_bytes) {
@@ -82,30 +77,26 @@ void File::close() {
   check_posix(::close(std::exchange(descriptor_, -1)), "close " + path_.string());
 }
 
+void write_fully(int descriptor, std::span<const std::byte> bytes, std::string_view name) {
+  while (!bytes.empty()) {
+    const auto written = ::write(descriptor, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    check_posix(written, "write " + std::string(name));
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
 void sync_directory(const fs::path& directory) {
   const File handle(directory.empty() ? fs::path(".") : directory, O_RDONLY | O_DIRECTORY);
-  check_posix(::fsync(handle.descriptor()), "fsync " + directory.string());
+  // Some file systems cannot sync a directory and say EINVAL; they have nothing to sync there.
+  if (::fsync(handle.descriptor()) != 0 && errno != EINVAL) {
+    throw_errno(errno, "fsync " + directory.string());
+  }
 }
 
 void rename_file(const fs::path& from, const fs::path& to) {
   check_posix(std::rename(from.c_str(), to.c_str()),
               "rename " + from.string() + " to " + to.string());
-}
-
-void write_file_atomically(const fs::path& path, std::string_view text) {
-  auto temporary = path;
-  temporary += ".tmp";
-  try {
-    File file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-    file.write(std::as_bytes(std::span(text)));
-    file.sync();
-    file.close();
-    rename_file(temporary, path);
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
-  sync_directory(path.parent_path());
 }
 
 std::string read_file(const fs::path& path) {

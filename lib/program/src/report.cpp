@@ -30,8 +30,8 @@ section { background:var(--card); border:1px solid var(--line); border-radius:10
 .tiles { display:grid; grid-template-columns:repeat(auto-fit,minmax(150px,1fr)); gap:12px; margin-top:18px }
 .tiles div { background:var(--card); border:1px solid var(--line); border-radius:10px; padding:12px 16px }
 .tiles b { display:block; font-size:23px; font-weight:600; font-variant-numeric:tabular-nums } .tiles span { color:var(--soft); font-size:13px }
-.scroll { overflow-x:auto } table { border-collapse:collapse; width:100%; font-variant-numeric:tabular-nums }
-th { text-align:left; font-weight:500; color:var(--soft); font-size:13px } td,th { padding:5px 14px 5px 0; border-bottom:1px solid var(--line); white-space:nowrap }
+.scroll { overflow-x:auto } table { border-collapse:collapse; min-width:50%; font-variant-numeric:tabular-nums }
+th { text-align:left; font-weight:500; color:var(--soft); font-size:13px } td,th { padding:5px 32px 5px 0; border-bottom:1px solid var(--line); white-space:nowrap }
 tr:last-child td { border-bottom:0 } .n { text-align:right }
 section>svg { width:100%; height:auto; display:block } .legend { margin:8px 0 0; display:flex; flex-wrap:wrap; gap:4px 18px; font-size:13px; color:var(--soft) }
 .legend svg { width:12px; height:12px; margin-right:6px; vertical-align:-1px } img { max-width:100%; border-radius:6px; display:block; image-rendering:auto }
@@ -39,7 +39,7 @@ svg text { font:12px system-ui,"DejaVu Sans",sans-serif; fill:var(--soft) } text
 .tick { stroke:var(--line) } .launch { fill:var(--box); stroke:var(--line) } .launch.crashed { stroke:var(--bad) }
 .c0 { fill:var(--c0) } .c1 { fill:var(--c1) } .c2 { fill:var(--c2) } .c3 { fill:var(--c3) } .c4 { fill:var(--c4) } .c5 { fill:var(--c5) }
 .k0 { fill:var(--k0) } .k1 { fill:var(--k1) } .k2 { fill:var(--k2) } .k3 { fill:var(--k3) } .k4 { fill:var(--k4) }
-.redone { fill:url(#redone) } .redone-ground { fill:var(--card); fill-opacity:.35 } .redone-line { stroke:var(--hatch); stroke-width:2.4; stroke-opacity:.75 }
+.redone { fill:url(#redone) } .redone-ground { fill:var(--card); fill-opacity:.35 } .redone-line { stroke:var(--hatch); stroke-width:3; stroke-opacity:.85 }
 .epoch line { stroke:var(--good); stroke-width:1; stroke-opacity:.55 } .epoch path { fill:var(--good) }
 .death circle { fill:var(--card); stroke:var(--bad); stroke-width:1.5 } .death path { stroke:var(--bad); stroke-width:2.6; stroke-linecap:round; fill:none }
 .counter { fill:none; stroke:var(--c0); stroke-width:1.8; stroke-linejoin:round }

@@ -9,7 +9,19 @@
 
 namespace cairn::program {
 
-bool stderr_is_terminal() noexcept { return ::isatty(STDERR_FILENO) == 1; }
+namespace {
+
+bool stderr_is_pipe() noexcept {
+  struct stat status = {};
+  return ::fstat(STDERR_FILENO, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+}  // namespace
+
+bool stderr_is_terminal() noexcept {
+  if (::isatty(STDERR_FILENO) == 1) return true;
+  return std::getenv("CAIRN_TERMINAL") != nullptr && stderr_is_pipe();
+}
 
 bool stderr_wants_colour() noexcept {
   const char* no_colour = std::getenv("NO_COLOR");
@@ -25,8 +37,7 @@ namespace {
 /// line across two reads could be torn by another rank's.
 void wait_for_reader(std::size_t bytes) noexcept {
   constexpr std::size_t one_read_bytes = 4096;
-  struct stat status = {};
-  if (::fstat(STDERR_FILENO, &status) != 0 || !S_ISFIFO(status.st_mode)) return;
+  if (!stderr_is_pipe()) return;
   for (int attempt = 0; attempt < 200; ++attempt) {
     int unread = 0;
     if (::ioctl(STDERR_FILENO, FIONREAD, &unread) != 0) return;

@@ -5,7 +5,8 @@
 
 namespace cairn::program {
 
-/// Whether stderr is a terminal that a person may be looking at.
+/// Whether stderr is a terminal that a person may be looking at: this process's, or that of
+/// `cairn run`, which says so in CAIRN_TERMINAL, at the other end of mpirun's pipe.
 [[nodiscard]] bool stderr_is_terminal() noexcept;
 
 /// Whether colours are wanted on stderr: a terminal, TERM is not "dumb" and NO_COLOR is unset

@@ -200,16 +200,20 @@ class Timeline {
         bar.span->began - axis_.began());
   }
 
+  [[nodiscard]] int ranks_of(int number) const {
+    for (const auto& launch : report_.launches) {
+      if (launch.number == number) return launch.ranks;
+    }
+    return lanes_;
+  }
+
   [[nodiscard]] std::string redone(const LostWork& work) const {
     const double x0 = axis_.x(work.from);
     const double x1 = axis_.x(work.until);
-    int ranks = 1;
-    for (const auto& launch : report_.launches) {
-      if (launch.number == work.launch) ranks = launch.ranks;
-    }
     return fmt::format(
         R"(<rect class="redone" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"><title>{:.2f} s of work that had to be done again</title></rect>)",
-        x0, head_height - 2.5, std::max(1.0, x1 - x0), ranks * lane_pitch, work.redone_seconds());
+        x0, head_height - 2.5, std::max(1.0, x1 - x0), ranks_of(work.launch) * lane_pitch,
+        work.redone_seconds());
   }
 
   [[nodiscard]] std::string epoch_mark(const EpochRecord& epoch) const {
@@ -217,8 +221,8 @@ class Timeline {
     return fmt::format(
         R"(<g class="epoch"><title>epoch {3} committed at {4:.2f} s</title><line x1="{0:.1f}" x2="{0:.1f}" y1="{1:.1f}" y2="{2:.1f}"/>)"
         R"(<path d="M{0:.1f} {5:.1f}l4.5 5l-4.5 5l-4.5 -5z"/></g>)",
-        x, head_height - 6, bottom_, epoch.number, epoch.committed_at - axis_.began(),
-        head_height - 17);
+        x, head_height - 6, head_height + ranks_of(epoch.launch) * lane_pitch - 2, epoch.number,
+        epoch.committed_at - axis_.began(), head_height - 17);
   }
 
   [[nodiscard]] std::string death(const LaunchRecord& launch) const {
@@ -274,6 +278,16 @@ struct Point {
   double x, y;
 };
 
+/// The smallest of 1, 1.5, 2, 3, 5, 8, 10 times a power of ten above `value`.
+double round_above(double value) {
+  if (value <= 0) return 1;
+  const double power = std::pow(10, std::floor(std::log10(value)));
+  for (const double factor : {1.0, 1.5, 2.0, 3.0, 5.0, 8.0}) {
+    if (factor * power > value * 1.02) return factor * power;
+  }
+  return 10 * power;
+}
+
 /// At most one point per unit of width: the mean of those that fall there.
 std::vector<Point> thinned(const std::vector<Point>& points) {
   std::vector<Point> out;
@@ -303,6 +317,7 @@ std::string counter_svg(const RunReport& report, const std::string& name) {
     largest = std::max(largest, sample.value);
     lines[{sample.launch, sample.rank}].push_back({axis.x(sample.at), sample.value});
   }
+  largest = round_above(largest);
   auto out =
       fmt::format(R"(<svg viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{} over time">)",
                   width, bottom + axis_height, escaped(name));
@@ -319,7 +334,7 @@ std::string counter_svg(const RunReport& report, const std::string& name) {
   for (const auto& [key, points] : lines) {
     std::string path;
     for (const auto& point : thinned(points)) {
-      const double y = largest > 0 ? bottom - point.y / largest * (bottom - top) : bottom;
+      const double y = bottom - point.y / largest * (bottom - top);
       path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", point.x, y);
     }
     out += fmt::format(R"(<path class="counter" d="{}"><title>launch {}, rank {}</title></path>)",

@@ -1,4 +1,5 @@
-/// Files whose every system call is checked, and writing that survives a power cut.
+/// Files whose every system call is checked. AtomicFile (atomic_file.hpp) replaces a file as a
+/// whole.
 #pragma once
 
 #include <cstddef>
@@ -47,15 +48,15 @@ class File {
   int descriptor_ = -1;
 };
 
+/// Writes all `bytes` to the open file `descriptor`, however often write(2) stops short. Local.
+/// @param name  what it is, for the message
+void write_fully(int descriptor, std::span<const std::byte> bytes, std::string_view name);
+
 /// Makes the names in `directory` durable: fsync of the directory itself.
 void sync_directory(const std::filesystem::path& directory);
 
 /// rename(2).
 void rename_file(const std::filesystem::path& from, const std::filesystem::path& to);
-
-/// Replaces `path` by `text` so that a reader, or a power cut, sees the old file or the new one,
-/// never half of it: temporary name, write, fsync, rename, fsync of the directory. Local.
-void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
 /// The whole file as a string. Local.
 [[nodiscard]] std::string read_file(const std::filesystem::path& path);

@@ -1,22 +1,24 @@
-#include "cairn/mapreduce/atomic_file.hpp"
+#include "cairn/core/atomic_file.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <span>
 #include <system_error>
 
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
+#include "cairn/core/file.hpp"
 
-namespace cairn::mapreduce {
+namespace cairn {
 
 namespace fs = std::filesystem;
 
 namespace {
 
-Failpoint before_write{"mapreduce.write"};
-Failpoint before_rename{"mapreduce.rename"};
+Failpoint before_write{"file.write"};
+Failpoint before_rename{"file.rename"};
 
 /// Where `path` leads, through links; itself when nothing is there yet.
 fs::path resolved(const fs::path& path) {
@@ -29,28 +31,7 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-void sync_folder(const fs::path& folder) {
-  const std::string what = "sync folder " + folder.string();
-  const int descriptor =
-      check_posix(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), what);
-  const int result = fsync(descriptor);
-  const int error = errno;
-  close(descriptor);
-  // Some file systems cannot sync a folder and say EINVAL; they have nothing to sync there.
-  if (result < 0 && error != EINVAL) throw_errno(error, what);
-}
-
 }  // namespace
-
-void write_fully(int descriptor, std::string_view bytes, std::string_view name) {
-  const std::string what = "write " + std::string(name);
-  before_write.check(what);
-  while (!bytes.empty()) {
-    const ssize_t n = write(descriptor, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    bytes.remove_prefix(static_cast<std::size_t>(check_posix(n, what)));
-  }
-}
 
 AtomicFile::AtomicFile(const fs::path& path) : target_(resolved(path)) {
   std::error_code code;
@@ -85,7 +66,8 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::write(std::string_view bytes) {
-  write_fully(descriptor_, bytes, target_.string());
+  before_write.check("write " + target_.string());
+  write_fully(descriptor_, std::as_bytes(std::span(bytes)), target_.string());
 }
 
 void AtomicFile::commit() {
@@ -97,7 +79,13 @@ void AtomicFile::commit() {
   before_rename.check("rename to " + target_.string());
   check_posix(rename(temporary_.c_str(), target_.c_str()), "rename to " + target_.string());
   temporary_.clear();
-  sync_folder(folder_of(target_));
+  sync_directory(folder_of(target_));
 }
 
-}  // namespace cairn::mapreduce
+void write_file_atomically(const fs::path& path, std::string_view text) {
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+}  // namespace cairn

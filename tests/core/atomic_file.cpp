@@ -1,4 +1,4 @@
-#include "cairn/mapreduce/atomic_file.hpp"
+#include "cairn/core/atomic_file.hpp"
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
@@ -10,7 +10,6 @@
 #include "scratch.hpp"
 
 using namespace cairn;
-using namespace cairn::mapreduce;
 namespace fs = std::filesystem;
 
 namespace {
@@ -86,7 +85,7 @@ TEST_CASE("impossible targets") {
 TEST_CASE("a failed write or rename leaves the old file alone") {
   const test::Scratch scratch;
   const std::string path = scratch.file("out", "old");
-  for (const char* fault : {"mapreduce.write=ENOSPC", "mapreduce.rename=EIO"}) {
+  for (const char* fault : {"file.write=ENOSPC", "file.rename=EIO"}) {
     arm_failpoints(fault, 0, 0);
     try {
       AtomicFile file(path);

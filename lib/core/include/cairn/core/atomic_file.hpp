@@ -5,12 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace cairn::mapreduce {
-
-/// Writes all of `bytes` to the open file `descriptor`, however often write(2) stops short. Local.
-/// @param name  what it is, for the message
-/// @throws Error{input_output, permission}
-void write_fully(int descriptor, std::string_view bytes, std::string_view name);
+namespace cairn {
 
 /// A file that appears under its name when commit() returns, and not before.
 ///
@@ -42,4 +37,7 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
-}  // namespace cairn::mapreduce
+/// Replaces `path` by `text` through an AtomicFile. Local.
+void write_file_atomically(const std::filesystem::path& path, std::string_view text);
+
+}  // namespace cairn
