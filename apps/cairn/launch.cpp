@@ -78,9 +78,7 @@ void become_mpirun(const LaunchPlan& plan, const std::vector<char*>& arguments, 
 
 pid_t start(const LaunchPlan& plan) {
   auto words = command_line(plan);
-  std::vector<char*> arguments;
-  for (auto& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
+  const auto arguments = exec_arguments(words);
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();
   if (child < 0) throw Error(Errc::unavailable, "no process could be made for mpirun; try again");
