@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "cairn/core/error.hpp"
+#include "processes.hpp"
 
 namespace cairn::tool {
 
@@ -31,9 +32,7 @@ std::optional<std::string> ask_mpirun(const LaunchPlan& plan) {
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return std::nullopt;
   auto words = plan.mpirun;
   words.insert(words.end(), {"-n", std::to_string(plan.ranks), "true"});
-  std::vector<char*> arguments;
-  for (auto& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
+  const auto arguments = exec_arguments(words);
   const pid_t child = ::fork();
   if (child == 0) {
     ::dup2(ends[1], STDOUT_FILENO);
