@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <cstring>
 
 #include "cairn/core/error.hpp"
@@ -25,6 +26,15 @@ std::string describe_exit(int exit_code) {
 bool is_crash(int exit_code) {
   return exit_code == static_cast<int>(Errc::unavailable) ||
          (exit_code >= 128 && exit_code != static_cast<int>(Errc::interrupted));
+}
+
+bool is_lost_node(int exit_code) {
+  constexpr int daemon_was_lost =
+      205;  // codes of mpirun 4.1 whose daemon on another machine is gone
+  constexpr int launcher_was_lost = 255;
+  if (exit_code != daemon_was_lost && exit_code != launcher_was_lost) return false;
+  const char* nodes = std::getenv("SLURM_JOB_NUM_NODES");
+  return nodes != nullptr && std::atoi(nodes) > 1;
 }
 
 std::optional<std::string> ask_mpirun(const LaunchPlan& plan) {
