@@ -7,8 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export LC_ALL=C
 
 steps=4000
-bin=$PWD/build/release/bin
-out=$PWD/demo-out
+bin=build/release/bin
+out=demo-out
 
 die() {
   printf 'demo.sh: %s\n' "$*" >&2
