@@ -87,6 +87,7 @@ pid_t start(const LaunchPlan& plan) {
     ::_exit(static_cast<int>(Errc::unavailable));
   }
   ::setpgid(child, child);  // here too: whoever comes first
+  start_guard(child);
   return child;
 }
 
@@ -185,6 +186,26 @@ class Stopping {
   Clock::time_point next_;
 };
 
+/// mpirun 4.1 can deadlock in its own end (in PMIx_server_finalize) when ranks die while they
+/// start: for five seconds its children have ended, and it has not. A launcher that never had a
+/// child may have its ranks elsewhere, and is left alone.
+class Hang {
+ public:
+  [[nodiscard]] bool is_over(pid_t mpirun, bool has_seen_ranks) {
+    if (Clock::now() < next_look_) return false;
+    next_look_ = Clock::now() + milliseconds(500);
+    const auto children = state_of_children(mpirun);
+    const bool is_idle =
+        children == Children::all_dead || (children == Children::none && has_seen_ranks);
+    if (!is_idle) idle_since_ = Clock::now();
+    return Clock::now() - idle_since_ > std::chrono::seconds(5);
+  }
+
+ private:
+  Clock::time_point next_look_ = Clock::now();
+  Clock::time_point idle_since_ = Clock::now();
+};
+
 int exit_code_of(int status) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
@@ -219,6 +240,7 @@ LaunchEnd run_launch(const LaunchPlan& plan, StopSignals& signals) {
   const auto mpirun = process_descriptor(end.mpirun);
   RankWatch ranks(end.mpirun, plan.ranks);
   Stopping stopping(end.mpirun, plan.grace);
+  Hang hang;
 
   int status = 0;
   while (::waitpid(end.mpirun, &status, WNOHANG) == 0) {
@@ -232,8 +254,9 @@ LaunchEnd run_launch(const LaunchPlan& plan, StopSignals& signals) {
     ranks.note();
     stopping.request(signals.next());
     stopping.tell(ranks);
-    if (stopping.is_over()) {
-      end.was_killed = true;
+    end.was_killed = stopping.is_over();
+    end.mpirun_hung = hang.is_over(end.mpirun, ranks.has_any());
+    if (end.was_killed || end.mpirun_hung) {
       ::kill(end.mpirun, SIGKILL);
       ::waitpid(end.mpirun, &status, 0);
       break;

@@ -42,6 +42,7 @@ struct LaunchEnd {
   int mpirun = 0;                        ///< process id
   int stop_signal = 0;                   ///< the first request to stop, 0 for none
   bool was_killed = false;               ///< by us: a second Ctrl-C, or the grace time was over
+  bool mpirun_hung = false;              ///< by us, because it did not end when its ranks had
   double began = 0;                      ///< seconds since 1970
   double seconds = 0;                    ///< from start to end
   std::optional<int> first_rank_to_end;  ///< of the ranks on this machine

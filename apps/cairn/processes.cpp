@@ -1,11 +1,13 @@
 #include "processes.hpp"
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -32,18 +34,22 @@ std::optional<pid_t> number(std::string_view text) {
   return value;
 }
 
-/// The parent in "PID (NAME) STATE PARENT …"; the name may hold anything.
-std::optional<pid_t> parent_of(const fs::path& process) {
+struct Status {
+  char state = 0;
+  pid_t parent = 0;
+};
+
+/// State and parent in "PID (NAME) STATE PARENT …"; the name may hold anything.
+std::optional<Status> status_of(const fs::path& process) {
   std::ifstream file(process / "stat");
   std::string line;
   std::getline(file, line);
   const auto name_end = line.rfind(')');
   if (name_end == std::string::npos) return std::nullopt;
   std::istringstream rest(line.substr(name_end + 1));
-  char state = 0;
-  pid_t parent = 0;
-  if (!(rest >> state >> parent)) return std::nullopt;
-  return parent;
+  Status status;
+  if (!(rest >> status.state >> status.parent)) return std::nullopt;
+  return status;
 }
 
 }  // namespace
@@ -54,9 +60,21 @@ std::vector<pid_t> children_of(pid_t parent) {
   for (fs::directory_iterator entry("/proc", error), end; !error && entry != end;
        entry.increment(error)) {
     const auto process = number(entry->path().filename().string());
-    if (process && parent_of(entry->path()) == parent) children.push_back(*process);
+    if (!process) continue;
+    const auto status = status_of(entry->path());
+    if (status && status->parent == parent) children.push_back(*process);
   }
   return children;
+}
+
+Children state_of_children(pid_t parent) {
+  const auto children = children_of(parent);
+  const bool lives = std::any_of(children.begin(), children.end(), [](pid_t child) {
+    const auto status = status_of("/proc/" + std::to_string(child));
+    return status && status->state != 'Z' && status->state != 'X';
+  });
+  if (lives) return Children::some_living;
+  return children.empty() ? Children::none : Children::all_dead;
 }
 
 std::optional<int> rank_of(pid_t process) {
@@ -83,6 +101,46 @@ void end_all_children() {
     if (reaped < 0 && errno == ECHILD) return;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
+}
+
+namespace {
+
+/// The guard, from its start to its end. `closed_when_alone` reaches its end when our parent has
+/// ended.
+[[noreturn]] void guard(pid_t job, int closed_when_alone) {
+  ::setsid();
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::close(standard);
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
+  char byte = 0;
+  while (::read(closed_when_alone, &byte, 1) < 0 && errno == EINTR) {
+  }
+  for (int tenths = 0; tenths < 50 && ::kill(job, 0) == 0; ++tenths) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  const auto ranks = children_of(job);
+  if (::kill(job, SIGKILL) == 0) {
+    for (const auto rank : ranks) ::kill(rank, SIGKILL);
+  }
+  ::_exit(0);
+}
+
+}  // namespace
+
+void start_guard(pid_t job) {
+  static int our_end = -1;  // closed by the system when this process ends
+  std::array<int, 2> ends{};
+  check_posix(::pipe2(ends.data(), O_CLOEXEC), "pipe");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(ends[1]);
+    if (our_end >= 0) ::close(our_end);
+    guard(job, ends[0]);
+  }
+  ::close(ends[0]);
+  if (our_end >= 0) ::close(our_end);
+  our_end = ends[1];
 }
 
 void expect_executable(const std::string& program, const std::string& what) {

@@ -12,6 +12,11 @@ namespace cairn::tool {
 /// The living or dead, not yet reaped children of `parent`.
 [[nodiscard]] std::vector<pid_t> children_of(pid_t parent);
 
+enum class Children { none, all_dead, some_living };
+
+/// Whether `parent` has children, and if they have ended without its noticing.
+[[nodiscard]] Children state_of_children(pid_t parent);
+
 /// The MPI rank that Open MPI or PMIx gave to a process, by its environment.
 [[nodiscard]] std::optional<int> rank_of(pid_t process);
 
@@ -21,6 +26,14 @@ void adopt_orphans();
 /// Kills (SIGKILL) and reaps everything that was started below this process; needs adopt_orphans().
 /// Returns when nothing is left, after 10 s at the latest.
 void end_all_children();
+
+/// Starts a process that does nothing until this one ends, and then gives `job` five seconds: if it
+/// still lives, it and its children are killed. It is a child of this process, and ends when `job`
+/// has.
+///
+/// A killed `cairn run` cannot look after its mpirun, and mpirun, which then gets SIGTERM, may
+/// hang.
+void start_guard(pid_t job);
 
 /// Where the shell would find `program`: itself when it has a slash, else along PATH.
 ///

@@ -214,6 +214,7 @@ class Job {
   LaunchEnd launch() {
     plan_.environment["CAIRN_LAUNCH"] = std::to_string(plan_.number);
     const auto end = run_launch(plan_, signals_);
+    if (end.mpirun_hung) log_.warning("mpirun did not end when its ranks had, and was killed");
     if (end.exit_code != 0) {  // mpirun may have killed ranks
       remove_unmapped_segments();
       remove_session(end.mpirun);

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 import unittest
 
@@ -98,6 +99,35 @@ class Stop(JobTest):
         process.kill()
         self.end(process)
         self.expect_nothing_left(within=10)
+
+    def test_cairn_run_is_killed_and_mpirun_does_not_obey(self):
+        script = self.stubborn("pid = os.fork()", "time.sleep(60)")
+        process = self.cairn("--mpirun", f"{sys.executable} {script}")
+        self.wait_for(script + ".ready")
+        process.kill()
+        process.communicate(timeout=15)  # until nobody holds its stdout
+        self.expect_nothing_left(within=3)
+
+    def test_an_mpirun_that_does_not_notice_the_end_of_its_ranks(self):
+        script = self.stubborn("os.fork() or os._exit(0)", "time.sleep(60)")
+        process = self.cairn("--max-restarts", "0", "--mpirun", f"{sys.executable} {script}")
+        code, _, lines, _ = self.end(process)
+        self.assertEqual(code, 137)
+        self.assertIn("mpirun did not end when its ranks had, and was killed", lines[0])
+
+    def stubborn(self, *lines):
+        """A stand-in for mpirun that ignores SIGTERM."""
+        script = os.path.join(self.folder, "stubborn.py")
+        with open(script, "w") as file:
+            file.write("import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + lines[0] +
+                       f"\nopen({script!r} + '.ready', 'w')\n" + "\n".join(lines[1:]) + "\n")
+        return script
+
+    def wait_for(self, path, within=10):
+        deadline = time.monotonic() + within
+        while not os.path.exists(path):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
 
 
 if __name__ == "__main__":
