@@ -62,7 +62,8 @@ std::vector<Row> measure(Context& context) {
     rows.push_back({"heat.step",
                     {{"size", size},
                      {"threads", context.threads},
-                     {"cells_per_second", static_cast<double>(n * n) / seconds.ours}},
+                     {"cells_per_second",
+                      static_cast<std::int64_t>(static_cast<double>(n * n) / seconds.ours)}},
                     seconds,
                     target});
   }

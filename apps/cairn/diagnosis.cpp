@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <cstring>
 
 #include "cairn/core/error.hpp"
+#include "processes.hpp"
 
 namespace cairn::tool {
 
@@ -26,14 +28,21 @@ bool is_crash(int exit_code) {
          (exit_code >= 128 && exit_code != static_cast<int>(Errc::interrupted));
 }
 
+bool is_lost_node(int exit_code) {
+  constexpr int daemon_was_lost =
+      205;  // codes of mpirun 4.1 whose daemon on another machine is gone
+  constexpr int launcher_was_lost = 255;
+  if (exit_code != daemon_was_lost && exit_code != launcher_was_lost) return false;
+  const char* nodes = std::getenv("SLURM_JOB_NUM_NODES");
+  return nodes != nullptr && std::atoi(nodes) > 1;
+}
+
 std::optional<std::string> ask_mpirun(const LaunchPlan& plan) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return std::nullopt;
   auto words = plan.mpirun;
   words.insert(words.end(), {"-n", std::to_string(plan.ranks), "true"});
-  std::vector<char*> arguments;
-  for (auto& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
+  const auto arguments = exec_arguments(words);
   const pid_t child = ::fork();
   if (child == 0) {
     ::dup2(ends[1], STDOUT_FILENO);

@@ -1,14 +1,14 @@
 #include "launch.hpp"
 
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cerrno>
+#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <utility>
@@ -34,25 +34,28 @@ sigset_t stop_set() {
   return set;
 }
 
-/// A handle of a process that becomes readable when it ends; -1 where the system has none.
-class ProcessHandle {
+/// A file descriptor of our own; -1 for none.
+class Descriptor {
  public:
-  explicit ProcessHandle(pid_t process)
-      : descriptor_(static_cast<int>(::syscall(SYS_pidfd_open, process, 0))) {}
-  ~ProcessHandle() {
-    if (descriptor_ >= 0) ::close(descriptor_);
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
   }
-  ProcessHandle(ProcessHandle&& other) noexcept
-      : descriptor_(std::exchange(other.descriptor_, -1)) {}
-  ProcessHandle& operator=(ProcessHandle&& other) noexcept {
-    std::swap(descriptor_, other.descriptor_);
+  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(number_, other.number_);
     return *this;
   }
-  [[nodiscard]] int descriptor() const { return descriptor_; }
+  [[nodiscard]] int number() const { return number_; }
 
  private:
-  int descriptor_;
+  int number_;
 };
+
+/// A descriptor that becomes readable when the process ends; none where the system has no such.
+Descriptor process_descriptor(pid_t process) {
+  return Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
+}
 
 std::vector<std::string> command_line(const LaunchPlan& plan) {
   auto words = plan.mpirun;
@@ -75,9 +78,7 @@ void become_mpirun(const LaunchPlan& plan, const std::vector<char*>& arguments, 
 
 pid_t start(const LaunchPlan& plan) {
   auto words = command_line(plan);
-  std::vector<char*> arguments;
-  for (auto& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
+  const auto arguments = exec_arguments(words);
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();
   if (child < 0) throw Error(Errc::unavailable, "no process could be made for mpirun; try again");
@@ -89,18 +90,21 @@ pid_t start(const LaunchPlan& plan) {
   return child;
 }
 
-/// Which rank of this machine ends first, and when.
+/// Which rank of this machine ends first, and when. mpirun kills the others within a millisecond,
+/// so that we may find several ended at once; but epoll hands them out in the order of their ends.
 class RankWatch {
  public:
-  RankWatch(pid_t mpirun, int ranks) : mpirun_(mpirun), ranks_(static_cast<std::size_t>(ranks)) {}
+  RankWatch(pid_t mpirun, int ranks)
+      : mpirun_(mpirun),
+        ranks_(static_cast<std::size_t>(ranks)),
+        queue_(::epoll_create1(EPOLL_CLOEXEC)) {}
 
   /// Looks for ranks that have appeared under mpirun.
   void look() {
     if (is_complete()) return;
     for (const auto process : children_of(mpirun_)) {
       if (watched_.contains(process)) continue;
-      if (const auto rank = rank_of(process))
-        watched_.emplace(process, Rank{*rank, ProcessHandle(process)});
+      if (const auto rank = rank_of(process)) watch(process, *rank);
     }
   }
 
@@ -111,38 +115,34 @@ class RankWatch {
 
   [[nodiscard]] bool has_any() const { return !watched_.empty(); }
 
-  void append_to(std::vector<pollfd>& descriptors) const {
-    if (first_) return;
-    for (const auto& [process, rank] : watched_) {
-      if (rank.handle.descriptor() >= 0)
-        descriptors.push_back({rank.handle.descriptor(), POLLIN, 0});
-    }
-  }
+  /// Readable when a rank has ended; -1 once the first is known.
+  [[nodiscard]] int descriptor() const { return first_ ? -1 : queue_.number(); }
 
-  void note(const std::vector<pollfd>& descriptors) {
-    for (const auto& [process, rank] : watched_) {
-      const bool ended =
-          std::any_of(descriptors.begin(), descriptors.end(), [&](const pollfd& each) {
-            return each.fd == rank.handle.descriptor() && (each.revents & POLLIN) != 0;
-          });
-      if (!ended || first_) continue;
-      first_ = rank.number;
-      ended_at_ = unix_time();
-    }
+  /// Notes the first rank that has ended, if any has.
+  void note() {
+    epoll_event event = {};
+    if (first_ || ::epoll_wait(queue_.number(), &event, 1, 0) != 1) return;
+    first_ = static_cast<int>(event.data.u32);
+    ended_at_ = unix_time();
   }
 
   [[nodiscard]] std::optional<int> first() const { return first_; }
   [[nodiscard]] double ended_at() const { return ended_at_; }
 
  private:
-  struct Rank {
-    int number;
-    ProcessHandle handle;
-  };
+  void watch(pid_t process, int rank) {
+    epoll_event event = {};
+    event.events = EPOLLIN;
+    event.data.u32 = static_cast<std::uint32_t>(rank);
+    const auto& descriptor = watched_.emplace(process, process_descriptor(process)).first->second;
+    ::epoll_ctl(queue_.number(), EPOLL_CTL_ADD, descriptor.number(), &event);
+  }
+
   pid_t mpirun_;
   std::size_t ranks_;
   Clock::time_point began_ = Clock::now();
-  std::map<pid_t, Rank> watched_;
+  Descriptor queue_;
+  std::map<pid_t, Descriptor> watched_;
   std::optional<int> first_;
   double ended_at_ = 0;
 };
@@ -216,20 +216,20 @@ LaunchEnd run_launch(const LaunchPlan& plan, StopSignals& signals) {
   end.began = unix_time();
   const auto began = Clock::now();
   end.mpirun = start(plan);
-  const ProcessHandle mpirun(end.mpirun);
+  const auto mpirun = process_descriptor(end.mpirun);
   RankWatch ranks(end.mpirun, plan.ranks);
   Stopping stopping(end.mpirun, plan.grace);
 
   int status = 0;
   while (::waitpid(end.mpirun, &status, WNOHANG) == 0) {
-    std::vector<pollfd> descriptors{{signals.descriptor(), POLLIN, 0}};
-    if (mpirun.descriptor() >= 0) descriptors.push_back({mpirun.descriptor(), POLLIN, 0});
     ranks.look();
-    ranks.append_to(descriptors);
-    const bool may_sleep =
-        ranks.is_complete() && stopping.signal() == 0 && mpirun.descriptor() >= 0;
+    // poll() passes over descriptors of -1
+    std::array<pollfd, 3> descriptors{{{signals.descriptor(), POLLIN, 0},
+                                       {mpirun.number(), POLLIN, 0},
+                                       {ranks.descriptor(), POLLIN, 0}}};
+    const bool may_sleep = ranks.is_complete() && stopping.signal() == 0 && mpirun.number() >= 0;
     ::poll(descriptors.data(), descriptors.size(), may_sleep ? 1000 : 50);
-    ranks.note(descriptors);
+    ranks.note();
     stopping.request(signals.next());
     stopping.tell(ranks);
     if (stopping.is_over()) {
@@ -239,6 +239,7 @@ LaunchEnd run_launch(const LaunchPlan& plan, StopSignals& signals) {
       break;
     }
   }
+  ranks.note();
   end_all_children();
   end.exit_code = exit_code_of(status);
   end.seconds = std::chrono::duration<double>(Clock::now() - began).count();

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -110,6 +111,13 @@ void expect_executable(const std::string& program, const std::string& what) {
   if (found) return expect_permission(*found);
   const auto hint = is_file(program) ? "; did you mean ./" + program + "?" : std::string();
   throw Error(Errc::no_input, what + " '" + program + "' was not found along PATH" + hint);
+}
+
+std::vector<char*> exec_arguments(std::vector<std::string>& words) {
+  std::vector<char*> arguments(words.size() + 1, nullptr);
+  std::transform(words.begin(), words.end(), arguments.begin(),
+                 [](std::string& word) { return word.data(); });
+  return arguments;
 }
 
 }  // namespace cairn::tool

@@ -28,4 +28,7 @@ void end_all_children();
 /// messages begin with `what`
 void expect_executable(const std::string& program, const std::string& what);
 
+/// `words` as exec() wants them: pointers into them, and a null pointer.
+[[nodiscard]] std::vector<char*> exec_arguments(std::vector<std::string>& words);
+
 }  // namespace cairn::tool

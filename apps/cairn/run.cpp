@@ -167,6 +167,13 @@ class Job {
         diagnose(exit_code);
         break;
       }
+      if (is_lost_node(exit_code)) {
+        log_.warning(
+            fmt::format("launch {} ended by {}: a node of the job was lost; requeue it to go on "
+                        "from the last epoch",
+                        plan_.number, describe_exit(exit_code)));
+        break;
+      }
       if (!prepare_restart(end)) break;
       if (const int signal = signals_.wait(pause()); signal != 0) {
         exit_code = stop_code(signal);

@@ -7,14 +7,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstdio>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "cairn/ckpt/checkpointer.hpp"
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
-#include "cairn/core/atomic_file.hpp"
 #include "cairn/core/failpoint.hpp"
 #include "cairn/program/program.hpp"
 #include "cairn/program/progress.hpp"
@@ -25,6 +22,7 @@
 #include "kernel.hpp"
 #include "output.hpp"
 #include "picture.hpp"
+#include "result.hpp"
 
 namespace {
 
@@ -165,7 +163,7 @@ class Job {
   int advance() {
     program::Progress progress(context_, "heat", settings_.steps);
     const auto begin = Clock::now();
-    const auto first = step_;
+    first_ = step_;
     progress.update(step_);
     while (step_ < settings_.steps) {
       step_until(next_halt());
@@ -175,7 +173,6 @@ class Job {
       if (ckpt_.stop_signal() != 0 && step_ < settings_.steps) return stopped();
     }
     seconds_ = seconds_since(begin);
-    cells_per_second_ = seconds_ > 0 ? cells(step_ - first) / seconds_ : 0.0;
     return 0;
   }
 
@@ -223,60 +220,38 @@ class Job {
   }
 
   void print(const Norms& norms) const {
-    if (!context_.world.is_root()) return;
-    fmt::print("step {} l2 {:a} {} max {:a} {} sum {:a} {}\n", step_, norms.l2, norms.l2,
-               norms.maximum, norms.maximum, norms.sum, norms.sum);
-    std::fflush(stdout);
+    if (context_.world.is_root()) print_norms(step_, norms);
   }
 
   void finish() {
-    const auto all = norms(field_);
-    const auto sum = digest(field_);
-    std::optional<Distance> error;
-    if (initial_.is_sine()) error = distance_to_sine(field_, time());
-    if (settings_.norm_every == 0 || step_ % settings_.norm_every != 0) print(all);
-    if (!settings_.picture.empty()) {
-      write_picture(field_, all.minimum, all.maximum, settings_.picture);
-      context_.log.info(fmt::format("{}: black is {}, pale yellow is {}",
-                                    settings_.picture.string(), all.minimum, all.maximum));
-    }
+    Result result{.digest = digest(field_),
+                  .size = settings_.size,
+                  .steps = step_,
+                  .time = time(),
+                  .initial = settings_.initial,
+                  .norms = norms(field_),
+                  .error = {},
+                  .ranks = context_.world.size(),
+                  .threads = context_.threads,
+                  .restarts = launch_number(),
+                  .restored_from = restored_from_,
+                  .seconds = seconds_,
+                  .cells_per_second = seconds_ > 0 ? cells(step_ - first_) / seconds_ : 0.0};
+    if (initial_.is_sine()) result.error = distance_to_sine(field_, time());
+    if (settings_.norm_every == 0 || step_ % settings_.norm_every != 0) print(result.norms);
+    if (!settings_.picture.empty()) draw(result.norms);
     if (!settings_.output.empty()) write_output(field_, step_, time(), settings_.output);
     together(context_.world, [&] {
       if (!context_.world.is_root()) return;
-      const auto summary = result(all, sum, error);
-      if (!settings_.result.empty())
-        write_file_atomically(settings_.result, summary.dump(2) + "\n");
-      for (const auto* key : {"digest", "error_l2", "error_max", "seconds", "cells_per_second"}) {
-        if (!summary[key].is_null()) fmt::print("{} {}\n", key, plain(summary[key]));
-      }
+      if (!settings_.result.empty()) write_result(result, settings_.result);
+      print_summary(result);
     });
   }
 
-  static std::string plain(const nlohmann::ordered_json& value) {
-    return value.is_string() ? value.get<std::string>()
-                             : fmt::format("{:.6g}", value.get<double>());
-  }
-
-  [[nodiscard]] nlohmann::ordered_json result(const Norms& all, const std::string& sum,
-                                              const std::optional<Distance>& error) const {
-    nlohmann::ordered_json json{{"program", "cairn-heat"}, {"digest", sum},
-                                {"size", settings_.size},  {"steps", step_},
-                                {"time", time()},          {"initial", settings_.initial}};
-    for (const auto& [name, value] :
-         {std::pair("l2", all.l2), std::pair("sum", all.sum), std::pair("min", all.minimum),
-          std::pair("max", all.maximum)}) {
-      json["norms"][name] = fmt::format("{:a}", value);
-      json["norms_decimal"][name] = value;
-    }
-    json["error_l2"] = error ? nlohmann::ordered_json(error->l2) : nullptr;
-    json["error_max"] = error ? nlohmann::ordered_json(error->maximum) : nullptr;
-    json["ranks"] = context_.world.size();
-    json["threads"] = context_.threads;
-    json["restarts"] = launch_number();
-    json["restored_from"] = restored_from_ ? nlohmann::ordered_json(*restored_from_) : nullptr;
-    json["seconds"] = seconds_;
-    json["cells_per_second"] = cells_per_second_;
-    return json;
+  void draw(const Norms& norms) {
+    write_picture(field_, norms.minimum, norms.maximum, settings_.picture);
+    context_.log.info(fmt::format("{}: black is {}, pale yellow is {}", settings_.picture.string(),
+                                  norms.minimum, norms.maximum));
   }
 
   program::Context& context_;
@@ -286,10 +261,10 @@ class Job {
   Stepper stepper_;
   ckpt::Checkpointer ckpt_;
   std::uint64_t step_ = 0;
+  std::uint64_t first_ = 0;  // the step with which this launch began
   std::optional<std::uint64_t> restored_from_;
   Pace pace_;
   double seconds_ = 0;
-  double cells_per_second_ = 0;
 };
 
 }  // namespace

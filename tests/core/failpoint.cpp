@@ -75,8 +75,7 @@ TEST_CASE("kill is SIGKILL") {
 }
 
 TEST_CASE("a wrong spec is refused with what would be right") {
-  CHECK(message_of("test.third=kill").find("test.first test.second") !=
-        std::string::npos);
+  CHECK(message_of("test.third=kill").find("test.first test.second") != std::string::npos);
   CHECK(message_of("test.first").find("no action") != std::string::npos);
   CHECK(message_of("test.first=explode").find("is none of kill") != std::string::npos);
   CHECK(message_of("test.first=kill,rank=x").find("not a non-negative number") !=

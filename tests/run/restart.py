@@ -33,6 +33,15 @@ class Restart(JobTest):
                 self.assertRegex(lines[-1], rf"^cairn run: error: gave up after {limit} restarts: launch {limit} on 2 ranks ended by "
                                  r"signal 9 \(Killed\) after \d\.\d s, rank 1 first$")
 
+    def test_a_lost_node_of_a_slurm_job_is_left_to_the_batch_script(self):
+        for nodes, launches in (("2", 1), ("1", 2)):
+            with self.subTest(nodes=nodes):
+                process = self.cairn("--max-restarts", "1", ranks=1, probe=["--steps", "1", "--code", "205"],
+                                     SLURM_JOB_NUM_NODES=nodes)
+                code, out, lines, _ = self.end(process)
+                self.assertEqual((code, out.count("done")), (205, launches))
+                self.assertEqual("requeue it" in lines[0], nodes == "2")
+
     def test_a_lost_service_is_worth_another_launch(self):
         process = self.cairn("--max-restarts", "1", ranks=2, probe=["--steps", "1", "--code", "69"])
         code, out, lines, _ = self.end(process)

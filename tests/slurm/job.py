@@ -257,7 +257,8 @@ def main(story, template, mpiexec, cairn, heat):
     stories = {"job": (job_script, 2), "lost_node": (lost_node, 3), "time_limit": (time_limit, 2)}
     tell, nodes = stories[story]
     source = pathlib.Path(__file__).resolve().parents[2]
-    programs = {pathlib.Path(cairn).resolve().parent, pathlib.Path(heat).resolve().parent}
+    cairn, heat = (str(pathlib.Path(path).resolve()) for path in (cairn, heat))
+    programs = {pathlib.Path(path).parent for path in (cairn, heat)}
     with scratch_directory() as work:
         reference = Heat(mpiexec, heat, work)
         with SlurmCluster(nodes=nodes, shared=[work, source, *programs]) as cluster:

@@ -34,8 +34,15 @@ def scratch_directory():
 
 
 def segments():
-    """Shared-memory files of Open MPI that exist now."""
-    return {p.name for p in SHARED_MEMORY.iterdir() if "vader" in p.name or "osc" in p.name or "ompi" in p.name}
+    """Shared-memory files of Open MPI that no living process has mapped: what a job has left behind."""
+    found = {p.name for p in SHARED_MEMORY.iterdir() if "vader" in p.name or "osc" in p.name or "ompi" in p.name}
+    for maps in pathlib.Path("/proc").glob("[0-9]*/maps"):
+        if not found:
+            break
+        with contextlib.suppress(OSError):
+            text = maps.read_text()
+            found = {name for name in found if name not in text}
+    return found
 
 
 def remove_segments(names):
