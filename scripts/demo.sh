@@ -32,6 +32,8 @@ mpi_environment() {
   source tests/support/mpi.env
   set +a
   [[ -z ${SLURM_JOB_ID:-} ]] || unset OMPI_MCA_plm
+  timeout 2 getent hosts "$(uname -n)" >/dev/null || printf '%s\n' "demo.sh: this machine's own name, $(uname -n)," \
+    "does not resolve, so every start of MPI takes seconds and may fail; add '127.0.0.1 $(uname -n)' to /etc/hosts" >&2
 }
 
 # heat NAME: the options of one heat run; its results are called NAME.
