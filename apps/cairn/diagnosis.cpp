@@ -29,8 +29,8 @@ bool is_crash(int exit_code) {
 }
 
 bool is_lost_node(int exit_code) {
-  constexpr int daemon_was_lost =
-      205;  // codes of mpirun 4.1 whose daemon on another machine is gone
+  // Codes of mpirun 4.1 whose daemon on another machine is gone.
+  constexpr int daemon_was_lost = 205;
   constexpr int launcher_was_lost = 255;
   if (exit_code != daemon_was_lost && exit_code != launcher_was_lost) return false;
   const char* nodes = std::getenv("SLURM_JOB_NUM_NODES");

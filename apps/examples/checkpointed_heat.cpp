@@ -71,7 +71,8 @@ int main(int argc, char** argv) {
     MPI_Abort(MPI_COMM_WORLD, 74);
   }
   for (std::size_t i = 0; i < rows; ++i) {
-    const auto offset = static_cast<MPI_Offset>((first + i) * n * sizeof(double));
+    const auto offset =
+        static_cast<MPI_Offset>(sizeof(double)) * static_cast<MPI_Offset>((first + i) * n);
     MPI_File_write_at(file, offset, &u[(i + 1) * stride + 1], static_cast<int>(n), MPI_DOUBLE,
                       MPI_STATUS_IGNORE);
   }

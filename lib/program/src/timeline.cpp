@@ -71,7 +71,8 @@ class TimeAxis {
       if (factor * power >= rough) step = factor * power;
     }
     std::string out;
-    for (double at = 0; at <= seconds() * 1.0001; at += step) {
+    for (int tick = 0; tick * step <= seconds() * 1.0001; ++tick) {
+      const double at = tick * step;
       const double position = x(began_ + at);
       out +=
           fmt::format(R"(<line class="tick" x1="{0:.1f}" x2="{0:.1f}" y1="{1:.1f}" y2="{2:.1f}"/>)",
