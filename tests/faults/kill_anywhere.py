@@ -8,6 +8,7 @@ usage: kill_anywhere.py MPIEXEC CAIRN_HEAT [--seed N] [--long]
 
 import argparse
 import itertools
+import os
 import random
 import time
 
@@ -76,7 +77,7 @@ def main():
     parser.add_argument("mpiexec")
     parser.add_argument("program")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--long", action="store_true")
+    parser.add_argument("--long", action="store_true", default="CAIRN_TEST_LONG" in os.environ)
     arguments = parser.parse_args()
     begin = time.monotonic()
     before = segments()
