@@ -324,9 +324,19 @@ void Checkpointer::add_value(std::string name, ScalarType type, std::byte* data)
   implementation_->add(RegisteredValue{std::move(name), type, data});
 }
 
-std::optional<std::uint64_t> Checkpointer::restore() { return implementation_->restore(); }
+std::optional<std::uint64_t> Checkpointer::restore() {
+  const auto step = implementation_->restore();
+  trace::flush();  // a report is most wanted of runs that die
+  return step;
+}
+
 bool Checkpointer::due(std::uint64_t step) { return implementation_->due(step); }
-void Checkpointer::save(std::uint64_t step) { implementation_->save(step); }
+
+void Checkpointer::save(std::uint64_t step) {
+  implementation_->save(step);
+  trace::flush();
+}
+
 int Checkpointer::stop_signal() const noexcept { return implementation_->stop_signal(); }
 std::optional<std::uint64_t> Checkpointer::epoch() const noexcept {
   return implementation_->epoch();
