@@ -162,7 +162,7 @@ TEST_CASE("sampling between pixels is bilinear") {
 
 TEST_CASE("a picture becomes a field, first row on top") {
   const Scratch scratch;
-  std::vector<std::uint8_t> grey(15 * 15);
+  std::vector<std::uint8_t> grey(std::size_t{15} * 15);
   for (std::size_t k = 0; k < grey.size(); ++k) grey[k] = static_cast<std::uint8_t>(k);
   if (cairn::test::world().is_root()) write_grey(scratch / "in.png", 15, 15, grey);
   const Initial initial(cairn::test::world(), scratch / "in.png", 1);
@@ -202,7 +202,7 @@ TEST_CASE("bad pictures are refused on all ranks") {
   const Scratch scratch;
   if (cairn::test::world().is_root()) {
     std::ofstream(scratch / "text.png") << "this is no picture";
-    write_grey(scratch / "good.png", 64, 64, std::vector<std::uint8_t>(64 * 64, 9));
+    write_grey(scratch / "good.png", 64, 64, std::vector<std::uint8_t>(std::size_t{64} * 64, 9));
     std::filesystem::copy(scratch / "good.png", scratch / "cut.png");
     std::filesystem::resize_file(scratch / "cut.png",
                                  std::filesystem::file_size(scratch / "good.png") - 30);
