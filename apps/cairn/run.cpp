@@ -269,6 +269,11 @@ class Job {
                   fmt::format("{} cannot start {} ranks here: what it says stands above",
                               settings_.mpirun, plan_.ranks));
     }
+    // mpirun was kept quiet; without this line its own failures, 1 as a rule, would pass in
+    // silence.
+    log_.warning(
+        fmt::format("launch {} ended by {}, which no program of Cairn gives and is not restarted",
+                    plan_.number, describe_exit(exit_code)));
   }
 
   /// Says what happened and what comes next; false if there was the last restart.
