@@ -69,7 +69,8 @@ class Slurm:
         """Waits until the job is requeued for the `number`-th time, and starts it without delay."""
         self.wait_until(job, directory, lambda state: state["Restarts"] == str(number),
                         f"requeue {number} expected", 90)
-        self.wait_until(job, directory, lambda state: state["JobState"] == "PENDING", "pending expected", 60)
+        self.wait_until(job, directory, lambda state: state["JobState"] in ("PENDING", "RUNNING"),
+                        "pending expected", 60)
         self.cluster.start_now(job)
 
     def wait_for_end(self, job, directory, state, exit_code, restarts):

@@ -210,7 +210,11 @@ class SlurmCluster:
         """Ends the wait of a requeued job, which Slurm holds back until its credential expires."""
         # The nodes take a credential of the second in which they ended the job for the old one.
         time.sleep(1.2)
-        self.command("scontrol", "update", f"jobid={job_id}", "StartTime=now")
+        try:
+            self.command("scontrol", "update", f"jobid={job_id}", "StartTime=now")
+        except SlurmError:
+            if self.job(job_id)["JobState"] == "PENDING":
+                raise  # else Slurm has started it meanwhile by itself
 
     def signal_batch_shell(self, job_id, name):
         """What --signal=B:… does shortly before the time limit."""
