@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 #include <random>
+#include <set>
 #include <utility>
 
 #include "cairn/collectives/agree.hpp"
@@ -47,7 +48,12 @@ class Checkpointer::Implementation {
   Implementation(MPI_Comm comm, Options options)
       : comm_(comm, "cairn.ckpt"), options_(std::move(options)) {
     if (options_.signals == Options::Signals::catch_stop) catch_stop_signals();
+    const auto mine = signature();
+    auto roots = mine;
+    bcast(comm_, roots);
     together(comm_, [&] {
+      expects(mine == roots,
+              "the same checkpoint options on every rank; here: " + mine + " on rank 0: " + roots);
       expects(options_.keep >= 1, "at least one epoch to keep");
       if (is_on() && comm_.is_root())
         store_.emplace(options_.directory, options_.lock_patience_seconds);
@@ -74,11 +80,19 @@ class Checkpointer::Implementation {
 
  private:
   [[nodiscard]] bool is_on() const { return !options_.directory.empty(); }
+
+  /// The options that must be equal on all ranks, since every rank decides by its own.
+  [[nodiscard]] std::string signature() const {
+    return "directory '" + options_.directory.string() + "' every " +
+           std::to_string(options_.every) + " keep " + std::to_string(options_.keep) +
+           " program '" + options_.program + "' identity '" + options_.identity + "'";
+  }
   void gather_boxes_once();
   void refuse_foreign(const EpochRecord& record) const;
   void load(const EpochRecord& record);
 
-  std::uint64_t lay_out(std::uint64_t step);
+  void lay_out(std::uint64_t step);
+  void refuse_to_bury() const;
   std::vector<std::uint32_t> write_parts();
   void commit(std::vector<std::vector<PartRecord>> parts);
   void warn(const std::string& message) const {
@@ -95,10 +109,11 @@ class Checkpointer::Implementation {
   std::string job_;
   std::optional<std::uint64_t> epoch_;
   std::optional<std::uint64_t> saved_step_;
+  std::set<std::uint64_t> damaged_;  ///< epochs that restore() passed over
   int stop_signal_ = 0;
 
   // Of the epoch that is being saved.
-  EpochRecord next_;                          // rank 0
+  EpochRecord next_;                          // its number on all ranks, the rest on rank 0
   std::string data_path_;                     // all ranks
   std::vector<std::uint64_t> offsets_bytes_;  // all ranks: each field's dataset in the file
 };
@@ -172,10 +187,14 @@ std::optional<std::uint64_t> Checkpointer::Implementation::restore() {
           trace::instant("epoch.restored", static_cast<std::int64_t>(record.epoch));
         return record.step;
       } catch (const Error& error) {
-        if (error.code() == Errc::permission || error.code() == Errc::internal) throw;
+        // Only what is wrong with the files is a reason to look for older ones.
+        const bool is_damage = error.code() == Errc::bad_data || error.code() == Errc::no_input ||
+                               error.code() == Errc::input_output;
+        if (!error.agreed() || !is_damage) throw;
         candidate.problem = error.what();
       }
     }
+    damaged_.insert(candidate.epoch);
     warn("epoch " + std::to_string(candidate.epoch) +
          " is not usable, trying an older one: " + candidate.problem);
     problems += (problems.empty() ? "" : "; ") + candidate.problem;
@@ -195,14 +214,16 @@ bool Checkpointer::Implementation::due(std::uint64_t step) {
   return stop_signal_ != 0 || (options_.every != 0 && step % options_.every == 0);
 }
 
-/// Rank 0 makes the file; every rank learns its name and the datasets' offsets. Returns the epoch's
-/// number.
-std::uint64_t Checkpointer::Implementation::lay_out(std::uint64_t step) {
+/// Rank 0 makes the file; every rank learns its name, the epoch's number and the datasets' offsets.
+void Checkpointer::Implementation::lay_out(std::uint64_t step) {
   together(comm_, [&] {
     at_save.check("save an epoch");
     if (!store_) return;
-    store_->remove_strays();
+    if (!epoch_) refuse_to_bury();
+    // The number first: a straggler of a killed launch must not find a file of the name that it was
+    // told.
     const auto epoch = store_->next_epoch();
+    store_->remove_strays();
     std::vector<DatasetPlan> plans;
     for (const auto& field : fields_) {
       plans.push_back({field.name, field.type, field.block.global, field.attributes});
@@ -211,18 +232,12 @@ std::uint64_t Checkpointer::Implementation::lay_out(std::uint64_t step) {
                                        {"cairn_epoch", static_cast<std::int64_t>(epoch)},
                                        {"cairn_step", static_cast<std::int64_t>(step)}};
     const auto path = store_->temporary_data_path(epoch);
-    next_ = {};
     next_.epoch = epoch;
-    try {
-      const auto layout = create_data_file(path, plans, about);
-      next_.data_bytes = layout.size_bytes;
-      next_.structure = layout.structure;
-      offsets_bytes_ = layout.dataset_offsets_bytes;
-      after_layout.check("lay out " + path.string());
-    } catch (...) {
-      store_->discard(epoch);
-      throw;
-    }
+    const auto layout = create_data_file(path, plans, about);
+    next_.data_bytes = layout.size_bytes;
+    next_.structure = layout.structure;
+    offsets_bytes_ = layout.dataset_offsets_bytes;
+    after_layout.check("lay out " + path.string());
     data_path_ = path.string();
     next_.step = step;
     next_.data_file = store_->data_path(epoch).filename().string();
@@ -230,7 +245,7 @@ std::uint64_t Checkpointer::Implementation::lay_out(std::uint64_t step) {
   offsets_bytes_.resize(fields_.size());
   bcast(comm_, std::span<std::uint64_t>(offsets_bytes_));
   bcast(comm_, data_path_);
-  return bcast(comm_, next_.epoch);
+  next_.epoch = bcast(comm_, next_.epoch);
 }
 
 /// Every rank writes its blocks and makes them durable. Returns this rank's digests.
@@ -277,27 +292,41 @@ void Checkpointer::Implementation::commit(std::vector<std::vector<PartRecord>> p
   trace::instant("epoch.committed", static_cast<std::int64_t>(next_.epoch));
 }
 
+/// A run that saves without having restored must not retire the epochs of another one. Rank 0.
+void Checkpointer::Implementation::refuse_to_bury() const {
+  for (const auto& found : store_->find()) {
+    if (!found.problem.empty()) continue;
+    const auto record = parse_record(found.text);
+    if (record.program == options_.program && record.identity == options_.identity) return;
+    throw Error(Errc::bad_data, options_.directory.string() +
+                                    " holds epochs of another run (program '" + record.program +
+                                    "', '" + record.identity +
+                                    "'); choose another checkpoint directory");
+  }
+}
+
 void Checkpointer::Implementation::save(std::uint64_t step) {
   if (!is_on()) return;
   const trace::Span span("ckpt.save", static_cast<std::int64_t>(step));
   trace::flush();
   gather_boxes_once();
-  const auto epoch = lay_out(step);
+  next_ = {};
   try {
+    lay_out(step);
     const auto crcs = together(comm_, [&] { return write_parts(); });
     auto parts = gather_parts(comm_, fields_, *boxes_, crcs);
     together(comm_, [&] {
       if (store_) commit(std::move(parts));
     });
   } catch (const Error&) {
-    if (store_) store_->discard(epoch);
+    if (store_ && next_.epoch != 0) store_->discard(next_.epoch);
     throw;
   }
-  epoch_ = epoch;
+  epoch_ = next_.epoch;
   saved_step_ = step;
   together(comm_, [&] { after_commit.check("end the save of an epoch"); });
   if (!store_) return;
-  if (const auto problem = detail::error_of([&] { store_->retire(options_.keep); })) {
+  if (const auto problem = detail::error_of([&] { store_->retire(options_.keep, damaged_); })) {
     warn(std::string("an old epoch could not be removed: ") + problem->what());
   }
 }

@@ -6,6 +6,7 @@
 #include "cairn/collectives/collective.hpp"
 #include "cairn/core/file.hpp"
 #include "data_file.hpp"
+#include "fields.hpp"
 #include "transfer.hpp"
 
 namespace cairn::ckpt {
@@ -16,9 +17,14 @@ void export_hdf5(const Communicator& comm, const std::filesystem::path& path,
   auto temporary = path;
   temporary += ".tmp";
   try {
+    // Reads only; the type of the memory is shared with restoring.
+    const auto bytes = std::as_bytes(storage);
+    const RegisteredField field{
+        name, ScalarType::float64, block, attributes,
+        [&] { return std::span(const_cast<std::byte*>(bytes.data()), bytes.size()); }};
+    together(comm, [&] { check_field(field); });
+    (void)gather_boxes(comm, {field}, {});
     const auto laid_out = together(comm, [&]() -> std::uint64_t {
-      expects(storage.size() == memory_volume(block),
-              "storage of the size of the block with ghosts");
       if (!comm.is_root()) return 0;
       const std::vector<DatasetPlan> plan{{name, ScalarType::float64, block.global, attributes}};
       return create_data_file(temporary, plan, {}).dataset_offsets_bytes.front();
@@ -26,9 +32,7 @@ void export_hdf5(const Communicator& comm, const std::filesystem::path& path,
     const auto offset_bytes = bcast(comm, laid_out);
     together(comm, [&] {
       File file(temporary, O_WRONLY);
-      // write_block() reads only; the type is shared with restoring.
-      auto* data = reinterpret_cast<std::byte*>(const_cast<double*>(storage.data()));
-      (void)write_block(file, offset_bytes, {data, sizeof(double), &block}, [] {});
+      (void)write_block(file, offset_bytes, memory_of(field), [] {});
       file.sync();
       file.close();
     });

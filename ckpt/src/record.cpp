@@ -14,7 +14,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view magic = "cairn-epoch-record 1 ";
+constexpr std::string_view magic = "cairn-epoch-record ";
+constexpr std::string_view version = "1";
 
 [[noreturn]] void damaged(const std::string& what) { throw Error(Errc::bad_data, what); }
 
@@ -188,20 +189,27 @@ EpochRecord record_from(const json& root) {
 
 std::string record_text(const EpochRecord& record) {
   const auto body = record_json(record).dump(1) + "\n";
-  return std::string(magic) + "xxh3-128=" + digest_of(body) + "\n" + body;
+  return std::string(magic) + std::string(version) + " xxh3-128=" + digest_of(body) + "\n" + body;
 }
 
 EpochRecord parse_record(std::string_view text) {
-  if (!text.starts_with(magic)) {
-    damaged(text.starts_with("cairn-epoch-record ")
-                ? "it has a version that this program does not know; use a newer one"
-                : "it is not an epoch record");
-  }
+  if (!text.starts_with(magic)) damaged("it is not an epoch record");
   const auto line_end = text.find('\n');
   if (line_end == std::string_view::npos) damaged("it is truncated");
-  const auto head = text.substr(magic.size(), line_end - magic.size());
+  const auto head = text.substr(magic.size(), line_end - magic.size());  // "1 xxh3-128=…"
   const auto body = text.substr(line_end + 1);
-  if (head != "xxh3-128=" + digest_of(body)) damaged("its digest does not fit its contents");
+  const auto expected = " xxh3-128=" + digest_of(body);
+  if (!head.ends_with(expected)) damaged("its digest does not fit its contents");
+  const auto given_version = head.substr(0, head.size() - expected.size());
+  if (given_version != version) {
+    if (given_version.empty() ||
+        given_version.find_first_not_of("0123456789") != std::string_view::npos) {
+      damaged("its first line is malformed");
+    }
+    throw Error(Errc::usage,
+                "it has version " + std::string(given_version) +
+                    " of the format, which this program does not know; use a newer program");
+  }
   try {
     return record_from(json::parse(body));
   } catch (const json::exception& error) {

@@ -71,7 +71,9 @@ struct EpochRecord {
 
 /// Reads what record_text() wrote, after checking its digest, and checks that sizes and boxes make
 /// sense.
-/// @throws Error{Errc::bad_data} that says what is wrong with it; the caller adds which file it is
+/// @throws Error{Errc::bad_data} that says what is wrong with it, {usage} for a later version; the
+/// caller adds which
+///         file it is
 [[nodiscard]] EpochRecord parse_record(std::string_view text);
 
 }  // namespace cairn::ckpt

@@ -40,15 +40,20 @@ fs::path path_of(const fs::path& directory, std::uint64_t epoch, std::string_vie
   return directory / (std::string(prefix) + digits + std::string(suffix));
 }
 
-/// The N of "epoch-N…"; nothing for names of other shape.
+/// The N of a name that this store could have given; nothing for all others, which are left alone.
 std::optional<std::uint64_t> epoch_of(const fs::path& path) {
   const auto name = path.filename().string();
   if (!name.starts_with(prefix)) return std::nullopt;
   std::uint64_t epoch = 0;
   const char* first = name.data() + prefix.size();
   const auto [end, error] = std::from_chars(first, name.data() + name.size(), epoch);
-  if (error != std::errc{} || end == first) return std::nullopt;
-  return epoch;
+  if (error != std::errc{} || epoch == UINT64_MAX) return std::nullopt;
+  for (const std::string_view suffix : {data_suffix, record_suffix}) {
+    const auto plain = path_of(path.parent_path(), epoch, suffix);
+    if (path == plain || path.native() == plain.native() + std::string(temporary_suffix))
+      return epoch;
+  }
+  return std::nullopt;
 }
 
 bool has_suffix(const fs::path& path, std::string_view suffix) {
@@ -74,6 +79,7 @@ void make_directory(const fs::path& directory) {
   std::error_code error;
   fs::create_directories(directory, error);
   if (error) throw_errno(error.value(), "create checkpoint directory " + directory.string());
+  sync_directory(fs::absolute(directory).parent_path());
 }
 
 /// Takes the directory's lock, giving a launch that is just dying some time to let go.
@@ -82,7 +88,8 @@ File lock_directory(const fs::path& directory, double patience_seconds) {
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::duration<double>(patience_seconds);
   while (::flock(lock.descriptor(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == ENOLCK || errno == EOPNOTSUPP) break;  // a file system without locks
+    if (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS)
+      break;  // a file system without locks
     if (errno != EWOULDBLOCK && errno != EINTR) throw_errno(errno, "lock " + lock.path().string());
     if (std::chrono::steady_clock::now() > deadline) {
       throw Error(
@@ -126,6 +133,11 @@ std::vector<FoundEpoch> EpochStore::find() const {
         throw Error(Errc::bad_data, "it is the record of another epoch");
       }
     } catch (const Error& error) {
+      // Neither what may not be read nor what is too new to be understood is damage to be passed
+      // over.
+      if (error.code() == Errc::permission || error.code() == Errc::usage) {
+        throw Error(error.code(), path.string() + ": " + error.what());
+      }
       entry.text.clear();
       entry.problem = path.string() + ": " + error.what();
     }
@@ -172,10 +184,18 @@ void EpochStore::publish(const EpochRecord& record) const {
   sync_directory(directory_);
 }
 
-void EpochStore::retire(int keep) const {
+/// The data file of a record is there, and of the right size.
+bool EpochStore::has_data(const FoundEpoch& entry) const {
+  const auto record = parse_record(entry.text);
+  std::error_code error;
+  return fs::file_size(directory_ / record.data_file, error) == record.data_bytes && !error;
+}
+
+void EpochStore::retire(int keep, const std::set<std::uint64_t>& damaged) const {
   std::uint64_t oldest_kept = 0;
   for (const auto& entry : find()) {
-    if (entry.problem.empty() && --keep == 0) oldest_kept = entry.epoch;
+    const bool is_good = entry.problem.empty() && !damaged.contains(entry.epoch) && has_data(entry);
+    if (is_good && --keep == 0) oldest_kept = entry.epoch;
   }
   // A data file without its record is an orphan that nobody trusts; a record without its data would
   // be a lie. So the records go first, durably.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@ class EpochStore {
   [[nodiscard]] std::filesystem::path record_path(std::uint64_t epoch) const;
 
   /// Every record in the directory, newest epoch first.
+  /// @throws Error{Errc::permission} for a record that may not be read, {usage} for one of a later
+  /// format
   [[nodiscard]] std::vector<FoundEpoch> find() const;
 
   /// A number above that of any file in the directory.
@@ -46,13 +49,16 @@ class EpochStore {
   /// epoch.
   void publish(const EpochRecord& record) const;
 
-  /// Removes every epoch older than the newest `keep` whose records are good.
-  void retire(int keep) const;
+  /// Removes every epoch older than the newest `keep` good ones. Those in `damaged`, of which a
+  /// restart has found out that they are not, do not count.
+  void retire(int keep, const std::set<std::uint64_t>& damaged) const;
 
   /// Forgets an epoch that was not published.
   void discard(std::uint64_t epoch) const noexcept;
 
  private:
+  [[nodiscard]] bool has_data(const FoundEpoch& entry) const;
+
   std::filesystem::path directory_;
   std::optional<File> lock_;
 };

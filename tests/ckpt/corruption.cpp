@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "cairn/ckpt/checkpointer.hpp"
+#include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/file.hpp"
 #include "cairn/core/random.hpp"
@@ -138,10 +139,10 @@ TEST_CASE("when no epoch is left to fall back to, all ranks refuse and nothing i
   on_root([&] { CHECK(fs::exists(scratch.path / "epoch-0000000001.record")); });
 }
 
-TEST_CASE("after a fall-back the next epoch is newer than the damaged one") {
+TEST_CASE("after a fall-back the next epoch is newer, and the last good one is kept beside it") {
   const SharedDirectory scratch;
   save_two_epochs(scratch.path);
-  on_root([&] { fs::resize_file(scratch.path / "epoch-0000000002.h5", 100); });
+  on_root([&] { flip(scratch.path / "epoch-0000000002.h5", 4096, 3); });
   {
     GridField u(world(), n, n);
     ckpt::Checkpointer ckpt(world(), {.directory = scratch.path});
@@ -152,4 +153,42 @@ TEST_CASE("after a fall-back the next epoch is newer than the damaged one") {
     CHECK(ckpt.epoch() == 3);
   }
   CHECK(restart(scratch.path, 0) == 5);
+  on_root([&] { fs::resize_file(scratch.path / "epoch-0000000003.h5", 100); });
+  CHECK(restart(scratch.path, 2) == 1);
+}
+
+TEST_CASE(
+    "files of other names are left alone, and a record of a later format is refused, not passed "
+    "over") {
+  const SharedDirectory scratch;
+  save_two_epochs(scratch.path);
+  const auto foreign = scratch.path / "epoch-5-analysis.h5";
+  on_root([&] {
+    std::ofstream(foreign) << "mine";
+    fs::copy_file(scratch.path / "epoch-0000000002.record",
+                  scratch.path / "epoch-0000000009.old.record");
+  });
+  {
+    GridField u(world(), n, n);
+    ckpt::Checkpointer ckpt(world(), {.directory = scratch.path});
+    ckpt.field("u", u.data, u.block);
+    CHECK(ckpt.restore() == 2);
+    ckpt.save(3);
+    CHECK(ckpt.epoch() == 3);
+    barrier(world());
+    on_root([&] { CHECK(fs::exists(foreign)); });
+    on_root([&] {
+      auto text = read_file(scratch.path / "epoch-0000000003.record");
+      text.replace(text.find(" 1 "), 3, " 2 ");
+      write_file_atomically(scratch.path / "epoch-0000000003.record", text);
+    });
+    try {
+      (void)ckpt.restore();
+      CHECK(false);
+    } catch (const Error& error) {
+      CHECK(error.agreed());
+      CHECK(error.code() == Errc::usage);
+      CHECK(std::string(error.what()).find("use a newer program") != std::string::npos);
+    }
+  }
 }
