@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job, end to end, on a bare Debian or Ubuntu: installs what is missing, builds, then runs
+# The main job, end to end, on a bare Debian 12: installs what is missing, builds, then runs
 # the heat equation on 4 ranks through two real crashes, and compares every bit with a run that nobody
 # disturbed. Counts words, and checks the totals with coreutils. Leaves pictures in demo-out/.
 set -euo pipefail

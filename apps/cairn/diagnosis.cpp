@@ -28,16 +28,25 @@ bool is_crash(int exit_code) {
          (exit_code >= 128 && exit_code != static_cast<int>(Errc::interrupted));
 }
 
-bool is_lost_node(int exit_code) {
-  // Codes of mpirun 4.1 whose daemon on another machine is gone.
-  constexpr int daemon_was_lost = 205;
-  constexpr int launcher_was_lost = 255;
-  if (exit_code != daemon_was_lost && exit_code != launcher_was_lost) return false;
+namespace {
+
+bool is_job_of_several_nodes() {
   const char* nodes = std::getenv("SLURM_JOB_NUM_NODES");
   return nodes != nullptr && std::atoi(nodes) > 1;
 }
 
+}  // namespace
+
+bool is_lost_node(int exit_code) {
+  // Codes of mpirun 4.1 whose daemon on another machine is gone.
+  constexpr int daemon_was_lost = 205;
+  constexpr int launcher_was_lost = 255;
+  return (exit_code == daemon_was_lost || exit_code == launcher_was_lost) &&
+         is_job_of_several_nodes();
+}
+
 std::optional<std::string> ask_mpirun(const LaunchPlan& plan) {
+  if (is_job_of_several_nodes()) return std::nullopt;  // a lost node would keep it waiting
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return std::nullopt;
   auto words = plan.mpirun;
@@ -45,6 +54,9 @@ std::optional<std::string> ask_mpirun(const LaunchPlan& plan) {
   const auto arguments = exec_arguments(words);
   const pid_t child = ::fork();
   if (child == 0) {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);  // `cairn run` keeps the stop signals blocked
     ::dup2(ends[1], STDOUT_FILENO);
     ::dup2(ends[1], STDERR_FILENO);
     ::unsetenv("OMPI_MCA_orte_execute_quiet");
@@ -63,8 +75,9 @@ std::optional<std::string> ask_mpirun(const LaunchPlan& plan) {
   ::close(ends[0]);
   if (child < 0) return std::nullopt;
   int status = 0;
-  if (::waitpid(child, &status, WNOHANG) == 0) {
-    ::kill(child, SIGTERM);
+  if (::waitpid(child, &status, WNOHANG) ==
+      0) {  // its output has ended, or it was silent for too long
+    ::kill(child, SIGKILL);
     ::waitpid(child, &status, 0);
   }
   if (status == 0) return std::nullopt;

@@ -67,7 +67,7 @@ class FiveLines(unittest.TestCase):
     def test_killed_and_restarted_on_other_ranks_it_ends_with_the_same_bits(self):
         with scratch_directory() as scratch:
             os.chdir(scratch)
-            problem = (200, 6000)
+            problem = (200, 12000)
             ended = run([MPIEXEC, "-n", 3, PLAIN, *problem, "plain.raw"])
             self.assertEqual(ended.code, 0, ended)
             self.assertEqual(os.path.getsize("plain.raw"), 8 * 200 * 200)

@@ -45,8 +45,9 @@ def try_signal(mpiexec, program, cairn, digest, number, to_rank, code):
         ended = finish(launcher, timeout=30)
         check(ended.code == code, f"{what}: exit code {code} expected: {ended}")
         step = newest_step(job.directory)
-        check(step > 50 and step < STEPS, f"{what}: a last epoch expected, the newest is of step {step}: {ended}")
-        check(f"at step {step}, which is saved" in ended.err, f"{what}: a line that names the step: {ended}")
+        if code != MPIRUNS_OWN:  # which leaves the ranks one second, and may then not pass on what they say
+            check(50 < step < STEPS, f"{what}: a last epoch expected, the newest is of step {step}: {ended}")
+            check(f"at step {step}, which is saved" in ended.err, f"{what}: a line that names the step: {ended}")
         wait_until(lambda: not [pid for pid in processes if os.path.exists(f"/proc/{pid}")],
                    f"{what}: the end of every rank", timeout=5)
         wait_until(lambda: segments() <= before, f"{what}: the end of its shared memory", timeout=5)

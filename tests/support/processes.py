@@ -110,13 +110,21 @@ def wait_until(condition, what, timeout=30):
 
 
 def committed_epochs(directory):
-    """{epoch: step} of the committed epochs, read without the library: the record's JSON behind its first line."""
+    """{epoch: step} of the committed epochs, read without the library: the record's JSON behind its first line.
+
+    May be asked beside a running job, which retires epochs meanwhile: what has just gone is no longer one.
+    """
     epochs = {}
     for record in pathlib.Path(directory).glob("epoch-*.record"):
-        body = json.loads(record.read_text().split("\n", 1)[1])
+        try:
+            body = json.loads(record.read_text().split("\n", 1)[1])
+        except FileNotFoundError:
+            continue
         data = record.with_name(body["data_file"])
-        check(data.exists() and data.stat().st_size == body["data_bytes"], f"{record} names no such data")
-        epochs[body["epoch"]] = body["step"]
+        is_whole = data.exists() and data.stat().st_size == body["data_bytes"]
+        check(is_whole or not record.exists(), f"{record} names no such data")
+        if is_whole:
+            epochs[body["epoch"]] = body["step"]
     return epochs
 
 
