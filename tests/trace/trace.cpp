@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <vector>
 
 #include "cairn/core/error.hpp"
 #include "scratch.hpp"
@@ -69,4 +70,23 @@ TEST_CASE("when off, nothing is written; a directory that cannot be made is an E
   trace::instant("nothing");
   CHECK_THROWS_AS(trace::start("/proc/nowhere", 0, 0), Error);
   CHECK_THROWS_AS(trace::merge("/nonexistent", "/tmp/x"), Error);
+}
+
+TEST_CASE("threads that write at once lose and tear no event") {
+  const test::Scratch scratch;
+  trace::start(scratch.path(), 0, 0);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([] {
+      for (int i = 0; i < 500; ++i) {
+        const trace::Span span("work", i);
+        trace::counter("rate", i);
+        if (i % 50 == 0) trace::flush();
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  trace::stop();
+  CHECK(trace::merge(scratch.path(), scratch / "t.json") == 1 + 4 * 2 * 500);
+  CHECK(read_json(scratch / "t.json").at("traceEvents").size() == 1 + 1 + 4 * 2 * 500 + 1);
 }
