@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <map>
 #include <set>
@@ -203,17 +204,27 @@ class Job {
     }
     // Otherwise mpirun explains in ten lines every exit code that is not 0, and every signal.
     variables["OMPI_MCA_orte_execute_quiet"] = "1";
-    // mpirun sleeps out this time, twice, whenever it ends a job. Ranks that can still save are
-    // asked by SIGUSR1; so what is ended so has nothing to wait for.
-    if (std::getenv("OMPI_MCA_odls_base_sigkill_timeout") == nullptr) {
-      variables["OMPI_MCA_odls_base_sigkill_timeout"] = "0";
-    }
+    variables["CAIRN_VERDICT"] = verdict_.string();
     return variables;
+  }
+
+  /// The exit code that the program itself left behind, if it came so far.
+  [[nodiscard]] std::optional<int> take_verdict() const {
+    std::ifstream file(verdict_);
+    int exit_code = 0;
+    const bool is_there = static_cast<bool>(file >> exit_code);
+    std::error_code ignored;
+    std::filesystem::remove(verdict_, ignored);
+    return is_there ? std::optional(exit_code) : std::nullopt;
   }
 
   LaunchEnd launch() {
     plan_.environment["CAIRN_LAUNCH"] = std::to_string(plan_.number);
-    const auto end = run_launch(plan_, signals_);
+    auto end = run_launch(plan_, signals_);
+    constexpr int mpiruns_own =
+        1;  // its code when SIGTERM or SIGINT reached it, whatever the ranks say
+    if (const auto verdict = take_verdict(); end.exit_code == mpiruns_own && verdict)
+      end.exit_code = *verdict;
     if (end.mpirun_hung) log_.warning("mpirun did not end when its ranks had, and was killed");
     if (end.exit_code != 0) {  // mpirun may have killed ranks
       remove_unmapped_segments();
@@ -304,6 +315,8 @@ class Job {
   }
 
   Settings settings_;
+  std::filesystem::path verdict_ =
+      std::filesystem::temp_directory_path() / fmt::format("cairn-run-{}.verdict", ::getpid());
   std::vector<int> restart_ranks_;
   LaunchPlan plan_;
   StopSignals signals_;

@@ -16,6 +16,7 @@ constexpr std::array table{
             "--log-level of every program: trace, debug, info, warning or error"},
     Setting{"CAIRN_MAX_RESTARTS", "--max-restarts of cairn run"},
     Setting{"CAIRN_MPIRUN", "--mpirun of cairn run: the launcher and its options"},
+    Setting{"CAIRN_VERDICT", "where a program leaves its exit code; cairn run sets it"},
     Setting{"CAIRN_QUIET", "--quiet of every program: 1 for warnings and errors only"},
     Setting{"CAIRN_RANKS", "--ranks of cairn run"},
     Setting{"CAIRN_REPORT", "--report of cairn run: the folder for report.html"},

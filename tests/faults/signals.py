@@ -17,6 +17,7 @@ from processes import children, committed_epochs, segments, wait_until
 STEPS = 1000
 RANKS = 3
 MPIRUNS_OWN = 1
+MPIRUN = -1  # in place of a rank: the mpirun under `cairn run`
 
 
 def rank_processes(launcher, under_cairn_run):
@@ -31,7 +32,7 @@ def rank_processes(launcher, under_cairn_run):
 def try_signal(mpiexec, program, cairn, digest, number, to_rank, code):
     before = segments()
     target = "cairn run" if cairn else "mpirun"
-    what = f"{signal.Signals(number).name} to {target if to_rank is None else f'rank {to_rank}'} (under {target})"
+    what = f"{signal.Signals(number).name} to {target if to_rank is None else 'its mpirun' if to_rank == MPIRUN else f'rank {to_rank}'} (under {target})"
     with scratch_directory() as scratch:
         job = HeatJob(mpiexec, program, scratch, steps=STEPS, every=50)
         command = job.command(RANKS, *job.checkpoints)
@@ -41,7 +42,10 @@ def try_signal(mpiexec, program, cairn, digest, number, to_rank, code):
         launcher = start(command, CAIRN_FAILPOINTS="heat.step=stall:0.01,rank=0")
         wait_until(lambda: job.directory.exists() and committed_epochs(job.directory), "a first epoch")
         processes = rank_processes(launcher, cairn is not None)
-        os.kill(launcher.pid if to_rank is None else processes[to_rank], number)
+        if to_rank == MPIRUN:
+            os.kill(children(launcher.pid)[0], number)
+        else:
+            os.kill(launcher.pid if to_rank is None else processes[to_rank], number)
         ended = finish(launcher, timeout=30)
         check(ended.code == code, f"{what}: exit code {code} expected: {ended}")
         step = newest_step(job.directory)
@@ -63,7 +67,7 @@ def main(mpiexec, program, cairn):
                                   (user, None, 75), (term, None, MPIRUNS_OWN), (interrupt, None, MPIRUNS_OWN)):
         try_signal(mpiexec, program, None, digest, number, to_rank, code)
     for number, to_rank, code in ((term, 0, 75), (interrupt, 2, 130), (user, None, 75), (term, None, 75),
-                                  (interrupt, None, 130)):
+                                  (interrupt, None, 130), (term, MPIRUN, 75), (interrupt, MPIRUN, 75)):
         try_signal(mpiexec, program, cairn, digest, number, to_rank, code)
 
 
