@@ -151,17 +151,19 @@ std::vector<std::vector<PartRecord>> gather_parts(const Communicator& comm,
   gather_v(comm, std::span<const std::uint32_t>(crcs), std::span<std::uint32_t>(all),
            {counts, displacements});
 
-  std::vector<std::vector<PartRecord>> parts(fields.size());
-  if (!comm.is_root()) return parts;
-  auto next = all.begin();
-  for (std::size_t r = 0; r < ranks; ++r) {
-    for (std::size_t f = 0; f < fields.size(); ++f) {
-      const auto end = next + static_cast<std::ptrdiff_t>(pieces(f, r));
-      parts[f].push_back({boxes[f][r], std::vector<std::uint32_t>(next, end)});
-      next = end;
+  return together(comm, [&] {
+    std::vector<std::vector<PartRecord>> parts(fields.size());
+    if (!comm.is_root()) return parts;
+    auto next = all.begin();
+    for (std::size_t r = 0; r < ranks; ++r) {
+      for (std::size_t f = 0; f < fields.size(); ++f) {
+        const auto end = next + static_cast<std::ptrdiff_t>(pieces(f, r));
+        parts[f].push_back({boxes[f][r], std::vector<std::uint32_t>(next, end)});
+        next = end;
+      }
     }
-  }
-  return parts;
+    return parts;
+  });
 }
 
 std::string mismatch(const EpochRecord& record, const std::vector<RegisteredField>& fields,
