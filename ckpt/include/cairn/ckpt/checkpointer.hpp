@@ -53,7 +53,8 @@ struct Options {
   /// Committed epochs to keep, at least 1. With 1, a damaged newest epoch leaves nothing to fall
   /// back to.
   int keep = 2;
-  /// Told on rank 0 what a user should know, for example that a damaged epoch was passed over; must not throw.
+  /// Told on rank 0 what a user should know, for example that a damaged epoch was passed over; must
+  /// not throw.
   std::function<void(std::string_view)> warn = {};
   /// How long to wait for a former launch, just dying, to let go of the directory.
   double lock_patience_seconds = 10;
