@@ -30,6 +30,7 @@ Communicator::Communicator(Adopt, MPI_Comm handle, const std::string& name) : ha
 
 Communicator::Communicator(Communicator&& other) noexcept
     : handle_(std::exchange(other.handle_, MPI_COMM_NULL)),
+      internal_(std::exchange(other.internal_, MPI_COMM_NULL)),
       rank_(other.rank_),
       size_(other.size_) {}
 
@@ -37,6 +38,7 @@ Communicator& Communicator::operator=(Communicator&& other) noexcept {
   if (this != &other) {
     release();
     handle_ = std::exchange(other.handle_, MPI_COMM_NULL);
+    internal_ = std::exchange(other.internal_, MPI_COMM_NULL);
     rank_ = other.rank_;
     size_ = other.size_;
   }
@@ -49,8 +51,19 @@ void Communicator::release() noexcept {
   if (handle_ == MPI_COMM_NULL) return;
   int finalized = 0;
   MPI_Finalized(&finalized);
-  if (finalized == 0) MPI_Comm_free(&handle_);
+  if (finalized == 0) {
+    if (internal_ != MPI_COMM_NULL) MPI_Comm_free(&internal_);
+    MPI_Comm_free(&handle_);
+  }
+  internal_ = MPI_COMM_NULL;
   handle_ = MPI_COMM_NULL;
+}
+
+MPI_Comm Communicator::make_internal() const {
+  internal_ = duplicate_of(handle_);
+  check_mpi(MPI_Comm_set_errhandler(internal_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  check_mpi(MPI_Comm_set_name(internal_, "cairn.internal"), "MPI_Comm_set_name");
+  return internal_;
 }
 
 Communicator Communicator::split(int colour, int key, const std::string& name) const {

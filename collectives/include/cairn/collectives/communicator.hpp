@@ -41,13 +41,23 @@ class Communicator {
   /// The MPI handle, still owned by this object.
   [[nodiscard]] MPI_Comm native() const noexcept { return handle_; }
 
+  /// A second duplicate for the library's own point-to-point messages, which a receive from any
+  /// source on native() must never see. The first call makes it and is collective; the later ones
+  /// are local.
+  /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
+  [[nodiscard]] MPI_Comm internal() const {
+    return internal_ != MPI_COMM_NULL ? internal_ : make_internal();
+  }
+
  private:
   struct Adopt {};
   Communicator(Adopt, MPI_Comm handle, const std::string& name);
   friend class CartesianGrid;
   void release() noexcept;
+  MPI_Comm make_internal() const;
 
   MPI_Comm handle_ = MPI_COMM_NULL;
+  mutable MPI_Comm internal_ = MPI_COMM_NULL;
   int rank_ = 0;
   int size_ = 1;
 };
