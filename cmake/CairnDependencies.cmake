@@ -30,6 +30,10 @@ else()
   find_package(spdlog 1.10 REQUIRED)
 endif()
 
+if(CAIRN_BUILD_BENCHMARKS AND NOT CAIRN_COLLECTIVES_ONLY)
+  find_package(Eigen3 3.4 REQUIRED NO_MODULE) # a baseline
+endif()
+
 if(CAIRN_BUILD_TESTS AND NOT CAIRN_COLLECTIVES_ONLY)
   find_package(doctest 2.4 REQUIRED)
   # The independent readers in the tests need h5py, which belongs to the system's interpreter.

@@ -24,6 +24,7 @@ build_packages="
   libpng-dev                    # pictures
   nlohmann-json3-dev            # result files, reports
   libspdlog-dev                 # log of the programs
+  libeigen3-dev                 # linear algebra; the baseline of benchmarks
   libfmt-dev                    # text formatting (g++ 12 has no std::format)
 "
 test_packages="

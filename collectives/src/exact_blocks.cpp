@@ -22,10 +22,10 @@ int bound_of(double x) {
   return static_cast<int>(exact::exponent_field(std::bit_cast<std::uint64_t>(x))) - 1022;
 }
 
-/// So that the first slice's binade ends at 2^1023: no slice overflows.
-constexpr int highest_bound = 1022 - exact::first_slice_above_bound;
+/// So that the first slice's binade ends at 2^1023: nothing overflows.
+constexpr int highest_bound = 1022 - exact::slice_exponent(0, 0);
 
-/// So that the last slice's last place is 2^-1074 or more: a slice is no denormal.
+/// So that the last slice's last place is 2^-1074 or more: its anchor is no denormal.
 constexpr int lowest_sum_bound = -1022 - exact::slice_exponent(0, sum_slices - 1);
 
 /// So that the last slice's last place is 2^-967 or more. Why no error term is lost:
@@ -64,26 +64,29 @@ ExactSum::Blocks::~Blocks() {
   if (bins_) bins_->empty();
 }
 
-ExactSum::Bins& ExactSum::Blocks::bins() noexcept { return bins_ ? *bins_ : bins_.emplace(target_); }
+ExactSum::Bins& ExactSum::Blocks::bins() noexcept {
+  return bins_ ? *bins_ : bins_.emplace(target_);
+}
 
 void ExactSum::Blocks::add(std::span<const double> terms) noexcept {
   if (kernels_ == nullptr) {
     bins().add(terms);
     return;
   }
-  bound_ = bound_of(sample_largest(terms.size(), [&](std::size_t i) { return terms[i]; })) + slack / 2;
+  bound_ =
+      bound_of(sample_largest(terms.size(), [&](std::size_t i) { return terms[i]; })) + slack / 2;
   for (; !terms.empty(); terms = terms.subspan(std::min(terms.size(), exact::block_terms))) {
     add_block(terms.first(std::min(terms.size(), exact::block_terms)));
   }
 }
 
-void ExactSum::Blocks::add_products(std::span<const double> a,
-                                    std::span<const double> b) noexcept {
+void ExactSum::Blocks::add_products(std::span<const double> a, std::span<const double> b) noexcept {
   if (kernels_ == nullptr) {
     for (std::size_t i = 0; i < a.size(); ++i) target_.add_product(a[i], b[i]);
     return;
   }
-  bound_ = bound_of(sample_largest(a.size(), [&](std::size_t i) { return a[i] * b[i]; })) + slack / 2;
+  bound_ =
+      bound_of(sample_largest(a.size(), [&](std::size_t i) { return a[i] * b[i]; })) + slack / 2;
   for (std::size_t first = 0; first < a.size(); first += exact::block_terms) {
     const std::size_t count = std::min(a.size() - first, exact::block_terms);
     add_product_block(a.subspan(first, count), b.subspan(first, count));

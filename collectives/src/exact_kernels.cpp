@@ -21,7 +21,7 @@ namespace {
 
 #if defined(CAIRN_STRICT_DOUBLES)
 
-constexpr std::int64_t sign = std::int64_t{1} << 63;
+constexpr std::uint64_t sign = std::uint64_t{1} << 63;
 
 // A target attribute belongs to a function and cannot be a template's argument, so the loops are a
 // file that is included once for each. Its helpers must be inlined: none may be compiled, or be
@@ -31,13 +31,19 @@ constexpr std::int64_t sign = std::int64_t{1} << 63;
 namespace scalar {
 #define CAIRN_TARGET
 
-constexpr std::size_t lanes = least_lanes;
+constexpr std::size_t lanes = 2;
 using Vector = double __attribute__((vector_size(8 * lanes)));
-using Bits = std::int64_t __attribute__((vector_size(8 * lanes)));
+using Bits = std::uint64_t __attribute__((vector_size(8 * lanes)));
 
 CAIRN_INLINE Vector larger(Vector a, Vector b) {
   for (std::size_t lane = 0; lane < lanes; ++lane) {
     if (b[lane] > a[lane]) a[lane] = b[lane];
+  }
+  return a;
+}
+CAIRN_INLINE Vector smaller(Vector a, Vector b) {
+  for (std::size_t lane = 0; lane < lanes; ++lane) {
+    if (b[lane] < a[lane]) a[lane] = b[lane];
   }
   return a;
 }
@@ -78,9 +84,10 @@ namespace avx2 {
 
 constexpr std::size_t lanes = 4;
 using Vector = __m256d;
-using Bits = std::int64_t __attribute__((vector_size(8 * lanes)));
+using Bits = std::uint64_t __attribute__((vector_size(8 * lanes)));
 
 CAIRN_TARGET CAIRN_INLINE Vector larger(Vector a, Vector b) { return _mm256_max_pd(a, b); }
+CAIRN_TARGET CAIRN_INLINE Vector smaller(Vector a, Vector b) { return _mm256_min_pd(a, b); }
 CAIRN_TARGET CAIRN_INLINE Vector product_error(Vector a, Vector b, Vector product) {
   return _mm256_fmsub_pd(a, b, product);
 }
@@ -95,11 +102,14 @@ namespace avx512 {
 
 constexpr std::size_t lanes = 8;
 using Vector = __m512d;
-using Bits = std::int64_t __attribute__((vector_size(8 * lanes)));
+using Bits = std::uint64_t __attribute__((vector_size(8 * lanes)));
 
 // Not _mm512_max_pd, at which g++ 12 warns of an uninitialised variable.
 CAIRN_TARGET CAIRN_INLINE Vector larger(Vector a, Vector b) {
   return _mm512_maskz_max_pd(0xff, a, b);
+}
+CAIRN_TARGET CAIRN_INLINE Vector smaller(Vector a, Vector b) {
+  return _mm512_maskz_min_pd(0xff, a, b);
 }
 CAIRN_TARGET CAIRN_INLINE Vector product_error(Vector a, Vector b, Vector product) {
   return _mm512_fmsub_pd(a, b, product);

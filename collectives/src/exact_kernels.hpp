@@ -1,29 +1,32 @@
 /// The inner loops of exact sums: blocks of doubles, or of products, split into a few slices of
 /// fixed weight, in vector registers.
 ///
-/// Slice j of a block is a floating-point accumulator that starts at its anchor 1.5 · 2^k and never
-/// leaves [2^k, 2^(k+1)), so that its last bit weighs 2^(k-52) throughout. Then
+/// Slice j of a block has an anchor 1.5 · 2^k. For |x| < 2^(k-1), anchor + x stays in the binade
+/// [2^k, 2^(k+1)), where a double's last place weighs 2^(k-52), so that
 ///
-///     after = before + x;   rest = x - (after - before);
+///     with_x = anchor + x;   taken = with_x - anchor;   rest = x - taken;
 ///
-/// is an error-free transformation whatever the signs: after - before is what of x the slice took,
-/// and rest, at most half its last bit, goes to the next slice.
+/// is an error-free transformation: taken is x rounded to the slice's last place, and rest, at most
+/// half of that, goes to the next slice.
 ///
-///     x    ················1011001110001101011000········
-///     slice 0   [ sum │ 41 bits ]
-///     slice 1          rest → [ sum │ 41 bits ]
-///     slice 2                      rest → [ sum │ 41 bits ]   and what is left must be 0
+///     x        ················1011001110001101011000········
+///     slice 0  [     50 bits     ]
+///     slice 1                 rest → [     50 bits     ]       and what is left must be 0
 ///
-/// What the slices took is read off their bit patterns as integers: within a binade a double's
-/// pattern counts its last places. A product is two terms, the rounded product and its error.
+/// Within a binade the bit pattern of a double counts its last places. So a slice adds up the
+/// patterns of with_x in 64-bit integers, exactly in any order, and knows Σ taken as an integer. A
+/// product is two terms, the rounded product and its error term.
 ///
-/// A kernel does not decide: it says whether every term was in range and nothing was left, and if
-/// not, the block goes another way (exact_blocks.hpp).
+/// A kernel does not decide: it says how large the terms were and whether nothing was left, and if
+/// it was not made for them, the block goes another way (exact_blocks.cpp).
 ///
-/// Source: slicing by a large constant: Rump, Ogita, Oishi, "Accurate Floating-Point Summation Part
-/// I: Faithful Rounding", SIAM J. Sci. Comput. 31 (1), 2008; accumulating in such slices: Demmel,
-/// Nguyen, "Parallel Reproducible Summation", IEEE Trans. Comput. 64 (7), 2015; products: Dekker, "A
-/// Floating-Point Technique for Extending the Available Precision", Numer. Math. 18, 1971.
+/// Source: slices by a large constant: Rump, Ogita, Oishi, "Accurate Floating-Point Summation Part
+/// I: Faithful Rounding", SIAM J. Sci. Comput. 31 (1), 2008; sums kept in slices: Demmel, Nguyen,
+/// "Parallel Reproducible Summation", IEEE Trans. Comput. 64 (7), 2015; error terms of products:
+/// Dekker, "A Floating-Point Technique for Extending the Available Precision", Numer. Math. 18,
+/// 1971. Collange, Defour, Graillat and Iakymchuk (2015, see exact_sum.hpp) put floating-point
+/// expansions before the long accumulator, with twice the operations a term; adding up patterns is
+/// ours.
 #pragma once
 
 #include <array>
@@ -37,28 +40,20 @@ namespace cairn::exact {
 /// The most terms of one call of a kernel; two arrays of them stay in the first-level cache.
 inline constexpr std::size_t block_terms = 1024;
 
-/// Slices of a block. Three hold terms down to 2^-70 of the largest whole, four hold products down
-/// to 2^-58 of the largest: a product has 106 bits.
-inline constexpr std::size_t sum_slices = 3;
-inline constexpr std::size_t product_slices = 4;
+/// Slices of a block. Two hold all bits of terms down to 2^-48 of the largest, three hold all bits
+/// of products down to 2^-45 of the largest: a product has 106.
+inline constexpr std::size_t sum_slices = 2;
+inline constexpr std::size_t product_slices = 3;
 
-/// The least number of accumulators a kernel spreads a block over.
-inline constexpr std::size_t least_lanes = 2;
-
-// Why no accumulator leaves its binade. Let all |terms| be < 2^bound, and N = 2^9 terms go to one.
-//
-// * Slice 0 takes N terms of less than 2^bound, each rounded to its last place: it moves by less
-//   than 2^(bound + 9) (1 + ε) < 2^(k - 1) for k = bound + 11.
-// * The rest of an addition to slice j is ≤ 2^(k_j - 53). A product's error term is ≤ 2^(bound -
-//   54), which is less than slice 0's rests. So every later slice takes 2 N terms of ≤
-//   2^(k_j - 53), moves by less than 2^(k_j - 43) (1 + ε) < 2^(k_(j+1) - 1) for k_(j+1) = k_j - 41.
-inline constexpr int first_slice_above_bound = 11;
-inline constexpr int slice_step = 41;
-static_assert(block_terms / least_lanes <= std::size_t{1} << 9);
-
-/// 2^k is the lower end of slice j's binade.
+/// 2^k is the lower end of slice j's binade, for |terms| < 2^bound. Why nothing leaves it:
+///
+/// * Slice 0 takes a term of less than 2^bound = 2^(k-1).
+/// * A later slice takes two at most: rests of slice j-1, which are ≤ 2^(k_(j-1) - 53), or a rest
+///   of slice 0 and a product's error term, which is ≤ 2^(bound - 54), less than such a rest may
+///   be. Together they are ≤ 2^(k_(j-1) - 52) < 2^(k_j - 1) for k_j = k_(j-1) - 50.
+/// * The sum of block_terms numbers of less than 2^51 last places fits 64 bits.
 constexpr int slice_exponent(int bound, std::size_t j) {
-  return bound + first_slice_above_bound - slice_step * static_cast<int>(j);
+  return bound + 1 - 50 * static_cast<int>(j);
 }
 
 template <std::size_t slices>
@@ -80,7 +75,7 @@ template <std::size_t slices>
 struct Block {
   std::array<std::int64_t, slices> sums;  ///< of slice j, in units of 2^(slice_exponent - 52)
   double largest;                         ///< |term|; means nothing if one is a NaN
-  bool exact;                             ///< nothing was left over, provided that largest < 2^bound
+  bool exact;  ///< nothing was left over, provided that largest < 2^bound
 };
 
 /// The inner loops for one instruction set. All pointers are of n ≤ block_terms doubles, of any

@@ -137,8 +137,7 @@ class ExactSum::Window {
 namespace {
 
 /// exact_sums() for terms of any kind.
-void sum_each_in_full(const Communicator& comm, std::span<const double> in,
-                      std::span<double> out) {
+void sum_each_in_full(const Communicator& comm, std::span<const double> in, std::span<double> out) {
   constexpr std::size_t most = buffer_words * sizeof(std::int64_t) / sizeof(ExactSum);
   for (std::size_t first = 0; first < in.size(); first += most) {
     const std::size_t count = std::min(most, in.size() - first);

@@ -45,8 +45,8 @@ std::uint64_t integer_root(Uint128 x) {
 
 }  // namespace
 
-/// A number ≥ 0 whose carries have travelled: every digit in [0, 2^32), the last one ≥ 0. Places are
-/// counted in bits from the lowest one of digit 0.
+/// A number ≥ 0 whose carries have travelled: every digit in [0, 2^32), the last one ≥ 0. Places
+/// are counted in bits from the lowest one of digit 0.
 class ExactSum::Magnitude {
  public:
   explicit Magnitude(const ExactSum& sum) : digits_(std::span(sum.words_).first(digits)) {}

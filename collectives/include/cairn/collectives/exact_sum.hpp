@@ -16,8 +16,8 @@ namespace cairn {
 
 /// How exact sums compute; nothing here changes a result.
 struct ExactOptions {
-  /// OpenMP threads of this rank. 0: the caller's default, omp_get_max_threads(), but only as many as
-  /// get 2^15 terms each. Always 1 inside a parallel region, and in a build without OpenMP.
+  /// OpenMP threads of this rank. 0: the caller's default, omp_get_max_threads(), but only as many
+  /// as get 2^15 terms each. Always 1 inside a parallel region, and in a build without OpenMP.
   int threads = 0;
 };
 
@@ -181,8 +181,8 @@ void all_reduce(const Communicator& comm, std::span<ExactSum> sums);
 [[nodiscard]] double exact_norm(const Communicator& comm, std::span<const double> x,
                                 ExactOptions options = {});
 
-/// The sums over ranks, element by element: out[i] is the sum of all ranks' in[i], correctly rounded
-/// and equal on every rank; the semantics of ExactSum.
+/// The sums over ranks, element by element: out[i] is the sum of all ranks' in[i], correctly
+/// rounded and equal on every rank; the semantics of ExactSum.
 ///
 ///     rank 0  [ a0 a1 … ]         [ a0+b0+c0  a1+b1+c1 … ]
 ///     rank 1  [ b0 b1 … ]   →     [ a0+b0+c0  a1+b1+c1 … ]
@@ -194,9 +194,9 @@ void all_reduce(const Communicator& comm, std::span<ExactSum> sums);
 /// @throws Error{Errc::internal} on a rank whose in and out differ in size
 /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one; `out` is then unspecified
 /// @par Determinism  out[i] is a function of the multiset of terms of element i alone
-/// @par Cost  one small MPI_Allreduce, by which the ranks agree on the digits that their terms touch,
-/// and one of these digits for every 128 KiB of them: 40 bytes an element where the terms' exponents
-/// span 2^32, 1.1 KiB where they span everything; no allocation
+/// @par Cost  one small MPI_Allreduce, by which the ranks agree on the digits that their terms
+/// touch, and one of these digits for every 128 KiB of them: 40 bytes an element where the terms'
+/// exponents span 2^32, 1.1 KiB where they span everything; no allocation
 void exact_sums(const Communicator& comm, std::span<const double> in, std::span<double> out);
 
 namespace detail {
