@@ -117,14 +117,14 @@ class ExactSum::Window {
     }
   }
 
-  [[nodiscard]] double round(std::span<const std::int64_t> reduced, int ranks) const {
-    ExactSum sum;
-    const auto to = sum.words_.begin() + exact::first_double_digit + first_;
-    std::copy_n(reduced.begin(), width_, to);
-    sum.words_[others] = reduced[width_];
-    sum.words_[minus_zeros] = ranks - reduced[width_];
-    sum.words_[weight] = ranks;
-    return sum.round();
+  /// Of an element's words, added up over all ranks.
+  [[nodiscard]] double round(std::span<const std::int64_t> reduced) const {
+    if (reduced[width_] == 0) return -0.0;
+    std::array<std::int64_t, digits + 2> room;
+    const auto range = std::span(room).first(width_ + 2);
+    std::copy_n(reduced.begin(), width_, range.begin());
+    range[width_] = range[width_ + 1] = 0;
+    return round_digits(range, exact::first_double_digit + first_, Rounding::value);
   }
 
  private:
@@ -165,7 +165,7 @@ void exact_sums(const Communicator& comm, std::span<const double> in, std::span<
     const auto of = [&](std::size_t i) { return std::span(buffer).subspan(i * words, words); };
     for (std::size_t i = 0; i < count; ++i) window.write(in[first + i], of(i));
     all_reduce(comm, std::span(buffer).first(count * words));
-    for (std::size_t i = 0; i < count; ++i) out[first + i] = window.round(of(i), comm.size());
+    for (std::size_t i = 0; i < count; ++i) out[first + i] = window.round(of(i));
   }
 }
 

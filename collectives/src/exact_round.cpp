@@ -43,17 +43,18 @@ std::uint64_t integer_root(Uint128 x) {
   return root;
 }
 
-}  // namespace
-
-/// A number ≥ 0 whose carries have travelled: every digit in [0, 2^32), the last one ≥ 0. Places
-/// are counted in bits from the lowest one of digit 0.
-class ExactSum::Magnitude {
+/// A number ≥ 0 whose carries have travelled: its digits from number `first` on lie in [0, 2^32),
+/// the others are 0. Places are counted in bits from the lowest one of digit 0.
+class Magnitude {
  public:
-  explicit Magnitude(const ExactSum& sum) : digits_(std::span(sum.words_).first(digits)) {}
+  Magnitude(std::span<const std::int64_t> digits, std::size_t first)
+      : digits_(digits), first_(first) {}
 
   [[nodiscard]] std::size_t width() const {
-    std::size_t leading = digits - 1;
-    while (leading > 0 && digits_[leading] == 0) --leading;
+    std::size_t count = digits_.size();
+    while (count > 0 && digits_[count - 1] == 0) --count;
+    if (count == 0) return 0;
+    const std::size_t leading = first_ + count - 1;
     return 32 * leading + static_cast<std::size_t>(std::bit_width(digit(leading)));
   }
   /// The bits from `place` on, of which at most 128 may be there.
@@ -61,27 +62,27 @@ class ExactSum::Magnitude {
     const std::size_t first = place / 32;
     const std::size_t shift = place % 32;
     Uint128 bits = digit(first) >> shift;
-    for (std::size_t i = 1; i < 5 && first + i < digits; ++i) {
+    for (std::size_t i = 1; i < 5; ++i) {
       bits |= static_cast<Uint128>(digit(first + i)) << (32 * i - shift);
     }
     return bits;
   }
   [[nodiscard]] bool any_below(std::size_t place) const {
-    const std::size_t first = place / 32;
-    const auto whole = digits_.first(first);
-    return (digit(first) & ((std::uint64_t{1} << (place % 32)) - 1)) != 0 ||
-           std::any_of(whole.begin(), whole.end(), [](std::int64_t x) { return x != 0; });
+    const std::size_t whole = place / 32;
+    if ((digit(whole) & ((std::uint64_t{1} << (place % 32)) - 1)) != 0) return true;
+    const auto below = digits_.first(std::clamp(whole, first_, first_ + digits_.size()) - first_);
+    return std::any_of(below.begin(), below.end(), [](std::int64_t x) { return x != 0; });
   }
 
  private:
   [[nodiscard]] std::uint64_t digit(std::size_t i) const {
-    return static_cast<std::uint64_t>(digits_[i]);
+    return i - first_ < digits_.size() ? static_cast<std::uint64_t>(digits_[i - first_]) : 0;
   }
-  std::span<const std::int64_t, digits> digits_;
+  std::span<const std::int64_t> digits_;
+  std::size_t first_;
 };
 
-double ExactSum::round_magnitude() const noexcept {
-  const Magnitude sum(*this);
+double nearest(const Magnitude& sum) {
   constexpr std::size_t lowest = 32 * exact::first_double_digit;  // the place of 2^-1074
   const std::size_t place = last_place(sum.width(), lowest);
   if (place > lowest + highest_scale) return Limits::infinity();
@@ -89,9 +90,9 @@ double ExactSum::round_magnitude() const noexcept {
                  sum.any_below(place - 1));
 }
 
-/// The places of the root are counted from 2^(lowest_exponent / 2): it is √integer of them.
-double ExactSum::round_magnitude_root() const noexcept {
-  const Magnitude sum(*this);
+/// Places of the root are counted from 2^(lowest_exponent / 2), in which it is the root of an
+/// integer.
+double nearest_root(const Magnitude& sum) {
   static_assert(exact::lowest_exponent % 2 == 0);
   constexpr std::size_t lowest = -1074 - exact::lowest_exponent / 2;  // the place of 2^-1074
   const std::size_t place = last_place((sum.width() + 1) / 2, lowest);
@@ -102,6 +103,35 @@ double ExactSum::round_magnitude_root() const noexcept {
   const std::uint64_t root = integer_root(bits);
   const bool more = static_cast<Uint128>(root) * root != bits || sum.any_below(from);
   return rounded(place - lowest, root, more);
+}
+
+}  // namespace
+
+/// Rounds a sum of which the caller holds the digits from number `first` on, all that are not 0;
+/// the last two are room for carries and the sign. Overwrites them.
+double ExactSum::round_digits(std::span<std::int64_t> range, std::size_t first,
+                              Rounding rounding) noexcept {
+  travel(range);
+  const bool negative = range.back() < 0;
+  if (rounding == Rounding::root) {
+    return negative ? Limits::quiet_NaN() : nearest_root(Magnitude(range, first));
+  }
+  if (!negative) return nearest(Magnitude(range, first));
+  for (auto& digit : range) digit = -digit;
+  travel(range);
+  return -nearest(Magnitude(range, first));
+}
+
+double ExactSum::round(Rounding rounding) const noexcept {
+  auto copy = words_;
+  const auto all = std::span(copy).first(digits);
+  const auto used = [](std::int64_t word) { return word != 0; };
+  const auto first =
+      static_cast<std::size_t>(std::find_if(all.begin(), all.end(), used) - all.begin());
+  if (first == digits) return 0.0;
+  std::size_t end = digits;
+  while (end > first && all[end - 1] == 0) --end;
+  return round_digits(all.subspan(first, std::min(end + 2, digits) - first), first, rounding);
 }
 
 std::optional<double> ExactSum::special_value() const noexcept {
@@ -116,19 +146,12 @@ std::optional<double> ExactSum::special_value() const noexcept {
 
 double ExactSum::round() const noexcept {
   if (const auto special = special_value()) return *special;
-  ExactSum sum = *this;
-  sum.propagate_carries();
-  if (sum.words_[digits - 1] >= 0) return sum.round_magnitude();
-  for (std::size_t i = 0; i < digits; ++i) sum.words_[i] = -sum.words_[i];
-  sum.propagate_carries();
-  return -sum.round_magnitude();
+  return round(Rounding::value);
 }
 
 double ExactSum::round_root() const noexcept {
   if (const auto special = special_value()) return *special < 0 ? Limits::quiet_NaN() : *special;
-  ExactSum sum = *this;
-  sum.propagate_carries();
-  return sum.words_[digits - 1] >= 0 ? sum.round_magnitude_root() : Limits::quiet_NaN();
+  return round(Rounding::root);
 }
 
 }  // namespace cairn

@@ -69,14 +69,20 @@ void ExactSum::count_flag(Word flag) noexcept {
   count_additions(1);
 }
 
-void ExactSum::propagate_carries() noexcept {
+/// Brings every digit but the last into [0, 2^32) without changing the number. The last one takes
+/// what carries bring.
+void ExactSum::travel(std::span<std::int64_t> range) noexcept {
   std::int64_t carry = 0;
-  for (std::size_t i = 0; i + 1 < digits; ++i) {
-    const std::int64_t value = words_[i] + carry;
-    words_[i] = value & digit_mask;
+  for (auto& digit : range.first(range.size() - 1)) {
+    const std::int64_t value = digit + carry;
+    digit = value & digit_mask;
     carry = value >> 32;
   }
-  words_[digits - 1] += carry;
+  range.back() += carry;
+}
+
+void ExactSum::propagate_carries() noexcept {
+  travel(std::span(words_).first(digits));
   for (std::size_t flag = digits; flag < weight; ++flag) words_[flag] = words_[flag] != 0 ? 1 : 0;
   words_[weight] = 1;
 }

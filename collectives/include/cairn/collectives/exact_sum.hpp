@@ -100,7 +100,7 @@ class ExactSum {
                          std::span<double> out);
   class Bins;
   class Blocks;
-  class Magnitude;
+  enum class Rounding { value, root };
   class Window;
 
   static constexpr std::size_t digits = 134;
@@ -124,11 +124,12 @@ class ExactSum {
   void count_flag(Word flag) noexcept;
   void count_additions(std::int64_t additions) noexcept;
   void propagate_carries() noexcept;
+  static void travel(std::span<std::int64_t> range) noexcept;
   /// The result where it is an infinity, a NaN or -0.
   [[nodiscard]] std::optional<double> special_value() const noexcept;
-  // Of a sum ≥ 0 whose carries have travelled.
-  [[nodiscard]] double round_magnitude() const noexcept;
-  [[nodiscard]] double round_magnitude_root() const noexcept;
+  [[nodiscard]] double round(Rounding rounding) const noexcept;
+  static double round_digits(std::span<std::int64_t> range, std::size_t first,
+                             Rounding rounding) noexcept;
 
   std::array<std::int64_t, words> words_{};
 };
