@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cassert>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -99,15 +100,15 @@ template <std::size_t slices, typename Kernel>
 bool ExactSum::Blocks::add_sliced(const Kernel& kernel, int lowest_bound, bool& all_zero) noexcept {
   bound_ = std::clamp(bound_, lowest_bound, highest_bound);
   exact::Block<slices> block = kernel(exact::anchors_for<slices>(bound_));
-  int needed = bound_of(block.largest);
+  const int needed = bound_of(block.largest);
   if (needed > highest_bound) return false;
   const int fitting = std::max(needed, lowest_bound);
   if (needed > bound_ || (!block.exact && fitting < bound_ - slack)) {
     bound_ = fitting;
     block = kernel(exact::anchors_for<slices>(bound_));
-    needed = bound_of(block.largest);
   }
-  if (!block.exact || needed > bound_) return false;
+  if (!block.exact) return false;
+  assert(bound_of(block.largest) <= bound_);
 
   for (std::size_t j = 0; j < slices; ++j) {
     const int place = exact::slice_exponent(bound_, j) - 52 - exact::lowest_exponent;

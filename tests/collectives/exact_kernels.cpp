@@ -44,34 +44,52 @@ void with_each_kernel(const Check& check) {
   exact::choose_kernels(before);
 }
 
-double sum_of(View terms, int threads = 1) {
+ExactSum sum_over(View terms, int threads = 1) {
   ExactSum sum;
   sum.add(terms, ExactOptions{threads});
-  return sum.round();
+  return sum;
 }
 
-double dot_of(View a, View b, int threads = 1) {
+ExactSum products_over(View a, View b, int threads = 1) {
   ExactSum sum;
   sum.add_products(a, b, ExactOptions{threads});
-  return sum.round();
+  return sum;
 }
 
-double norm_of(View x) {
-  ExactSum sum;
-  sum.add_products(x, x);
-  return sum.round_root();
+double sum_of(View terms, int threads = 1) { return sum_over(terms, threads).round(); }
+double dot_of(View a, View b, int threads = 1) { return products_over(a, b, threads).round(); }
+double norm_of(View x) { return products_over(x, x).round_root(); }
+
+/// Whether two sums are the same number, to the last of the bits that round() does not show.
+bool same_number(ExactSum a, ExactSum b) {
+  constexpr std::size_t digits = 134;
+  const auto x = detail::ExactWords::of(a).first<digits>();
+  const auto y = detail::ExactWords::of(b).first<digits>();
+  return std::equal(x.begin(), x.end(), y.begin());
 }
 
 void check_sum(View terms) {
   ExactTwin twin;
   twin.add(terms);
-  with_each_kernel([&] { CHECK(twin.is_nearest(sum_of(terms))); });
+  ExactSum one_by_one;
+  for (const double x : terms) one_by_one.add(x);
+  with_each_kernel([&] {
+    const ExactSum sum = sum_over(terms);
+    CHECK(twin.is_nearest(sum.round()));
+    CHECK(same_number(sum, one_by_one));
+  });
 }
 
 void check_dot(View a, View b) {
   ExactTwin twin;
   twin.add_products(a, b);
-  with_each_kernel([&] { CHECK(twin.is_nearest(dot_of(a, b))); });
+  ExactSum one_by_one;
+  for (std::size_t i = 0; i < a.size(); ++i) one_by_one.add_product(a[i], b[i]);
+  with_each_kernel([&] {
+    const ExactSum sum = products_over(a, b);
+    CHECK(twin.is_nearest(sum.round()));
+    CHECK(same_number(sum, one_by_one));
+  });
 }
 
 void check_norm(View x) {
@@ -267,6 +285,21 @@ TEST_CASE("products whose error term underflows, alone and below others") {
   }
 }
 
+TEST_CASE("products of one bit whose error term lies 104 bits below") {
+  // (1 + ε) (1 - ε) = 1 - ε², rounded to 1.
+  const double epsilon = Limits::epsilon();
+  for (int exponent = -1074; exponent <= -900; ++exponent) {
+    CAPTURE(exponent);
+    for (const double others : {0.0, 0x1p-900, 0x1p-840, 0x1p-800}) {
+      Terms a(40, std::ldexp(1.0 + epsilon, exponent / 2));
+      Terms b(40, std::ldexp(1.0 - epsilon, exponent - exponent / 2));
+      a[19] = others;
+      b[19] = 1.0;
+      check_dot(a, b);
+    }
+  }
+}
+
 TEST_CASE("one factor is tiny, or huge, and the product is not") {
   for (const int exponent : {-1074, -1050, -1022, -980, 980, 996, 997, 1000, 1023}) {
     CAPTURE(exponent);
@@ -277,23 +310,19 @@ TEST_CASE("one factor is tiny, or huge, and the product is not") {
   }
 }
 
-TEST_CASE("products that vanish still count") {
-  for (const std::size_t at : {0u, 1u, 5u, 62u, 63u}) {
-    Terms a = units(70, 64);
-    Terms b = units(71, 64);
-    a[at] = 0x1p-600;
-    b[at] = 0x1p-500;
-    append(a, b);  // all but that one cancel
-    append(b, View(a).first(64));
-    for (std::size_t i = 64; i < b.size(); ++i) b[i] = -b[i];
-    b[64 + at] = 0.0;
-    with_each_kernel([&] {
-      CHECK(same(dot_of(a, b), 0.0));
-      ExactSum sum;
-      sum.add_products(a, b);
-      for (int doubling = 0; doubling < 40; ++doubling) sum.merge(sum);
-      CHECK(same(sum.round(), 0x1p-1060));
-    });
+TEST_CASE("products that vanish still count, wherever they stand") {
+  for (const std::size_t n : {64u, 65u, 66u, 67u, 71u}) {
+    for (const std::size_t at : {std::size_t{0}, std::size_t{1}, n / 2, n - 2, n - 1}) {
+      CAPTURE(n);
+      CAPTURE(at);
+      Terms a = units(70, n);
+      Terms b = units(71, n);
+      a[at] = 0x1p-600;
+      b[at] = 0x1p-500;
+      check_dot(a, b);
+      a[(at + 7) % n] = 0.0;
+      check_dot(a, b);
+    }
   }
 }
 
@@ -500,6 +529,14 @@ TEST_CASE("roots half way between two doubles go to the even one, and a bit more
       square.add_product(smallest, -smallest);
       CHECK(same(square.round_root(), m * unit));
     }
+  }
+}
+
+TEST_CASE("roots of small integers are the hardware's") {
+  for (int i = 0; i <= 2000; ++i) {
+    ExactSum sum;
+    sum.add(static_cast<double>(i));
+    CHECK(same(sum.round_root(), std::sqrt(static_cast<double>(i))));
   }
 }
 
