@@ -64,8 +64,9 @@ template <std::size_t slices>
 constexpr Anchors<slices> anchors_for(int bound) {
   Anchors<slices> anchors{};
   for (std::size_t j = 0; j < slices; ++j) {
-    const auto exponent_field = static_cast<std::uint64_t>(slice_exponent(bound, j) + 1023);
-    anchors[j] = std::bit_cast<double>(exponent_field << 52 | std::uint64_t{1} << 51);
+    const int exponent_field = slice_exponent(bound, j) + 1023;
+    anchors[j] = std::bit_cast<double>(static_cast<std::uint64_t>(exponent_field) << 52 |
+                                       std::uint64_t{1} << 51);
   }
   return anchors;
 }

@@ -62,7 +62,7 @@ class Magnitude {
     const std::size_t first = place / 32;
     const std::size_t shift = place % 32;
     Uint128 bits = digit(first) >> shift;
-    for (std::size_t i = 1; i < 5; ++i) {
+    for (std::size_t i = 1; 32 * i < 128 + shift; ++i) {
       bits |= static_cast<Uint128>(digit(first + i)) << (32 * i - shift);
     }
     return bits;

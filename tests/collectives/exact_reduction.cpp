@@ -193,7 +193,7 @@ TEST_CASE("exact_norm does not depend on the distribution, nor overflow or under
 
 TEST_CASE("many terms on threads give the same bits as on one") {
   const auto& comm = test::world();
-  const auto n = static_cast<std::size_t>(1000 + 37 * comm.rank());
+  const auto n = 1000 + static_cast<std::size_t>(comm.rank()) * 37;
   const auto a = global_terms(3, n);
   const auto b = global_terms(4, n);
   const std::size_t common = std::min(a.size(), b.size());
@@ -268,8 +268,10 @@ TEST_CASE("exact_sums: one term a rank and element") {
   const auto& comm = test::world();
   for (const std::size_t m : {0u, 1u, 5u, 3000u}) {
     CAPTURE(m);
-    for (const auto& [first, last] : std::initializer_list<std::pair<int, int>>{
+    for (const auto& exponents : std::initializer_list<std::pair<int, int>>{
              {-53, -52}, {-80, -40}, {-1074, -1073}, {970, 971}, {-1074, 971}}) {
+      const int first = exponents.first;
+      const int last = exponents.second;
       check_sums(comm, m,
                  [&](int rank, std::size_t i) { return random_term(rank, i, first, last); });
       check_sums(comm, m, [&](int rank, std::size_t i) {  // all but the last rank's terms cancel
@@ -307,8 +309,8 @@ TEST_CASE("the words of sums, added up by MPI, are the words of their merge") {
   std::array<std::int64_t, detail::ExactWords::count> words{};
   const auto sent = detail::ExactWords::of(local);
   MPI_Request request = MPI_REQUEST_NULL;
-  MPI_Iallreduce(sent.data(), words.data(), static_cast<int>(words.size()), MPI_INT64_T, MPI_SUM,
-                 comm.native(), &request);
+  MPI_Iallreduce(sent.data(), words.data(), static_cast<int>(words.size()),
+                 datatype_of<std::int64_t>(), MPI_SUM, comm.native(), &request);
   MPI_Wait(&request, MPI_STATUS_IGNORE);
   ExactSum total = detail::ExactWords::merged(words);
   const double p = comm.size();
