@@ -21,7 +21,7 @@ std::string digest(const Field& field) {
   });
   const XXH128_hash_t hash = XXH3_128bits_digest(state.get());
   auto text = fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
-  bcast(field.comm(), text);
+  bcast(field.comm(), into(text));
   return text;
 }
 
