@@ -126,13 +126,7 @@ auto elements_of(B& buffer) {
                       static_cast<std::size_t>(buffer.outerStride())};
   } else if constexpr (Sized<B>) {
     using T = std::remove_pointer_t<decltype(buffer.data())>;
-    if constexpr (std::is_void_v<T>) {
-      static_assert(always_false<B>,
-                    "cairn: std::vector<bool> keeps bits, not elements; use std::vector<char>");
-      return Contiguous<char>{nullptr, 0};
-    } else {
-      return Contiguous<T>{buffer.data(), static_cast<std::size_t>(buffer.size())};
-    }
+    return Contiguous<T>{buffer.data(), static_cast<std::size_t>(buffer.size())};
   } else if constexpr (std::is_array_v<Plain>) {
     return Contiguous<std::remove_extent_t<B>>{buffer, std::extent_v<Plain>};
   } else if constexpr (is_element<Plain>) {
@@ -143,10 +137,11 @@ auto elements_of(B& buffer) {
         "cairn: a pointer does not say how many elements; pass std::span(pointer, count)");
     return Contiguous<char>{nullptr, 0};
   } else if constexpr (std::is_class_v<Plain> && requires { buffer.begin(); }) {
-    static_assert(
-        always_false<B>,
-        "cairn: the elements of a buffer stand one behind the other; copy this range into a "
-        "std::vector");
+    static_assert(!std::is_same_v<typename Plain::value_type, bool> || always_false<B>,
+                  "cairn: std::vector<bool> keeps bits, not elements; use std::vector<char>");
+    static_assert(std::is_same_v<typename Plain::value_type, bool> || always_false<B>,
+                  "cairn: the elements of a buffer stand one behind the other; copy this range "
+                  "into a std::vector");
     return Contiguous<char>{nullptr, 0};
   } else {
     expect_element<Plain>();
