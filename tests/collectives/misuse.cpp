@@ -95,7 +95,8 @@ inline constexpr auto cairn::members_of<Pair> = cairn::Members<&Pair::a, &Pair::
 int main(int argc, char** argv) {
   const std::string mistake = argc > 1 ? argv[1] : "";
   if (mistake == "host-owns-mpi") {
-    MPI_Init(&argc, &argv);
+    int provided = MPI_THREAD_SINGLE;
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
     {
       const Runtime runtime(argc, argv);
       use_everything(runtime.world());
