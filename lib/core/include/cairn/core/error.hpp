@@ -60,6 +60,12 @@ class Error : public std::runtime_error {
 template <typename Result>
 Result check_posix(Result result, std::string_view what);
 
+/// expects() with a text that is put together.
+inline void expects(bool holds, const std::string& message, const char* file = __builtin_FILE(),
+                    int line = __builtin_LINE()) {
+  expects(holds, message.c_str(), file, line);
+}
+
 // ---------------------------------------------------------------------------------------------
 
 namespace detail {
