@@ -10,13 +10,13 @@
 #include <optional>
 
 #include "cairn/ckpt/checkpointer.hpp"
+#include "cairn/ckpt/stream.hpp"
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/core/failpoint.hpp"
 #include "cairn/program/program.hpp"
 #include "cairn/program/progress.hpp"
 #include "cairn/trace/trace.hpp"
-#include "digest.hpp"
 #include "field.hpp"
 #include "initial.hpp"
 #include "kernel.hpp"
@@ -224,7 +224,7 @@ class Job {
   }
 
   void finish() {
-    Result result{.digest = digest(field_),
+    Result result{.digest = ckpt::digest(field_.comm(), field_.now, block_of(field_)),
                   .size = settings_.size,
                   .steps = step_,
                   .time = time(),
