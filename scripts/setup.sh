@@ -22,6 +22,7 @@ build_packages="
   libxxhash-dev                 # digests of results, hashes of words
   zlib1g-dev                    # reads compressed text
   libpng-dev                    # pictures
+  libeigen3-dev                 # sparse matrices inside a rank
   nlohmann-json3-dev            # result files, reports
   libspdlog-dev                 # log of the programs
   libfmt-dev                    # text formatting (g++ 12 has no std::format)
