@@ -63,7 +63,8 @@ void declare(program::Options& options, Settings& settings) {
            "that of the solution x (1 - x) y (1 - y)")
       .add("precondition", settings.precondition, "jacobi (the diagonal of A) or none")
       .add("tolerance", settings.tolerance, "goal for |b - A x| / |b| in the 2-norm")
-      .add("max-iterations", settings.max_iterations, "give up after so many iterations, with exit code 1")
+      .add("max-iterations", settings.max_iterations,
+           "give up after so many iterations, with exit code 1")
       .add("ckpt-dir", settings.ckpt_dir,
            "folder for checkpoints; a run restarts from what it holds")
       .add("ckpt-every", settings.ckpt_every,

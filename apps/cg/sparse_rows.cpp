@@ -202,6 +202,7 @@ double value_at(const SparseRows& rows, std::size_t row, std::uint64_t column) {
 /// An entry and what stands in its mirror's place.
 void expect_equal(std::uint64_t row, std::uint64_t column, double value, double mirror) {
   if (value == mirror) return;
+  if (row > column) return expect_equal(column, row, mirror, value);  // one text for both
   throw Error(Errc::bad_data,
               fmt::format("the matrix is not symmetric: entry ({}, {}) is {} and entry ({}, {}) is "
                           "{}; if only rounding makes the difference, store the lower triangle, "

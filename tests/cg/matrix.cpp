@@ -15,25 +15,24 @@ TEST_CASE(
     const auto twin = cg::test::rough_twin(n, 6, n);
     const auto x = cg::test::rough_vector(n, 1);
     const auto expected = twin.times(x);
-    cg::test::on_any_ranks([&](const Communicator& comm) {
-      Matrix matrix(comm, cg::test::dealt(comm, twin));
-      CHECK(matrix.rows() == n);
-      CHECK(matrix.nonzeros() == twin.entries.size());
-      for (const int threads : {1, 2, 3}) {
-        omp_set_num_threads(threads);
-        std::vector<double> extended(matrix.halo().extended(), 1e300);
-        std::vector<double> product(matrix.local_rows(), 1e300);
-        const auto mine = cg::test::part_of(x, matrix.partition(), comm.rank());
-        std::copy(mine.begin(), mine.end(), matrix.halo().own_part(extended).begin());
-        matrix.multiply(extended, product);
-        const auto right = cg::test::part_of(expected, matrix.partition(), comm.rank());
-        CHECK(std::memcmp(product.data(), right.data(), right.size() * sizeof(double)) == 0);
-      }
-      for (std::size_t i = 0; i < matrix.local_rows(); ++i) {
-        const auto row = matrix.first_row() + i;
-        CHECK(matrix.diagonal()[i] == twin.at(row, row));
-      }
-    });
+    const auto& comm = cairn::test::world();
+    Matrix matrix(comm, cg::test::dealt(comm, twin));
+    CHECK(matrix.rows() == n);
+    CHECK(matrix.nonzeros() == twin.entries.size());
+    for (const int threads : {1, 2, 3}) {
+      omp_set_num_threads(threads);
+      std::vector<double> extended(matrix.halo().extended(), 1e300);
+      std::vector<double> product(matrix.local_rows(), 1e300);
+      const auto mine = cg::test::part_of(x, matrix.partition(), comm.rank());
+      std::copy(mine.begin(), mine.end(), matrix.halo().own_part(extended).begin());
+      matrix.multiply(extended, product);
+      const auto right = cg::test::part_of(expected, matrix.partition(), comm.rank());
+      CHECK(std::memcmp(product.data(), right.data(), right.size() * sizeof(double)) == 0);
+    }
+    for (std::size_t i = 0; i < matrix.local_rows(); ++i) {
+      const auto row = matrix.first_row() + i;
+      CHECK(matrix.diagonal()[i] == twin.at(row, row));
+    }
   }
 }
 

@@ -76,9 +76,8 @@ TEST_CASE("every rank reads its rows of a general file") {
   for (const std::uint64_t n : {1, 3, 50}) {
     const auto twin = cg::test::rough_twin(n, 4, n);
     const auto path = scratch.file("general.mtx", general_file(twin));
-    cg::test::on_any_ranks([&](const Communicator& comm) {
-      CHECK(differences(comm, read_matrix(comm, path), twin) == 0);
-    });
+    const auto& comm = cairn::test::world();
+    CHECK(differences(comm, read_matrix(comm, path), twin) == 0);
     barrier(cairn::test::world());
   }
 }
@@ -100,9 +99,8 @@ TEST_CASE("a symmetric file stands for both triangles; places named twice are ad
     twin.entries[{column, row}] = value;
   }
   const auto path = scratch.file("symmetric.mtx", header("symmetric", 40, count) + lines);
-  cg::test::on_any_ranks([&](const Communicator& comm) {
-    CHECK(differences(comm, read_matrix(comm, path), twin) == 0);
-  });
+  const auto& comm = cairn::test::world();
+  CHECK(differences(comm, read_matrix(comm, path), twin) == 0);
 }
 
 TEST_CASE("a general file that is not symmetric is refused wherever the difference is") {
@@ -165,12 +163,11 @@ TEST_CASE("the five-point Laplacian") {
         if (distance <= 1) twin.entries[{a, b}] = distance == 0 ? 4.0 : -1.0;
       }
     }
-    cg::test::on_any_ranks([&](const Communicator& comm) {
-      const auto matrix = poisson(comm, n);
-      CHECK(differences(comm, matrix, twin) == 0);
-      // Dealt as the same matrix from a file would be.
-      CHECK(matrix.partition.starts() == cg::test::dealt(comm, twin).partition.starts());
-    });
+    const auto& comm = cairn::test::world();
+    const auto matrix = poisson(comm, n);
+    CHECK(differences(comm, matrix, twin) == 0);
+    // Dealt as the same matrix from a file would be.
+    CHECK(matrix.partition.starts() == cg::test::dealt(comm, twin).partition.starts());
   }
 }
 
@@ -194,10 +191,9 @@ TEST_CASE(
   changed = std::nextafter(changed, 1e9);
   auto swapped = whole;
   std::swap(swapped[3], swapped[50]);
-  cg::test::on_any_ranks([&](const Communicator& comm) {
-    CHECK(of_matrix(comm, twin) == matrix);
-    CHECK(of_matrix(comm, other) != matrix);
-    CHECK(of_vector(comm, whole) == vector);
-    CHECK(of_vector(comm, swapped) != vector);
-  });
+  const auto& comm = cairn::test::world();
+  CHECK(of_matrix(comm, twin) == matrix);
+  CHECK(of_matrix(comm, other) != matrix);
+  CHECK(of_vector(comm, whole) == vector);
+  CHECK(of_vector(comm, swapped) != vector);
 }

@@ -75,17 +75,6 @@ inline DistributedRows dealt(const Communicator& comm, const Twin& twin) {
   return {std::move(partition), std::move(rows)};
 }
 
-/// Runs `work(comm)` on the first 1, 2, … ranks of the world.
-template <typename Work>
-void on_any_ranks(Work&& work) {
-  const auto& world = cairn::test::world();
-  for (int ranks = 1; ranks <= world.size(); ++ranks) {
-    const bool takes_part = world.rank() < ranks;
-    const auto comm = world.split(takes_part ? 0 : 1);
-    if (takes_part) work(comm);
-  }
-}
-
 /// Rough numbers of both signs.
 inline std::vector<double> rough_vector(std::uint64_t n, std::uint64_t seed) {
   const Random random(seed, 7);
