@@ -56,13 +56,6 @@ std::string xdmf(const Field& field, double time, const std::string& hdf5_name) 
 
 }  // namespace
 
-ckpt::Block block_of(const Field& field) {
-  return {.global = {field.n(), field.n()},
-          .offset = {field.rows().first, field.columns().first},
-          .count = {field.rows().count, field.columns().count},
-          .ghosts = 1};
-}
-
 std::filesystem::path xdmf_path(std::filesystem::path hdf5_file) {
   return hdf5_file.replace_extension(".xdmf");
 }

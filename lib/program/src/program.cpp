@@ -1,5 +1,7 @@
 #include "cairn/program/program.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -173,6 +175,19 @@ void leave_verdict(const Communicator& world, int exit_code) {
 }
 
 }  // namespace
+
+void say_stopped(const Context& context, int signal, std::string_view where,
+                 const std::filesystem::path& ckpt_dir) {
+  if (!ckpt_dir.empty()) {
+    context.log.info(fmt::format(
+        "stopped by signal {} at {}, which is saved; run the same command again to go on", signal,
+        where));
+  } else if (context.world.is_root()) {
+    context.log.warning(
+        fmt::format("stopped by signal {} at {}; nothing was saved, since there is no --ckpt-dir",
+                    signal, where));
+  }
+}
 
 int run(int argc, char** argv, Options& options, const std::function<int(Context&)>& body) {
   try {

@@ -11,7 +11,9 @@
 ///     }
 #pragma once
 
+#include <filesystem>
 #include <functional>
+#include <string_view>
 
 #include "cairn/collectives/runtime.hpp"
 #include "cairn/program/log.hpp"
@@ -26,6 +28,11 @@ struct Context {
   Log& log;
   int threads;  ///< OpenMP threads of this rank; already set
 };
+
+/// Says on rank 0 that a stop signal ended the work at `where` ("step 34"), and how to go on: it is
+/// saved in `ckpt_dir`, or, if that is empty, lost. Local.
+void say_stopped(const Context& context, int signal, std::string_view where,
+                 const std::filesystem::path& ckpt_dir);
 
 /// Starts MPI, reads the options on rank 0 and gives them to all ranks, sets the OpenMP threads,
 /// calls `body`, ends MPI. Collective over the job.
