@@ -3,9 +3,14 @@
 
 #include <mpi.h>
 
+#include <memory>
 #include <string>
 
 namespace cairn {
+
+namespace detail {
+struct ExchangeState;
+}
 
 /// Owns a duplicate of an MPI communicator: library traffic never mixes with the caller's, and MPI
 /// errors on it return (MPI_ERRORS_RETURN) and are thrown, whatever handler the caller has set.
@@ -49,15 +54,23 @@ class Communicator {
     return internal_ != MPI_COMM_NULL ? internal_ : make_internal();
   }
 
+  /// What the exchanges of unknown counts remember from call to call, and their buffers. Made, with
+  /// internal(), by the first of them.
+  [[nodiscard]] detail::ExchangeState& exchange_state() const {
+    return exchange_state_ ? *exchange_state_ : make_exchange_state();
+  }
+
  private:
   struct Adopt {};
   Communicator(Adopt, MPI_Comm handle, const std::string& name);
   friend class CartesianGrid;
   void release() noexcept;
   MPI_Comm make_internal() const;
+  detail::ExchangeState& make_exchange_state() const;
 
   MPI_Comm handle_ = MPI_COMM_NULL;
   mutable MPI_Comm internal_ = MPI_COMM_NULL;
+  mutable std::shared_ptr<detail::ExchangeState> exchange_state_;  // never shared
   int rank_ = 0;
   int size_ = 1;
 };
