@@ -1,10 +1,9 @@
 #include "cairn/collectives/sparse.hpp"
 
 #include <algorithm>
-#include <bit>
+#include <climits>
 #include <cmath>
 #include <cstring>
-#include <functional>
 
 #include "cairn/collectives/count.hpp"
 #include "cairn/collectives/unknown_counts.hpp"
@@ -33,9 +32,8 @@ namespace {
 
 std::size_t index(int rank) { return static_cast<std::size_t>(rank); }
 
-std::byte* copy(std::span<const std::byte> from, std::byte* to) {
+void copy(std::span<const std::byte> from, std::byte* to) {
   if (!from.empty()) std::memcpy(to, from.data(), from.size());
-  return to + from.size();
 }
 
 int square_root(int p) {
@@ -123,7 +121,9 @@ void exchange_directly(const Communicator& comm, SparseState& state, const ByteO
 
 // --- dense and grid: records -------------------------------------------------------------------
 // All messages for the same next rank travel as one, each behind a header that says where it comes
-// from and where it goes.
+// from and where it goes. Of a long message there is the header alone: the data go from the source
+// to the destination by themselves, and are received when the header has come. Both sides know
+// their order, which is that of the headers of one source.
 
 struct Header {
   int source = 0;
@@ -133,21 +133,23 @@ struct Header {
 
 struct Record {
   Header header;
-  std::span<const std::byte> data;
+  std::span<const std::byte> data;  // empty if long
 
   [[nodiscard]] std::size_t bytes() const { return sizeof(Header) + data.size(); }
 };
 
 /// Calls with each record of `packed`, in order.
 template <typename Call>
-void for_each_record(const ByteParts& packed, const Call& call) {
+void for_each_record(const ByteParts& packed, std::size_t longest, const Call& call) {
   const std::byte* at = packed.data();
   const std::byte* end = at + packed.bytes();
   while (at != end) {
     Header header;
     std::memcpy(&header, at, sizeof header);
-    call(Record{header, {at + sizeof header, header.bytes}});
-    at += sizeof header + header.bytes;
+    at += sizeof header;
+    const std::size_t here = header.bytes > longest ? 0 : header.bytes;
+    call(Record{header, {at, here}});
+    at += here;
   }
 }
 
@@ -171,60 +173,117 @@ void pack(SparseState& state, int ranks, const ForEach& for_each, const NextRank
   });
 }
 
-/// The records of an outbox. What goes to the sender itself needs none.
-auto records_of(const Communicator& comm, const ByteOutbox& out) {
-  return [&comm, &out](const auto& call) {
+/// The records of an outbox. What goes to the sender itself is copied, long or not, and has none.
+auto records_of(const Communicator& comm, const ByteOutbox& out, std::size_t longest) {
+  return [&comm, &out, longest](const auto& call) {
     for (std::size_t i = 0; i < out.size; ++i) {
       const ByteMessage message = out[i];
       if (message.rank == comm.rank()) continue;
-      call(Record{{comm.rank(), message.rank, message.data.size()}, message.data});
+      const bool is_long = message.data.size() > longest;
+      call(Record{{comm.rank(), message.rank, message.data.size()},
+                  is_long ? std::span<const std::byte>() : message.data});
     }
   };
 }
 
-void deliver(const ByteParts& packed, ByteInbox& in) {
-  for_each_record(packed, [&](const Record& record) {
-    copy(record.data, in.append(record.header.source, record.data.size()));
-  });
+/// The records that came.
+auto records_of(const ByteParts& packed, std::size_t longest) {
+  return [&packed, longest](const auto& call) { for_each_record(packed, longest, call); };
 }
 
-void deliver_to_itself(const Communicator& comm, const ByteOutbox& out, ByteInbox& in) {
-  for (std::size_t i = 0; i < out.size; ++i) {
-    const ByteMessage message = out[i];
-    if (message.rank == comm.rank()) {
-      copy(message.data, in.append(message.rank, message.data.size()));
+/// One exchange on its way.
+class Packed {
+ public:
+  Packed(const Communicator& comm, SparseState& state, const ByteOutbox& out, ByteInbox& in,
+         std::size_t longest)
+      : comm_(comm), state_(state), out_(out), in_(in), longest_(longest) {}
+
+  void exchange_densely() {
+    start_long_sends();
+    pack(
+        state_, comm_.size(), records_of(comm_, out_, longest_),
+        [](const Header& header) { return header.destination; }, state_.packed);
+    all_to_all_bytes(comm_, state_.packed, state_.arrived);
+    deliver();
+  }
+
+  /// First along the row to the column of the destination, then along that column. The messages
+  /// from one rank to another all go the same way, so they keep their order.
+  void exchange_over_grid() {
+    if (!state_.grid) state_.grid = std::make_unique<Grid>(comm_);
+    const Grid& grid = *state_.grid;
+    start_long_sends();
+    pack(
+        state_, grid.row.size(), records_of(comm_, out_, longest_),
+        [&](const Header& header) { return grid.column_of(header.destination); }, state_.packed);
+    all_to_all_bytes(grid.row, state_.packed, state_.arrived);
+    pack(
+        state_, grid.column.size(), records_of(state_.arrived, longest_),
+        [&](const Header& header) { return grid.row_of(header.destination); }, state_.forwarded);
+    all_to_all_bytes(grid.column, state_.forwarded, state_.arrived);
+    deliver();
+  }
+
+ private:
+  void start_long_sends() {
+    state_.requests.clear();
+    for (std::size_t i = 0; i < out_.size; ++i) {
+      const ByteMessage message = out_[i];
+      if (message.rank == comm_.rank() || message.data.size() <= longest_) continue;
+      const BigType type(message.data.size(), MPI_BYTE);
+      check_mpi(
+          MPI_Isend(message.data.data(), type.count(), type.type(), message.rank, long_message_tag,
+                    comm_.internal(), &state_.requests.emplace_back(MPI_REQUEST_NULL)),
+          "MPI_Isend");
     }
   }
-}
 
-void exchange_densely(const Communicator& comm, SparseState& state, const ByteOutbox& out,
-                      ByteInbox& in) {
-  pack(
-      state, comm.size(), records_of(comm, out),
-      [](const Header& header) { return header.destination; }, state.packed);
-  all_to_all_bytes(comm, state.packed, state.arrived);
-  deliver_to_itself(comm, out, in);
-  deliver(state.arrived, in);
-}
+  /// First makes room for all, since the room may move while it grows.
+  void deliver() {
+    records_of(state_.arrived, longest_)(
+        [&](const Record& record) { in_.append(record.header.source, record.header.bytes); });
+    std::size_t i = 0;
+    records_of(state_.arrived, longest_)([&](const Record& record) {
+      std::byte* place = in_.data(i++);
+      if (record.header.bytes > longest_) {
+        start_long_receive(record.header, place);
+      } else {
+        copy(record.data, place);
+      }
+    });
+    finish();
+    deliver_to_itself();
+  }
 
-/// First along the row to the column of the destination, then along that column. The messages from
-/// one rank to another all go the same way, so they keep their order.
-void exchange_over_grid(const Communicator& comm, SparseState& state, const ByteOutbox& out,
-                        ByteInbox& in) {
-  if (!state.grid) state.grid = std::make_unique<Grid>(comm);
-  const Grid& grid = *state.grid;
-  pack(
-      state, grid.row.size(), records_of(comm, out),
-      [&](const Header& header) { return grid.column_of(header.destination); }, state.packed);
-  all_to_all_bytes(grid.row, state.packed, state.arrived);
-  const auto arrived = [&](const auto& call) { for_each_record(state.arrived, call); };
-  pack(
-      state, grid.column.size(), arrived,
-      [&](const Header& header) { return grid.row_of(header.destination); }, state.forwarded);
-  all_to_all_bytes(grid.column, state.forwarded, state.arrived);
-  deliver_to_itself(comm, out, in);
-  deliver(state.arrived, in);
-}
+  void start_long_receive(const Header& header, std::byte* place) {
+    const BigType type(header.bytes, MPI_BYTE);
+    check_mpi(MPI_Irecv(place, type.count(), type.type(), header.source, long_message_tag,
+                        comm_.internal(), &state_.requests.emplace_back(MPI_REQUEST_NULL)),
+              "MPI_Irecv");
+  }
+
+  void finish() {
+    if (state_.requests.empty()) return;
+    expects(state_.requests.size() <= INT_MAX, "at most 2^31 - 1 long messages");
+    check_mpi(MPI_Waitall(static_cast<int>(state_.requests.size()), state_.requests.data(),
+                          MPI_STATUSES_IGNORE),
+              "MPI_Waitall");
+  }
+
+  void deliver_to_itself() {
+    for (std::size_t i = 0; i < out_.size; ++i) {
+      const ByteMessage message = out_[i];
+      if (message.rank != comm_.rank()) continue;
+      copy(message.data, in_.append(message.rank, message.data.size()));
+    }
+  }
+
+  const Communicator& comm_;
+  SparseState& state_;
+  const ByteOutbox& out_;
+  ByteInbox& in_;
+  std::size_t longest_;  // bytes that a message may have and still travel with others
+};
 
 // -----------------------------------------------------------------------------------------------
 
@@ -238,8 +297,13 @@ void expect_destinations(const Communicator& comm, const ByteOutbox& out) {
 Route agreed_route(const Communicator& comm, const ByteOutbox& out, const SparseOptions& options) {
   if (options.route != Route::automatic) return options.route;
   if (comm.size() <= always_dense_ranks) return Route::dense;
-  std::uint64_t volume[] = {out.size, 0};
-  for (std::size_t i = 0; i < out.size; ++i) volume[1] += out[i].data.size();
+  std::uint64_t volume[] = {0, 0};
+  for (std::size_t i = 0; i < out.size; ++i) {
+    const std::size_t bytes = out[i].data.size();
+    if (bytes > options.message_bytes) continue;
+    volume[0] += 1;
+    volume[1] += bytes;
+  }
   check_mpi(MPI_Allreduce(MPI_IN_PLACE, volume, 2, MPI_UINT64_T, MPI_MAX, comm.native()),
             "MPI_Allreduce");
   return choose_route(comm.size(), {volume[0], volume[1]}, options.message_bytes);
@@ -277,10 +341,10 @@ void sparse_exchange_bytes(const Communicator& comm, const ByteOutbox& out, Byte
       exchange_directly(comm, state, out, in);
       break;
     case Route::grid:
-      exchange_over_grid(comm, state, out, in);
+      Packed(comm, state, out, in, options.message_bytes).exchange_over_grid();
       break;
     default:
-      exchange_densely(comm, state, out, in);
+      Packed(comm, state, out, in, options.message_bytes).exchange_densely();
       break;
   }
   in.sort();

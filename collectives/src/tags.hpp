@@ -9,6 +9,7 @@ enum InternalTag : int {
   all_to_all_tag,
   bcast_tag,
   ring_tag,
+  long_message_tag,
   sparse_tag,  // and the next one: two that take turns
 };
 

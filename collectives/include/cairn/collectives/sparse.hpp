@@ -34,21 +34,23 @@ struct Incoming {
 /// How the messages travel.
 enum class Route : std::uint8_t {
   automatic,  ///< by the rule of choose_route()
-  dense,      ///< one message to each rank, all_to_all_v
-  direct,     ///< one message for each message, and a barrier that nobody waits in (NBX)
-  grid,       ///< over a rank in the sender's row and the receiver's column: 2·√p messages
+  dense,      ///< one message to each rank, which holds all that goes there
+  direct,     ///< one for each message, and a barrier in which nobody stands still (NBX)
+  grid,       ///< over the rank in the sender's row and the receiver's column: 2·√p messages
 };
 
 /// Options of sparse_exchange(), equal on all ranks.
 struct SparseOptions {
   Route route = Route::automatic;
 
-  /// Bytes that take as long as one more message, for choose_route(). The default suits a network
-  /// and shared memory alike within a factor of two or so.
+  /// Bytes that take as long as one more message. Longer messages travel by themselves and without
+  /// a copy; on the routes dense and grid what is put together only announces them. The default is
+  /// right within a factor of two or so for networks and shared memory.
   std::size_t message_bytes = 8192;
 };
 
-/// What the ranks have to send: the largest values of any rank.
+/// What the ranks have to send in messages of at most message_bytes: the largest values of any
+/// rank.
 struct Volume {
   std::uint64_t messages = 0;
   std::uint64_t bytes = 0;
@@ -59,11 +61,11 @@ inline constexpr int always_dense_ranks = 4;
 
 /// The cheapest route for `volume` on `ranks` ranks, where a message costs m = message_bytes:
 ///
-///     dense   p·m + V          V the bytes of a rank, copied together once
-///     direct  2·(k + log₂p)·m + V   k its messages, each acknowledged, and a barrier
-///     grid    2·√p·m + 2·V     each byte travels twice
+///     dense   p·m + V
+///     direct  2·(k + log₂p)·m + V   k messages, each acknowledged, and the barrier
+///     grid    2·√p·m + 2·V          each byte travels twice
 ///
-/// The first of equals. Pure.
+/// with k and V the messages and bytes of `volume`. The first of equals. Pure.
 [[nodiscard]] Route choose_route(int ranks, const Volume& volume, std::size_t message_bytes);
 
 namespace detail {
@@ -104,6 +106,9 @@ class ByteInbox {
     bytes_ += bytes;
     return data;
   }
+
+  /// Where message `i` is, counted in the order of arrival, before sort().
+  std::byte* data(std::size_t i) { return buffer_.data() + entries_[i].offset; }
 
   /// By source; those of one source stay in the order of their arrival.
   void sort();
