@@ -129,18 +129,18 @@ void dawdle(std::uint64_t trial, std::uint64_t most_microseconds) {
 }
 
 /// One exchange, of spans of the caller's or of an Outbox, and whether it brought what it should.
-bool exchange_is_right(Traffic traffic, std::uint64_t trial, Route route,
+bool exchange_is_right(Traffic traffic, std::uint64_t trial, const SparseOptions& options,
                        Outbox<std::int64_t>& outbox, Inbox<std::int64_t>& in) {
   const auto& comm = test::world();
   const auto messages = sent_by(traffic, comm.rank(), trial);
   if (trial % 2 == 0) {
     outbox.clear();
     for (const auto& message : messages) outbox.add(message.destination, message.values);
-    sparse_exchange(comm, outbox, in, {.route = route});
+    sparse_exchange(comm, outbox, in, options);
   } else {
     std::vector<Outgoing<std::int64_t>> list;
     for (const auto& message : messages) list.push_back({message.destination, message.values});
-    sparse_exchange(comm, std::span<const Outgoing<std::int64_t>>(list), in, {.route = route});
+    sparse_exchange(comm, std::span<const Outgoing<std::int64_t>>(list), in, options);
   }
   return contents(in) == expected(traffic, trial);
 }
@@ -155,7 +155,24 @@ TEST_CASE("sparse exchange: every kind of traffic, by every route") {
       CAPTURE(route);
       CAPTURE(traffic);
       for (std::uint64_t trial = 0; trial < 6; ++trial) {
-        CHECK(exchange_is_right(traffic, trial, route, outbox, in));
+        CHECK(exchange_is_right(traffic, trial, {.route = route}, outbox, in));
+      }
+    }
+  }
+}
+
+TEST_CASE("sparse exchange: any length may travel by itself") {
+  Outbox<std::int64_t> outbox;
+  Inbox<std::int64_t> in;
+  for (const auto route : all_routes) {
+    for (const std::size_t message_bytes : {0, 31, 32, 1 << 20}) {
+      for (const auto traffic : {Traffic::random, Traffic::complete, Traffic::large_mixed}) {
+        CAPTURE(route);
+        CAPTURE(message_bytes);
+        CAPTURE(traffic);
+        const SparseOptions options{.route = route, .message_bytes = message_bytes};
+        CHECK(exchange_is_right(traffic, message_bytes, options, outbox, in));
+        CHECK(exchange_is_right(traffic, message_bytes + 1, options, outbox, in));
       }
     }
   }
@@ -169,7 +186,7 @@ TEST_CASE("sparse exchange: one after the other with ranks that come late") {
     int wrong = 0;
     for (std::uint64_t trial = 0; trial < 50; ++trial) {
       dawdle(trial, 400);
-      if (!exchange_is_right(Traffic::random, trial, route, outbox, in)) ++wrong;
+      if (!exchange_is_right(Traffic::random, trial, {.route = route}, outbox, in)) ++wrong;
     }
     CHECK(wrong == 0);
   }
@@ -182,7 +199,7 @@ TEST_CASE("sparse exchange: routes that change from call to call") {
     const auto route = all_routes[Random(34).below(trial, 4)];
     const auto traffic = all_traffic[Random(35).below(trial, 8)];
     dawdle(trial, 200);
-    CHECK(exchange_is_right(traffic, trial, route, outbox, in));
+    CHECK(exchange_is_right(traffic, trial, {.route = route}, outbox, in));
   }
 }
 
@@ -193,9 +210,10 @@ TEST_CASE("sparse exchange: more than MPI's int counts") {
     const test::CountLimit scope(limit);
     for (const auto route : all_routes) {
       for (const auto traffic : {Traffic::random, Traffic::complete}) {
-        CHECK(exchange_is_right(traffic, limit, route, outbox, in));
+        CHECK(exchange_is_right(traffic, limit, {.route = route}, outbox, in));
       }
-      if (limit == 1000) CHECK(exchange_is_right(Traffic::large_mixed, 3, route, outbox, in));
+      if (limit == 1000)
+        CHECK(exchange_is_right(Traffic::large_mixed, 3, {.route = route}, outbox, in));
     }
   }
 }
@@ -221,7 +239,7 @@ TEST_CASE("sparse exchange: a user's receive from any source sees none of it") {
   Outbox<std::int64_t> outbox;
   Inbox<std::int64_t> in;
   for (const auto route : all_routes) {
-    CHECK(exchange_is_right(Traffic::complete, 1, route, outbox, in));
+    CHECK(exchange_is_right(Traffic::complete, 1, {.route = route}, outbox, in));
   }
   const int sent = comm.rank() + 77;
   send(comm, std::span<const int>(&sent, 1), comm.rank(), 3);
