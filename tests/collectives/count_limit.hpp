@@ -1,21 +1,23 @@
-/// A lower limit for the counts of one MPI call, so that what happens above 2^31 can be tested.
+/// A lower limit for the counts of one MPI call, so that what happens above 2^31 can be tested, and
+/// a witness that the calls keep to it.
 #pragma once
 
 #include <cstddef>
 
-#include "cairn/collectives/count.hpp"
-
 namespace cairn::test {
 
-/// Sets the limit, and puts the old one back at the end of its scope.
+/// Sets the limit; at the end of its scope checks that no call that carries data had a larger
+/// count, and puts the old limit back. Link count_limit.cpp, which stands between the library and
+/// MPI.
 class CountLimit {
  public:
-  explicit CountLimit(std::size_t limit) : before_(detail::max_count) { detail::max_count = limit; }
+  explicit CountLimit(std::size_t limit);
   CountLimit(const CountLimit&) = delete;
   CountLimit& operator=(const CountLimit&) = delete;
-  ~CountLimit() { detail::max_count = before_; }
+  ~CountLimit();
 
  private:
+  std::size_t limit_;
   std::size_t before_;
 };
 
