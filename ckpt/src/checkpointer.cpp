@@ -10,6 +10,7 @@
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
 #include "cairn/trace/trace.hpp"

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/unknown_counts.hpp"
 
 namespace cairn {
 

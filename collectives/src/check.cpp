@@ -92,8 +92,8 @@ void compare(const Communicator& comm, const Signature& signature, const Where& 
   for (std::size_t r = 1; r < all.size(); ++r) {
     if (same_call(all[0], all[r])) continue;
     throw_agreed(comm, Errc::internal,
-                 "the ranks do not call the same collective: " + description(all[0], 0) +
-                     ", but " + description(all[r], r));
+                 "the ranks do not call the same collective: " + description(all[0], 0) + ", but " +
+                     description(all[r], r));
   }
 }
 
