@@ -22,8 +22,8 @@ build_packages="
   libxxhash-dev                 # digests of results, hashes of words
   zlib1g-dev                    # reads compressed text
   libpng-dev                    # pictures
-  libeigen3-dev                 # sparse matrices inside a rank
   nlohmann-json3-dev            # result files, reports
+  libeigen3-dev                 # linear algebra inside a rank
   libspdlog-dev                 # log of the programs
   libfmt-dev                    # text formatting (g++ 12 has no std::format)
 "

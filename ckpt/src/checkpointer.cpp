@@ -172,8 +172,8 @@ std::optional<std::uint64_t> Checkpointer::Implementation::restore() {
   candidates.resize(found);
   std::string problems;
   for (auto& candidate : candidates) {
-    bcast(comm_, candidate.text);
-    bcast(comm_, candidate.problem);
+    bcast(comm_, into(candidate.text));
+    bcast(comm_, into(candidate.problem));
     if (candidate.problem.empty()) {
       const auto record =
           parse_record(candidate.text);  // verified on rank 0, and the same text everywhere
@@ -244,7 +244,7 @@ void Checkpointer::Implementation::lay_out(std::uint64_t step) {
   });
   offsets_bytes_.resize(fields_.size());
   bcast(comm_, std::span<std::uint64_t>(offsets_bytes_));
-  bcast(comm_, data_path_);
+  bcast(comm_, into(data_path_));
   next_.epoch = bcast(comm_, next_.epoch);
 }
 

@@ -24,7 +24,7 @@ void agree(const Communicator& comm, const std::optional<Error>& error) {
                : "rank " + std::to_string(speaker) + ": " + error->what();
   }
   code = bcast(comm, code, speaker);
-  bcast(comm, text, speaker);
+  bcast(comm, into(text), speaker);
   Error agreed(static_cast<Errc>(code), text);
   agreed.mark_agreed();
   throw agreed;

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "cairn/core/error.hpp"
 #include "mpi_test.hpp"
 
 using namespace cairn;

@@ -1,6 +1,7 @@
 #include "cairn/collectives/signals.hpp"
 
 #include <csignal>
+#include <initializer_list>
 
 #include "mpi_test.hpp"
 

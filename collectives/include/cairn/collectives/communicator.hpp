@@ -3,8 +3,6 @@
 
 #include <mpi.h>
 
-#include <string>
-
 namespace cairn {
 
 /// Owns a duplicate of an MPI communicator: library traffic never mixes with the caller's, and MPI
@@ -17,7 +15,7 @@ class Communicator {
  public:
   /// Collective over `parent`. The name shows in MPI's own messages and in debuggers.
   /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
-  explicit Communicator(MPI_Comm parent, const std::string& name = "cairn");
+  explicit Communicator(MPI_Comm parent, const char* name = "cairn");
 
   Communicator(Communicator&& other) noexcept;
   Communicator& operator=(Communicator&& other) noexcept;
@@ -26,13 +24,12 @@ class Communicator {
   ~Communicator();
 
   /// Another duplicate of the same ranks. Collective.
-  [[nodiscard]] Communicator duplicate(const std::string& name) const {
+  [[nodiscard]] Communicator duplicate(const char* name) const {
     return Communicator(handle_, name);
   }
 
   /// The ranks with equal `colour` (≥ 0), ordered by `key`, then by rank here. Collective.
-  [[nodiscard]] Communicator split(int colour, int key = 0,
-                                   const std::string& name = "cairn.split") const;
+  [[nodiscard]] Communicator split(int colour, int key = 0, const char* name = "cairn.split") const;
 
   [[nodiscard]] int rank() const noexcept { return rank_; }
   [[nodiscard]] int size() const noexcept { return size_; }
@@ -49,10 +46,15 @@ class Communicator {
     return internal_ != MPI_COMM_NULL ? internal_ : make_internal();
   }
 
+  /// Whether the ranks compare what they call before each collective (check.hpp): CAIRN_CHECK was
+  /// "collectives" when this object was made. Local.
+  [[nodiscard]] bool is_checked() const noexcept { return is_checked_; }
+
  private:
   struct Adopt {};
-  Communicator(Adopt, MPI_Comm handle, const std::string& name);
+  Communicator(Adopt, MPI_Comm handle, const char* name);
   friend class CartesianGrid;
+  friend class NeighbourGraph;
   void release() noexcept;
   MPI_Comm make_internal() const;
 
@@ -60,6 +62,7 @@ class Communicator {
   mutable MPI_Comm internal_ = MPI_COMM_NULL;
   int rank_ = 0;
   int size_ = 1;
+  bool is_checked_ = false;
 };
 
 }  // namespace cairn

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "cairn/core/expects.hpp"
+
 namespace cairn {
 
 /// Why something failed. The value is the exit code of a program that ends because of it.
@@ -58,28 +60,22 @@ class Error : public std::runtime_error {
 template <typename Result>
 Result check_posix(Result result, std::string_view what);
 
-/// A precondition of the caller: throws Error{internal} with the caller's file and line when
-/// `holds` is false.
-void expects(bool holds, std::string_view message, const char* file = __builtin_FILE(),
-             int line = __builtin_LINE());
+/// expects() with a message that holds values. Local.
+inline void expects(bool holds, const std::string& message, const char* file = __builtin_FILE(),
+                    int line = __builtin_LINE()) {
+  expects(holds, message.c_str(), file, line);
+}
 
 // ---------------------------------------------------------------------------------------------
 
 namespace detail {
 [[noreturn]] void throw_current_errno(std::string_view what);
-[[noreturn]] void throw_precondition(std::string_view message, const char* file, int line);
 }  // namespace detail
 
 template <typename Result>
 Result check_posix(Result result, std::string_view what) {
   if (result < 0) detail::throw_current_errno(what);
   return result;
-}
-
-inline void expects(bool holds, std::string_view message, const char* file, int line) {
-  if (!holds) [[unlikely]] {
-    detail::throw_precondition(message, file, line);
-  }
 }
 
 }  // namespace cairn
