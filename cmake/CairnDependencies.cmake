@@ -25,7 +25,6 @@ if(NOT CAIRN_COLLECTIVES_ONLY)
   find_package(PNG REQUIRED)
   find_package(Boost 1.74 REQUIRED COMPONENTS program_options)
   find_package(nlohmann_json 3.10 REQUIRED)
-  find_package(Eigen3 3.4 REQUIRED NO_MODULE)
   find_package(spdlog 1.10 REQUIRED)
 endif()
 

@@ -4,41 +4,65 @@
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
-#include "exchange.hpp"
 
 namespace cairn::cg {
 
 Halo::Halo(const Communicator& comm, const RowPartition& partition,
            std::vector<std::uint64_t> ghosts)
-    : comm_(comm),
-      first_(partition.first(comm.rank())),
+    : first_(partition.first(comm.rank())),
       own_(partition.count(comm.rank())),
       ghosts_(std::move(ghosts)) {
+  const auto lists = together(comm, [&] {
+    find_sources(partition);
+    auto to_owners = wanted();
+    to_owners.resize(static_cast<std::size_t>(comm.size()));
+    return to_owners;
+  });
+  const auto needed = exchange_lists(comm, lists);
+  together(comm, [&] { find_destinations(needed); });
+  graph_.emplace(comm, sources_.ranks, destinations_.ranks);
+}
+
+void Halo::Parts::add(int rank, std::size_t first, std::size_t count) {
+  ranks.push_back(rank);
+  counts.push_back(static_cast<int>(count));
+  displacements.push_back(static_cast<int>(first));
+}
+
+/// The ghosts of one owner stand together, since its rows do.
+void Halo::find_sources(const RowPartition& partition) {
   below_ = static_cast<std::size_t>(std::lower_bound(ghosts_.begin(), ghosts_.end(), first_) -
                                     ghosts_.begin());
-  const auto wanted = together(comm, [&] {
-    std::vector<std::vector<std::uint64_t>> lists(static_cast<std::size_t>(comm.size()));
-    for (std::size_t g = 0; g < ghosts_.size(); ++g) {
-      const int owner = partition.owner(ghosts_[g]);
-      // The ghosts of one owner stand together, since its rows do.
-      if (sources_.empty() || sources_.back().rank != owner)
-        sources_.push_back({owner, local(ghosts_[g]), 0});
-      ++sources_.back().count;
-      lists[static_cast<std::size_t>(owner)].push_back(ghosts_[g]);
+  for (const auto ghost : ghosts_) {
+    const int owner = partition.owner(ghost);
+    if (sources_.ranks.empty() || sources_.ranks.back() != owner) {
+      sources_.add(owner, local(ghost), 1);
+    } else {
+      ++sources_.counts.back();
     }
-    return lists;
-  });
-  const auto needed = exchange_lists(comm, wanted);
-  together(comm, [&] {
-    for (int r = 0; r < comm.size(); ++r) {
-      const auto count = static_cast<std::size_t>(needed.counts[static_cast<std::size_t>(r)]);
-      if (count > 0) destinations_.push_back({r, outgoing_.size(), count});
-      for (std::size_t k = 0; k < count; ++k)
-        outgoing_.push_back(local(needed.words[outgoing_.size()]));
-    }
-    buffer_.resize(outgoing_.size());
-    requests_.reserve(sources_.size() + destinations_.size());
-  });
+  }
+}
+
+/// The ghosts by owner, up to the last one.
+std::vector<std::vector<std::uint64_t>> Halo::wanted() const {
+  std::vector<std::vector<std::uint64_t>> lists;
+  auto ghost = ghosts_.begin();
+  for (std::size_t s = 0; s < sources_.ranks.size(); ++s) {
+    lists.resize(static_cast<std::size_t>(sources_.ranks[s]) + 1);
+    lists.back().assign(ghost, ghost + sources_.counts[s]);
+    ghost += sources_.counts[s];
+  }
+  return lists;
+}
+
+void Halo::find_destinations(const Incoming& needed) {
+  for (std::size_t rank = 0; rank < needed.counts.size(); ++rank) {
+    const auto count = static_cast<std::size_t>(needed.counts[rank]);
+    if (count > 0) destinations_.add(static_cast<int>(rank), outgoing_.size(), count);
+    for (std::size_t k = 0; k < count; ++k)
+      outgoing_.push_back(local(needed.words[outgoing_.size()]));
+  }
+  buffer_.resize(outgoing_.size());
 }
 
 std::size_t Halo::local(std::uint64_t global) const {
@@ -50,20 +74,9 @@ std::size_t Halo::local(std::uint64_t global) const {
 }
 
 void Halo::exchange(std::span<double> extended) {
-  requests_.clear();
-  for (const auto& [rank, first, count] : sources_) {
-    check_mpi(MPI_Irecv(extended.data() + first, static_cast<int>(count), MPI_DOUBLE, rank, 0,
-                        comm_.native(), &requests_.emplace_back()),
-              "MPI_Irecv");
-  }
   for (std::size_t k = 0; k < outgoing_.size(); ++k) buffer_[k] = extended[outgoing_[k]];
-  for (const auto& [rank, first, count] : destinations_) {
-    check_mpi(MPI_Isend(buffer_.data() + first, static_cast<int>(count), MPI_DOUBLE, rank, 0,
-                        comm_.native(), &requests_.emplace_back()),
-              "MPI_Isend");
-  }
-  check_mpi(MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE),
-            "MPI_Waitall");
+  neighbor_all_to_all_v(graph_->comm(), std::span<const double>(buffer_), destinations_.layout(),
+                        extended, sources_.layout());
 }
 
 }  // namespace cairn::cg

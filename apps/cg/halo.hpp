@@ -1,14 +1,15 @@
 /// The entries of a distributed vector that a rank's rows need from others.
 #pragma once
 
-#include <mpi.h>
-
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "cairn/collectives/communicator.hpp"
+#include "cairn/collectives/neighbour.hpp"
+#include "exchange.hpp"
 #include "row_partition.hpp"
 
 namespace cairn::cg {
@@ -25,7 +26,6 @@ namespace cairn::cg {
 class Halo {
  public:
   /// Collective, blocking.
-  /// @param comm    outlives this object
   /// @param ghosts  shape [g], the global numbers that this rank needs and does not have; rising
   /// @throws Error, agreed, as exchange_lists(); {unavailable} when memory runs out
   Halo(const Communicator& comm, const RowPartition& partition, std::vector<std::uint64_t> ghosts);
@@ -45,27 +45,32 @@ class Halo {
 
   /// Fills the ghosts of `extended`, shape [extended()], from their owners. Collective, blocking.
   /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
-  /// @par Cost  a message to and from each neighbour; no allocation
+  /// @par Cost  one MPI_Neighbor_alltoallv; no allocation
   void exchange(std::span<double> extended);
 
  private:
-  /// A rank, and the part of a list that goes to it or comes from it.
-  struct Neighbour {
-    int rank;
-    std::size_t first;
-    std::size_t count;
-  };
+  /// The parts of a buffer that come from, or go to, the ranks of a list.
+  struct Parts {
+    std::vector<int> ranks;
+    std::vector<int> counts;
+    std::vector<int> displacements;
 
-  const Communicator& comm_;
+    void add(int rank, std::size_t first, std::size_t count);
+    [[nodiscard]] Layout layout() const noexcept { return {counts, displacements}; }
+  };
+  void find_sources(const RowPartition& partition);
+  [[nodiscard]] std::vector<std::vector<std::uint64_t>> wanted() const;
+  void find_destinations(const Incoming& needed);
+
   std::uint64_t first_;  // global number of the first own entry
   std::size_t own_;
   std::vector<std::uint64_t> ghosts_;
   std::size_t below_ = 0;
-  std::vector<Neighbour> sources_;       // parts of the extended vector
-  std::vector<Neighbour> destinations_;  // parts of outgoing_
+  Parts sources_;                        // of an extended vector
+  Parts destinations_;                   // of buffer_
   std::vector<std::size_t> outgoing_;    // local numbers of what others need
   std::vector<double> buffer_;           // shape of outgoing_
-  std::vector<MPI_Request> requests_;
+  std::optional<NeighbourGraph> graph_;  // made last
 };
 
 }  // namespace cairn::cg

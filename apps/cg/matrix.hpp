@@ -18,7 +18,6 @@ namespace cairn::cg {
 class Matrix {
  public:
   /// Collective, blocking; takes `rows` apart.
-  /// @param comm  outlives this object
   /// @throws Error, agreed: {usage} when a rank's part has more than 2^31 - 1 non-zeros or columns,
   /// {bad_data} when a number on the diagonal is not positive, {unavailable} when memory runs out
   Matrix(const Communicator& comm, DistributedRows rows);
