@@ -1,6 +1,7 @@
 // A collective call allocates nothing: operator new is replaced by one that counts. What MPI itself
 // takes from malloc is not ours and is not counted.
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -166,6 +167,11 @@ TEST_CASE("exact sums allocate nothing") {
     CHECK(allocations_of([&] { (void)all_reduce(comm, sum).round(); }) == 0);
     CHECK(allocations_of([&] { (void)exact_sum(comm, terms); }) == 0);
     CHECK(allocations_of([&] { (void)exact_dot(comm, terms, terms); }) == 0);
+    CHECK(allocations_of([&] { (void)exact_dot(comm, terms, terms, {.threads = 2}); }) == 0);
+    CHECK(allocations_of([&] { (void)exact_norm(comm, terms); }) == 0);
+    const auto elements = std::span(terms).first(std::min<std::size_t>(n, 4096));
+    std::vector<double> sums(elements.size());
+    CHECK(allocations_of([&] { exact_sums(comm, elements, sums); }) == 0);
   }
 }
 
