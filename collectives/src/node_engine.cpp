@@ -11,6 +11,7 @@
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/core/mpi_error.hpp"
+#include "copy_bytes.hpp"
 #include "node_engine_impl.hpp"
 
 namespace cairn {
@@ -220,8 +221,8 @@ void NodeEngine::Impl::all_reduce_shared(std::span<std::byte* const> vectors, st
   }
   group_->barrier();
   if (!layout_->is_leader()) {
-    std::memcpy(vectors[static_cast<std::size_t>(layout_->node.rank())], vectors[0],
-                n * reduction.element_bytes);
+    detail::copy_bytes(vectors[static_cast<std::size_t>(layout_->node.rank())], vectors[0],
+                       n * reduction.element_bytes);
   }
   group_->barrier();  // rank 0 may write its vector again
 }
