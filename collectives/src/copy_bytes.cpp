@@ -1,5 +1,7 @@
 #include "copy_bytes.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 #if defined(__x86_64__)
@@ -51,6 +53,25 @@ void copy_bytes(std::byte* to, const std::byte* from, std::size_t bytes) noexcep
   }
 #endif
   if (bytes != 0) std::memcpy(to, from, bytes);
+}
+
+void stream_bytes(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+#if defined(__x86_64__)
+  constexpr std::size_t line = 64;
+  const std::size_t head = std::min(bytes, -reinterpret_cast<std::uintptr_t>(to) % line);
+  copy_bytes(to, from, head);
+  std::size_t i = head;
+  for (; i + line <= bytes; i += line) {
+    const auto* const source = reinterpret_cast<const __m128i*>(from + i);
+    auto* const target = reinterpret_cast<__m128i*>(to + i);
+    for (int part = 0; part < 4; ++part)
+      _mm_stream_si128(target + part, _mm_loadu_si128(source + part));
+  }
+  copy_bytes(to + i, from + i, bytes - i);
+  _mm_sfence();  // a release store orders only the stores that go through the caches
+#else
+  copy_bytes(to, from, bytes);
+#endif
 }
 
 }  // namespace cairn::detail

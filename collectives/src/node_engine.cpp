@@ -90,6 +90,7 @@ void NodeEngine::Impl::share_memory() {
     return;
   }
   report.available = true;
+  choose_stores();
   if (one_node()) return;
   scratch_.resize(piece_bytes);
   counts_.resize(static_cast<std::size_t>(layout_->nodes()));

@@ -53,6 +53,7 @@ class NodeEngine::Impl {
   class Probe;
 
   void share_memory();
+  void choose_stores();
   [[nodiscard]] bool one_node() const noexcept { return layout_->nodes() == 1; }
   [[nodiscard]] int node_of(int rank) const noexcept;
   [[nodiscard]] int rank_in_node(int rank) const noexcept;

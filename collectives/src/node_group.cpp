@@ -18,9 +18,10 @@ namespace {
 
 constexpr std::size_t page_bytes = 4096;
 constexpr std::size_t line_bytes = 128;  // two lines of 64 B, which x86 fetches together
-constexpr std::size_t slot_bytes = std::size_t{128} << 10;
-constexpr std::size_t slots = 4;
+constexpr std::size_t slot_bytes = std::size_t{64} << 10;
+constexpr std::size_t slots = 8;
 constexpr std::size_t block_bytes = std::size_t{8} << 10;  // is still in the L1 cache when copied
+constexpr std::size_t least_streamed_bytes = 1024;
 /// Up to here every rank reduces everything: one wait for the others instead of two.
 constexpr std::size_t small_bytes = 2048;
 
@@ -42,8 +43,8 @@ constexpr std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1
 /// Bytes of a chunk for a message of `bytes`: several, so that they flow, but none so short that
 /// the waits outweigh the copies.
 std::size_t chunk_bytes(std::size_t bytes) {
-  constexpr std::size_t smallest = std::size_t{32} << 10;
-  return std::clamp(round_up(bytes / 2, smallest), smallest, slot_bytes);
+  constexpr std::size_t smallest = std::size_t{16} << 10;
+  return std::clamp(round_up(bytes / 4, smallest), smallest, slot_bytes);
 }
 
 void relax() noexcept {
@@ -132,6 +133,19 @@ bool NodeGroup::slot_is_free(std::uint64_t step) noexcept {
   return step < slots || all_reached(read, step - slots + 1);
 }
 
+/// Chunks that a rank writes before it turns to reading: two keep both sides busy; where ranks wait
+/// for the core, as many as fit.
+std::size_t NodeGroup::ahead() const noexcept { return patience_.oversubscribed() ? slots : 2; }
+
+/// Writes into memory that other ranks read.
+void NodeGroup::write(std::byte* to, const std::byte* from, std::size_t bytes) const noexcept {
+  if (stores_ == Stores::streaming && bytes >= least_streamed_bytes) {
+    stream_bytes(to, from, bytes);
+  } else {
+    copy_bytes(to, from, bytes);
+  }
+}
+
 void NodeGroup::barrier() {
   for (int distance = 1; distance < size_; distance *= 2) {
     ++barriers_;
@@ -149,7 +163,7 @@ void NodeGroup::spread(std::byte* data, std::size_t bytes, int from, int to) {
     const std::size_t count = std::min(chunk, bytes - first);
     if (rank_ == from) {
       patience_.wait([&] { return slot_is_free(step_); });
-      copy_bytes(slot(rank_, step_), data + first, count);
+      write(slot(rank_, step_), data + first, count);
       publish(written, step_ + 1);
     } else if (to == everyone || rank_ == to) {
       patience_.wait([&] { return reached(from, written, step_ + 1); });
@@ -176,7 +190,7 @@ void NodeGroup::gather_to(const std::byte* in, std::byte* out, std::size_t bytes
   const std::size_t to_get = reads ? steps : 0;
   for (unsigned polls = 0; sent < steps || got < to_get;) {
     if (sent < steps && slot_is_free(step_ + sent)) {
-      copy_bytes(slot(rank_, step_ + sent), in + sent * chunk, count(sent));
+      write(slot(rank_, step_ + sent), in + sent * chunk, count(sent));
       publish(written, step_ + ++sent);
       polls = 0;
     } else if (got < to_get && all_reached(written, step_ + got + 1)) {
@@ -196,34 +210,58 @@ void NodeGroup::gather_to(const std::byte* in, std::byte* out, std::size_t bytes
 void NodeGroup::reduce_to(const std::byte* in, std::byte* out, std::size_t n,
                           const Reduction& reduction, int to) {
   const std::size_t bytes = n * reduction.element_bytes;
+  if (bytes == 0) return;
   if (size_ == 1) {
     if (in != out) copy_bytes(out, in, bytes);
-  } else if (bytes != 0 && bytes <= small_bytes) {
-    reduce_small(in, out, n, reduction, to);
-  } else if (bytes != 0) {
-    reduce_large(in, out, n, reduction, to);
+  } else if (size_ == 2 || bytes <= small_bytes) {
+    reduce_whole(in, out, n, reduction, to);
+  } else {
+    reduce_parts(in, out, n, reduction, to);
   }
 }
 
-/// Every rank puts all of its values into its slot, and those that want the result reduce all.
-void NodeGroup::reduce_small(const std::byte* in, std::byte* out, std::size_t n,
+/// Every rank that wants the result reads all of the others' values and reduces them itself. For
+/// two ranks as little is read as when each reduces a part, and there is one wait a chunk instead
+/// of two; small messages are all wait.
+void NodeGroup::reduce_whole(const std::byte* in, std::byte* out, std::size_t n,
                              const Reduction& reduction, int to) {
-  patience_.wait([&] { return slot_is_free(step_); });
-  copy_bytes(slot(rank_, step_), in, n * reduction.element_bytes);
-  publish(written, step_ + 1);
-  if (to == everyone || to == rank_) {
-    patience_.wait([&] { return all_reached(written, step_ + 1); });
-    reduction.combine(out, slot(0, step_), slot(1, step_), n);
-    for (int r = 2; r < size_; ++r) reduction.combine(out, out, slot(r, step_), n);
+  const std::size_t width = reduction.element_bytes;
+  const std::size_t chunk = chunk_bytes(n * width) / width;
+  const std::size_t steps = ceil_div(n, chunk);
+  const auto count = [&](std::size_t step) { return std::min(chunk, n - step * chunk); };
+  const bool reads = to == everyone || to == rank_;
+  const bool writes = to == everyone || to != rank_;
+  if (!reads) publish(read, step_ + steps);
+  std::size_t sent = writes ? 0 : steps;
+  std::size_t reduced = reads ? 0 : steps;
+  for (unsigned polls = 0; sent < steps || reduced < steps;) {
+    if (sent < steps && (!reads || sent < reduced + ahead()) && slot_is_free(step_ + sent)) {
+      write(slot(rank_, step_ + sent), in + sent * chunk * width, count(sent) * width);
+      publish(written, step_ + ++sent);
+      polls = 0;
+    } else if (reduced < steps && all_reached(written, step_ + reduced + 1)) {
+      const std::size_t begin = reduced * chunk * width;
+      fold(
+          reduction, {0, count(reduced)},
+          [&](int r) { return r == rank_ ? in + begin : slot(r, step_ + reduced); },
+          [&](const std::byte* block, std::size_t at, std::size_t bytes) {
+            copy_bytes(out + begin + at, block, bytes);
+          });
+      publish(read, step_ + ++reduced);
+      polls = 0;
+    } else {
+      patience_.pause(polls++);
+    }
   }
-  publish(read, ++step_);
+  step_ += steps;
+  publish(read, step_);
 }
 
 /// Every rank reduces its part of each chunk: it finds the others' values in their slots, puts the
 /// result where it has no input of its own to hand over, and collects the other parts.
 ///
 ///     slot of rank 1:  [ x1 for rank 0 | result of part 1 | x1 for rank 2 ]
-void NodeGroup::reduce_large(const std::byte* in, std::byte* out, std::size_t n,
+void NodeGroup::reduce_parts(const std::byte* in, std::byte* out, std::size_t n,
                              const Reduction& reduction, int to) {
   const std::size_t width = reduction.element_bytes;
   const std::size_t chunk = chunk_bytes(n * width) / width;
@@ -236,8 +274,7 @@ void NodeGroup::reduce_large(const std::byte* in, std::byte* out, std::size_t n,
   std::size_t reduced = 0;
   std::size_t taken = 0;
   for (unsigned polls = 0; taken < steps;) {
-    const std::size_t ahead = patience_.oversubscribed() ? slots : 2;
-    if (copied < steps && copied < taken + ahead && slot_is_free(step_ + copied)) {
+    if (copied < steps && copied < taken + ahead() && slot_is_free(step_ + copied)) {
       copy_in(in, at(copied), width, step_ + copied);
       publish(written, step_ + ++copied);
       polls = 0;
@@ -273,27 +310,41 @@ void NodeGroup::copy_in(const std::byte* in, const Chunk& chunk, std::size_t ele
   const std::byte* const source = in + chunk.first * element_bytes;
   std::byte* const target = slot(rank_, step);
   const std::size_t last = mine.last * element_bytes;
-  copy_bytes(target, source, mine.first * element_bytes);
-  copy_bytes(target + last, source + last, chunk.count * element_bytes - last);
+  write(target, source, mine.first * element_bytes);
+  write(target + last, source + last, chunk.count * element_bytes - last);
+}
+
+/// Folds elements of `part` over the ranks, in their order, block by block in a buffer that stays
+/// in the L1 cache: values(r) is where those of rank r begin, store(block, first, count) takes
+/// results.
+template <typename Values, typename Store>
+void NodeGroup::fold(const Reduction& reduction, const Part& part, Values&& values,
+                     Store&& store) const {
+  alignas(line_bytes) std::array<std::byte, block_bytes> block;
+  const std::size_t width = reduction.element_bytes;
+  const std::size_t length = block_bytes / width;
+  for (std::size_t first = part.first; first < part.last; first += length) {
+    const std::size_t count = std::min(length, part.last - first);
+    const std::size_t at = first * width;
+    reduction.combine(block.data(), values(0) + at, values(1) + at, count);
+    for (int r = 2; r < size_; ++r)
+      reduction.combine(block.data(), block.data(), values(r) + at, count);
+    store(block.data(), at, count * width);
+  }
 }
 
 /// Reduces this rank's part into its slot, and into `out` unless that is null.
 void NodeGroup::combine(const std::byte* in, std::byte* out, const Chunk& chunk,
                         const Reduction& reduction, std::uint64_t step) {
-  const std::size_t width = reduction.element_bytes;
-  const Part mine = part_of(rank_, chunk.count, width);
+  const std::size_t begin = chunk.first * reduction.element_bytes;
   std::byte* const result = slot(rank_, step);
-  const std::byte* const own = in + chunk.first * width;
-  const auto values = [&](int r) { return r == rank_ ? own : slot(r, step); };
-  const std::size_t block = block_bytes / width;
-  for (std::size_t first = mine.first; first < mine.last; first += block) {
-    const std::size_t count = std::min(block, mine.last - first);
-    const std::size_t at = first * width;
-    reduction.combine(result + at, values(0) + at, values(1) + at, count);
-    for (int r = 2; r < size_; ++r)
-      reduction.combine(result + at, result + at, values(r) + at, count);
-    if (out != nullptr) copy_bytes(out + chunk.first * width + at, result + at, count * width);
-  }
+  fold(
+      reduction, part_of(rank_, chunk.count, reduction.element_bytes),
+      [&](int r) { return r == rank_ ? in + begin : slot(r, step); },
+      [&](const std::byte* block, std::size_t at, std::size_t bytes) {
+        write(result + at, block, bytes);
+        if (out != nullptr) copy_bytes(out + begin + at, block, bytes);
+      });
 }
 
 /// Collects the parts that others reduced.
@@ -312,18 +363,19 @@ void NodeGroup::all_reduce_shared(std::span<std::byte* const> vectors, std::size
                                   const Reduction& reduction) {
   if (size_ == 1) return;
   barrier();
-  const std::size_t width = reduction.element_bytes;
-  const Part mine = part_of(rank_, n, width);
-  const std::size_t block = block_bytes / width;
-  std::byte* const result = vectors[0];
-  for (std::size_t first = mine.first; first < mine.last; first += block) {
-    const std::size_t count = std::min(block, mine.last - first);
-    const std::size_t at = first * width;
-    for (std::size_t r = 1; r < vectors.size(); ++r)
-      reduction.combine(result + at, result + at, vectors[r] + at, count);
-    for (std::size_t r = 1; r < vectors.size(); ++r)
-      copy_bytes(vectors[r] + at, result + at, count * width);
-  }
+  fold(
+      reduction, part_of(rank_, n, reduction.element_bytes),
+      [&](int r) { return vectors[static_cast<std::size_t>(r)]; },
+      [&](const std::byte* block, std::size_t at, std::size_t bytes) {
+        for (int r = 0; r < size_; ++r) {
+          std::byte* const target = vectors[static_cast<std::size_t>(r)] + at;
+          if (r == rank_) {
+            copy_bytes(target, block, bytes);
+          } else {
+            write(target, block, bytes);
+          }
+        }
+      });
   barrier();
 }
 
@@ -331,11 +383,12 @@ void NodeGroup::reduce_shared(std::span<std::byte* const> vectors, std::size_t n
                               const Reduction& reduction) {
   if (size_ == 1) return;
   barrier();
-  const std::size_t width = reduction.element_bytes;
-  const Part mine = part_of(rank_, n, width);
-  const std::size_t at = mine.first * width;
-  for (std::size_t r = 1; r < vectors.size(); ++r)
-    reduction.combine(vectors[0] + at, vectors[0] + at, vectors[r] + at, mine.last - mine.first);
+  fold(
+      reduction, part_of(rank_, n, reduction.element_bytes),
+      [&](int r) { return vectors[static_cast<std::size_t>(r)]; },
+      [&](const std::byte* block, std::size_t at, std::size_t bytes) {
+        write(vectors[0] + at, block, bytes);
+      });
   barrier();
 }
 

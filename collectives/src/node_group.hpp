@@ -72,6 +72,11 @@ class NodeGroup {
   [[nodiscard]] int rank() const noexcept { return rank_; }
   [[nodiscard]] int size() const noexcept { return size_; }
 
+  /// How this rank writes into shared memory. Of no influence on results; which is faster depends
+  /// on whether the cores share a cache.
+  enum class Stores : std::uint8_t { cached, streaming };
+  void set_stores(Stores stores) noexcept { stores_ = stores; }
+
   /// Returns when every rank has called it. ⌈log2 p⌉ rounds (dissemination).
   void barrier();
 
@@ -139,22 +144,27 @@ class NodeGroup {
   void gather_to(const std::byte* in, std::byte* out, std::size_t bytes, int to);
   void reduce_to(const std::byte* in, std::byte* out, std::size_t n, const Reduction& reduction,
                  int to);
-  void reduce_small(const std::byte* in, std::byte* out, std::size_t n, const Reduction& reduction,
+  void reduce_whole(const std::byte* in, std::byte* out, std::size_t n, const Reduction& reduction,
                     int to);
-  void reduce_large(const std::byte* in, std::byte* out, std::size_t n, const Reduction& reduction,
+  void reduce_parts(const std::byte* in, std::byte* out, std::size_t n, const Reduction& reduction,
                     int to);
 
+  [[nodiscard]] std::size_t ahead() const noexcept;
+  void write(std::byte* to, const std::byte* from, std::size_t bytes) const noexcept;
   [[nodiscard]] Part part_of(int rank, std::size_t n, std::size_t element_bytes) const noexcept;
   void copy_in(const std::byte* in, const Chunk& chunk, std::size_t element_bytes,
                std::uint64_t step);
   void combine(const std::byte* in, std::byte* out, const Chunk& chunk, const Reduction& reduction,
                std::uint64_t step);
+  template <typename Values, typename Store>
+  void fold(const Reduction& reduction, const Part& part, Values&& values, Store&& store) const;
   void copy_out(std::byte* out, const Chunk& chunk, std::size_t element_bytes, std::uint64_t step);
 
   Patience patience_;
   SharedMemory memory_;
   int rank_;
   int size_;
+  Stores stores_ = Stores::cached;
   std::uint64_t step_ = 0;            // of the next chunk
   std::uint64_t barriers_ = 0;        // rounds of barriers so far
   std::vector<std::uint64_t> known_;  // shape [p][flag_count]: the last value seen of each flag

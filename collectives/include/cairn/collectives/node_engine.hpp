@@ -68,6 +68,7 @@ struct NodeEngineReport {
   bool available = false;       ///< whether there is an engine at all
   std::string why_not;          ///< when there is none
   std::string instruction_set;  ///< of the reductions: "AVX2" or "baseline"
+  bool streaming = false;       ///< whether shared memory is written past the caches: measured
   std::vector<Row> rows;        ///< by operation, then bytes; empty unless measured
 };
 
