@@ -21,6 +21,8 @@ constexpr std::size_t line_bytes = 128;  // two lines of 64 B, which x86 fetches
 constexpr std::size_t slot_bytes = std::size_t{64} << 10;
 constexpr std::size_t slots = 8;
 constexpr std::size_t block_bytes = std::size_t{8} << 10;  // is still in the L1 cache when copied
+/// So few ranks look at each other's flags directly in a barrier.
+constexpr int most_flat_ranks = 4;
 constexpr std::size_t least_streamed_bytes = 1024;
 /// Up to here every rank reduces everything: one wait for the others instead of two.
 constexpr std::size_t small_bytes = 2048;
@@ -147,6 +149,12 @@ void NodeGroup::write(std::byte* to, const std::byte* from, std::size_t bytes) c
 }
 
 void NodeGroup::barrier() {
+  if (size_ <= most_flat_ranks) {
+    ++barriers_;
+    publish(entered, barriers_);
+    patience_.wait([&] { return all_reached(entered, barriers_); });
+    return;
+  }
   for (int distance = 1; distance < size_; distance *= 2) {
     ++barriers_;
     publish(entered, barriers_);
@@ -367,14 +375,8 @@ void NodeGroup::all_reduce_shared(std::span<std::byte* const> vectors, std::size
       reduction, part_of(rank_, n, reduction.element_bytes),
       [&](int r) { return vectors[static_cast<std::size_t>(r)]; },
       [&](const std::byte* block, std::size_t at, std::size_t bytes) {
-        for (int r = 0; r < size_; ++r) {
-          std::byte* const target = vectors[static_cast<std::size_t>(r)] + at;
-          if (r == rank_) {
-            copy_bytes(target, block, bytes);
-          } else {
-            write(target, block, bytes);
-          }
-        }
+        // Not past the caches: what was just read stands in this core's.
+        for (std::byte* const vector : vectors) copy_bytes(vector + at, block, bytes);
       });
   barrier();
 }
@@ -387,7 +389,7 @@ void NodeGroup::reduce_shared(std::span<std::byte* const> vectors, std::size_t n
       reduction, part_of(rank_, n, reduction.element_bytes),
       [&](int r) { return vectors[static_cast<std::size_t>(r)]; },
       [&](const std::byte* block, std::size_t at, std::size_t bytes) {
-        write(vectors[0] + at, block, bytes);
+        copy_bytes(vectors[0] + at, block, bytes);
       });
   barrier();
 }

@@ -77,7 +77,8 @@ class NodeGroup {
   enum class Stores : std::uint8_t { cached, streaming };
   void set_stores(Stores stores) noexcept { stores_ = stores; }
 
-  /// Returns when every rank has called it. ⌈log2 p⌉ rounds (dissemination).
+  /// Returns when every rank has called it. One round for few ranks, ⌈log2 p⌉ for more
+  /// (dissemination).
   void barrier();
 
   /// Copies `bytes` bytes of rank `root` to every rank.

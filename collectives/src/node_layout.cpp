@@ -37,7 +37,8 @@ class Machine {
     const int mine = comm.rank();
     check_mpi(MPI_Allgather(&mine, 1, MPI_INT, ranks.data(), 1, MPI_INT, handle_), "MPI_Allgather");
     const int per_node = ranks_per_node == 0 ? size_ : ranks_per_node;
-    return ranks[static_cast<std::size_t>(rank_ / per_node * per_node)];
+    const int first = rank_ - rank_ % per_node;
+    return ranks[static_cast<std::size_t>(first)];
   }
 
   /// Cores that at least one of the ranks may run on.
