@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "cairn/collectives/node_engine.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/mpi_error.hpp"
 #include "exchange_state.hpp"
@@ -41,6 +42,7 @@ Communicator::Communicator(Communicator&& other) noexcept
     : handle_(std::exchange(other.handle_, MPI_COMM_NULL)),
       internal_(std::exchange(other.internal_, MPI_COMM_NULL)),
       exchange_state_(std::exchange(other.exchange_state_, nullptr)),
+      node_engine_(std::exchange(other.node_engine_, nullptr)),
       rank_(other.rank_),
       size_(other.size_),
       is_checked_(other.is_checked_) {}
@@ -51,6 +53,7 @@ Communicator& Communicator::operator=(Communicator&& other) noexcept {
     handle_ = std::exchange(other.handle_, MPI_COMM_NULL);
     internal_ = std::exchange(other.internal_, MPI_COMM_NULL);
     exchange_state_ = std::exchange(other.exchange_state_, nullptr);
+    node_engine_ = std::exchange(other.node_engine_, nullptr);
     rank_ = other.rank_;
     size_ = other.size_;
     is_checked_ = other.is_checked_;
@@ -62,6 +65,7 @@ Communicator::~Communicator() { release(); }
 
 void Communicator::release() noexcept {
   delete std::exchange(exchange_state_, nullptr);
+  delete std::exchange(node_engine_, nullptr);
   if (handle_ == MPI_COMM_NULL) return;
   int finalized = 0;
   MPI_Finalized(&finalized);
@@ -83,6 +87,13 @@ MPI_Comm Communicator::make_internal() const {
 detail::ExchangeState& Communicator::make_exchange_state() const {
   exchange_state_ = new detail::ExchangeState(*this);
   return *exchange_state_;
+}
+
+void Communicator::use_node_engine() { use_node_engine({}); }
+
+void Communicator::use_node_engine(const NodeEngineOptions& options) {
+  auto* engine = new NodeEngine(*this, options);
+  delete std::exchange(node_engine_, engine);
 }
 
 Communicator Communicator::split(int colour, int key, const char* name) const {

@@ -1,8 +1,10 @@
-/// A call carried out in each way: blocking, non-blocking, persistent twice, and all of them again
+/// A call carried out in each way: blocking, through the node engine, non-blocking, persistent
+/// twice, and all of them again
 /// with a limit of counts that makes every larger call one of a large count.
 #pragma once
 
 #include "cairn/collectives/count.hpp"
+#include "cairn/collectives/node_engine.hpp"
 #include "cairn/collectives/plan.hpp"
 #include "mpi_test.hpp"
 
@@ -21,6 +23,19 @@ class LowerLimit {
   std::size_t before_;
 };
 
+/// The ranks of the world with a node engine that does all it can, on nodes of two ranks.
+inline const Communicator& world_through_nodes() {
+  static const Communicator comm = [] {
+    Communicator with_engine = world().duplicate("test.nodes");
+    NodeEngineOptions options;
+    options.mode = NodeEngineMode::on;
+    options.ranks_per_node = 2;
+    with_engine.use_node_engine(options);
+    return with_engine;
+  }();
+  return comm;
+}
+
 /// prepare(), call(way), check(), for each way. `call` returns what the library's call returns.
 template <typename Prepare, typename Call, typename Check>
 void in_every_way(const Communicator& comm, Prepare prepare, Call call, Check check) {
@@ -30,6 +45,12 @@ void in_every_way(const Communicator& comm, Prepare prepare, Call call, Check ch
     prepare();
     call(comm);
     check();
+
+    if (&comm == &world()) {
+      prepare();
+      call(world_through_nodes());
+      check();
+    }
 
     prepare();
     auto future = call(async(comm));

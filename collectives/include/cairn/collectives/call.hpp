@@ -46,6 +46,18 @@ inline constexpr Native<MPI_Alltoall, MPI_Ialltoall> native_all_to_all{"MPI_Allt
 inline constexpr Native<MPI_Alltoallv, MPI_Ialltoallv> native_all_to_all_v{"MPI_Alltoallv"};
 inline constexpr Native<MPI_Alltoallw, MPI_Ialltoallw> native_all_to_all_w{"MPI_Alltoallw"};
 
+/// The calls that a NodeEngine may do instead of MPI, with MPI's arguments: whether it did.
+bool through_node(NodeEngine& engine, const decltype(native_barrier)&);
+bool through_node(NodeEngine& engine, const decltype(native_bcast)&, void* data, int count,
+                  MPI_Datatype type, int root);
+bool through_node(NodeEngine& engine, const decltype(native_reduce)&, const void* in, void* out,
+                  int count, MPI_Datatype type, MPI_Op op, int root);
+bool through_node(NodeEngine& engine, const decltype(native_all_reduce)&, const void* in, void* out,
+                  int count, MPI_Datatype type, MPI_Op op);
+bool through_node(NodeEngine& engine, const decltype(native_all_gather)&, const void* in,
+                  int in_count, MPI_Datatype in_type, void* out, int out_count,
+                  MPI_Datatype out_type);
+
 /// The buffers and the operation of a call, while it is under way.
 template <typename In, typename Out, typename Op = Nothing>
 struct Frame {
@@ -72,10 +84,13 @@ Frame(In, Out, Op) -> Frame<In, Out, Op>;
 /// Performs MPI calls at once.
 class Now {
  public:
-  explicit Now(const Communicator& comm) : comm_(comm.native()) {}
+  explicit Now(const Communicator& comm) : comm_(comm.native()), engine_(comm.node_engine()) {}
 
   template <auto blocking, auto starting, typename... Args>
   void operator()(const Native<blocking, starting>& native, Args... args) {
+    if constexpr (requires { through_node(*engine_, native, args...); }) {
+      if (engine_ != nullptr && through_node(*engine_, native, args...)) return;
+    }
     check_mpi(blocking(args..., comm_), native.name);
   }
   void receive(void* data, const Wire& wire, int source, int tag, MPI_Status& status) {
@@ -84,6 +99,7 @@ class Now {
 
  private:
   MPI_Comm comm_;
+  NodeEngine* engine_;
 };
 
 template <typename Frame, typename Body>
