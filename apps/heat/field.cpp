@@ -18,26 +18,22 @@ namespace {
 
 constexpr std::size_t page_doubles = 4096 / sizeof(double);
 
-/// The same on all ranks, hence an agreed error without a collective.
-[[noreturn]] void refuse(const std::string& why) {
-  Error error(Errc::usage, why);
-  error.mark_agreed();
-  throw error;
-}
-
 std::size_t checked_size(const Communicator& comm, int n) {
   if (n < 1) {
-    refuse("--size " + std::to_string(n) +
-           " makes no sense: it is the number of grid points along one side, 1 or more");
+    throw_agreed(comm, Errc::usage,
+                 "--size " + std::to_string(n) +
+                     " makes no sense: it is the number of grid points along one side, 1 or more");
   }
   int dims[2] = {0, 0};
   check_mpi(MPI_Dims_create(comm.size(), 2, dims), "MPI_Dims_create");
   const int most = std::max(dims[0], dims[1]);
   if (n < most) {
-    refuse("--size " + std::to_string(n) + " is too small for " + std::to_string(comm.size()) +
-           " ranks: they form a " + std::to_string(dims[0]) + " x " + std::to_string(dims[1]) +
-           " grid, and each needs a row and a column of its own; use --size " +
-           std::to_string(most) + " or more, or fewer ranks");
+    throw_agreed(comm, Errc::usage,
+                 "--size " + std::to_string(n) + " is too small for " +
+                     std::to_string(comm.size()) + " ranks: they form a " +
+                     std::to_string(dims[0]) + " x " + std::to_string(dims[1]) +
+                     " grid, and each needs a row and a column of its own; use --size " +
+                     std::to_string(most) + " or more, or fewer ranks");
   }
   return static_cast<std::size_t>(n);
 }

@@ -23,7 +23,8 @@ MPI_Datatype few_repeated(std::size_t n, std::size_t stride_bytes, MPI_Datatype 
   return type;
 }
 
-/// n elements whose starts are stride_bytes apart: above max_count as runs of max_count, and a rest.
+/// n elements whose starts are stride_bytes apart: above max_count as runs of max_count, and a
+/// rest.
 MPI_Datatype repeated(std::size_t n, std::size_t stride_bytes, MPI_Datatype element) {
   if (n <= max_count) return few_repeated(n, stride_bytes, element);
   const std::size_t runs = n / max_count;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/communicator.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/mpi_error.hpp"
@@ -90,10 +91,9 @@ void compare(const Communicator& comm, const Signature& signature, const Where& 
             "MPI_Allgather");
   for (std::size_t r = 1; r < all.size(); ++r) {
     if (same_call(all[0], all[r])) continue;
-    Error error(Errc::internal, "the ranks do not call the same collective: " +
-                                    description(all[0], 0) + ", but " + description(all[r], r));
-    error.mark_agreed();
-    throw error;
+    throw_agreed(comm, Errc::internal,
+                 "the ranks do not call the same collective: " + description(all[0], 0) + ", but " +
+                     description(all[r], r));
   }
 }
 

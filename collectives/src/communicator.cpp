@@ -6,6 +6,7 @@
 
 #include "cairn/core/error.hpp"
 #include "cairn/core/mpi_error.hpp"
+#include "exchange_state.hpp"
 
 namespace cairn {
 
@@ -39,6 +40,7 @@ Communicator::Communicator(Adopt, MPI_Comm handle, const char* name)
 Communicator::Communicator(Communicator&& other) noexcept
     : handle_(std::exchange(other.handle_, MPI_COMM_NULL)),
       internal_(std::exchange(other.internal_, MPI_COMM_NULL)),
+      exchange_state_(std::exchange(other.exchange_state_, nullptr)),
       rank_(other.rank_),
       size_(other.size_),
       is_checked_(other.is_checked_) {}
@@ -48,6 +50,7 @@ Communicator& Communicator::operator=(Communicator&& other) noexcept {
     release();
     handle_ = std::exchange(other.handle_, MPI_COMM_NULL);
     internal_ = std::exchange(other.internal_, MPI_COMM_NULL);
+    exchange_state_ = std::exchange(other.exchange_state_, nullptr);
     rank_ = other.rank_;
     size_ = other.size_;
     is_checked_ = other.is_checked_;
@@ -58,6 +61,7 @@ Communicator& Communicator::operator=(Communicator&& other) noexcept {
 Communicator::~Communicator() { release(); }
 
 void Communicator::release() noexcept {
+  delete std::exchange(exchange_state_, nullptr);
   if (handle_ == MPI_COMM_NULL) return;
   int finalized = 0;
   MPI_Finalized(&finalized);
@@ -74,6 +78,11 @@ MPI_Comm Communicator::make_internal() const {
   check_mpi(MPI_Comm_set_errhandler(internal_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   check_mpi(MPI_Comm_set_name(internal_, "cairn.internal"), "MPI_Comm_set_name");
   return internal_;
+}
+
+detail::ExchangeState& Communicator::make_exchange_state() const {
+  exchange_state_ = new detail::ExchangeState(*this);
+  return *exchange_state_;
 }
 
 Communicator Communicator::split(int colour, int key, const char* name) const {

@@ -200,7 +200,7 @@ TEST_CASE("a future of a receive says what came; probe knows the size before") {
   std::vector<double> out(static_cast<std::size_t>(comm.rank()) + 1, comm.rank());
   std::vector<double> in(20);
   for (const std::size_t limit : {detail::max_count, std::size_t{2}}) {
-    const test::CountLimit lowered(limit);
+    const test::LowerLimit lowered(limit);
     auto incoming = receive(async(comm), in, MPI_ANY_SOURCE, 9);
     auto outgoing = send(async(comm), out, right, 9);
     const Received got = incoming.wait();

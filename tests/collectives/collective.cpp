@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cairn/collectives/point_to_point.hpp"
+#include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/random.hpp"
 #include "mpi_test.hpp"
 #include "ways.hpp"

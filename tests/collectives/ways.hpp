@@ -8,13 +8,14 @@
 
 namespace cairn::test {
 
-/// Lowers the limit above which counts are large, while it lives.
-class CountLimit {
+/// Lowers the limit above which counts are large, while it lives. Without CountLimit's witness:
+/// layouts of the caller's keep their ints.
+class LowerLimit {
  public:
-  explicit CountLimit(std::size_t limit) : before_(detail::max_count) { detail::max_count = limit; }
-  ~CountLimit() { detail::max_count = before_; }
-  CountLimit(const CountLimit&) = delete;
-  CountLimit& operator=(const CountLimit&) = delete;
+  explicit LowerLimit(std::size_t limit) : before_(detail::max_count) { detail::max_count = limit; }
+  ~LowerLimit() { detail::max_count = before_; }
+  LowerLimit(const LowerLimit&) = delete;
+  LowerLimit& operator=(const LowerLimit&) = delete;
 
  private:
   std::size_t before_;
@@ -24,7 +25,7 @@ class CountLimit {
 template <typename Prepare, typename Call, typename Check>
 void in_every_way(const Communicator& comm, Prepare prepare, Call call, Check check) {
   for (const std::size_t limit : {detail::max_count, std::size_t{3}}) {
-    const CountLimit lowered(limit);
+    const LowerLimit lowered(limit);
     CAPTURE(limit);
     prepare();
     call(comm);

@@ -169,6 +169,7 @@ class Wire {
                    sizeof(T), element);
     }
   }
+  /// n elements of a datatype, its extent apart.
   Wire(std::size_t n, MPI_Datatype element) {
     if (n <= max_count) [[likely]] {
       count = static_cast<int>(n);

@@ -124,7 +124,8 @@ auto barrier(const W& way, Where where = Where::here()) {
 
 /// Copies `data` (shape [n], n equal on all ranks) of rank `root` to every rank.
 ///
-/// A scalar is passed by value, and what rank `root` passed is returned on every rank.
+/// A scalar is passed by value, and what rank `root` passed is returned on every rank. For a length
+/// that only the root knows pass into(vector) (unknown_counts.hpp).
 template <Way W, typename B>
 requires(!detail::is_into<std::remove_cvref_t<B>>) auto bcast(const W& way, B&& data, int root = 0,
                                                               Where where = Where::here()) {
@@ -140,13 +141,6 @@ requires(!detail::is_into<std::remove_cvref_t<B>>) auto bcast(const W& way, B&& 
                              static_cast<void*>(detail::writable(elements.data)), wire.count,
                              wire.type, root);
                    });
-}
-
-/// A vector or text whose length only rank `root` knows: it is resized elsewhere. Blocking.
-template <typename V>
-void bcast(const Communicator& comm, Into<V> data, int root = 0, Where where = Where::here()) {
-  data.vector.resize(bcast(comm, data.vector.size(), root, where));
-  bcast(comm, data.vector, root, where);
 }
 
 /// Reduces element by element over the ranks into `out` of rank `root`; `out` may be empty

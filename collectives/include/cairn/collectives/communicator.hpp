@@ -5,6 +5,10 @@
 
 namespace cairn {
 
+namespace detail {
+struct ExchangeState;
+}
+
 /// Owns a duplicate of an MPI communicator: library traffic never mixes with the caller's, and MPI
 /// errors on it return (MPI_ERRORS_RETURN) and are thrown, whatever handler the caller has set.
 ///
@@ -50,6 +54,12 @@ class Communicator {
   /// "collectives" when this object was made. Local.
   [[nodiscard]] bool is_checked() const noexcept { return is_checked_; }
 
+  /// What the exchanges of unknown counts remember from call to call, and their buffers. Made, with
+  /// internal(), by the first of them.
+  [[nodiscard]] detail::ExchangeState& exchange_state() const {
+    return exchange_state_ != nullptr ? *exchange_state_ : make_exchange_state();
+  }
+
  private:
   struct Adopt {};
   Communicator(Adopt, MPI_Comm handle, const char* name);
@@ -57,9 +67,12 @@ class Communicator {
   friend class NeighbourGraph;
   void release() noexcept;
   MPI_Comm make_internal() const;
+  detail::ExchangeState& make_exchange_state() const;
 
   MPI_Comm handle_ = MPI_COMM_NULL;
   mutable MPI_Comm internal_ = MPI_COMM_NULL;
+  mutable detail::ExchangeState* exchange_state_ =
+      nullptr;  // owned; <memory> would cost every user
   int rank_ = 0;
   int size_ = 1;
   bool is_checked_ = false;

@@ -38,9 +38,10 @@ void say_stopped(const Context& context, int signal, std::string_view where,
 /// calls `body`, ends MPI. Collective over the job.
 ///
 /// --help, --version and --list-failpoints are answered once, by rank 0, on stdout; body is then
-/// not called. An Error that is agreed() becomes one line "cairn-heat: error: …" from rank 0, and
-/// its code the exit code, through MPI_Finalize. Any other exception is printed by its rank and
-/// ends the whole job at once, with the code of the Error, 69 when memory is out, or 70.
+/// not called. An Error on which all ranks agreed() becomes one line "cairn-heat: error: …" from
+/// rank 0, and its code the exit code, through MPI_Finalize. Any other exception ends the whole job
+/// at once, with the code of the Error, 69 when memory is out, or 70; it is printed by its rank,
+/// and by the lowest of them when some ranks agreed on it: the rest may be waiting for them.
 ///
 /// @param body  called once on every rank
 /// @return the exit code for main
