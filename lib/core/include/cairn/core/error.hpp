@@ -76,7 +76,7 @@ class Error : public std::runtime_error {
 template <typename Result>
 Result check_posix(Result result, std::string_view what);
 
-/// expects() with a text that is put together.
+/// expects() with a message that holds values. Local.
 inline void expects(bool holds, const std::string& message, const char* file = __builtin_FILE(),
                     int line = __builtin_LINE()) {
   expects(holds, message.c_str(), file, line);
