@@ -59,7 +59,7 @@ class Checkpointer::Implementation {
     if (options_.signals == Options::Signals::catch_stop) catch_stop_signals();
     const auto mine = signature();
     auto roots = mine;
-    bcast(comm_, roots);
+    bcast(comm_, into(roots));
     together(comm_, [&] {
       expects(mine == roots,
               "the same checkpoint options on every rank; here: " + mine + " on rank 0: " + roots);

@@ -5,6 +5,7 @@
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/error.hpp"
 #include "utf8.hpp"
 
@@ -35,7 +36,7 @@ void expect_equal_signature(const Communicator& comm, const std::vector<Register
                             const std::vector<RegisteredValue>& values) {
   const auto mine = signature_of(fields, values);
   auto roots = mine;
-  bcast(comm, roots);
+  bcast(comm, into(roots));
   together(comm, [&] {
     expects(mine == roots,
             "the same checkpoint fields on every rank; here: " + mine + " on rank 0: " + roots);
