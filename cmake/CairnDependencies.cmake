@@ -7,7 +7,9 @@ find_package(MPI 3.1 REQUIRED COMPONENTS CXX)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 
-if(NOT CAIRN_COLLECTIVES_ONLY)
+if(CAIRN_COLLECTIVES_ONLY)
+  find_package(OpenMP COMPONENTS CXX) # exact sums use it where it is
+else()
   find_package(OpenMP REQUIRED COMPONENTS CXX)
 
   set(HDF5_PREFER_PARALLEL ON)
@@ -26,6 +28,10 @@ if(NOT CAIRN_COLLECTIVES_ONLY)
   find_package(Boost 1.74 REQUIRED COMPONENTS program_options)
   find_package(nlohmann_json 3.10 REQUIRED)
   find_package(spdlog 1.10 REQUIRED)
+endif()
+
+if((CAIRN_BUILD_APPS OR CAIRN_BUILD_BENCHMARKS OR CAIRN_BUILD_TESTS) AND NOT CAIRN_COLLECTIVES_ONLY)
+  find_package(Eigen3 3.4 REQUIRED NO_MODULE) # cairn-cg; a baseline of cairn-bench
 endif()
 
 if(CAIRN_BUILD_TESTS AND NOT CAIRN_COLLECTIVES_ONLY)

@@ -167,7 +167,7 @@ std::vector<Row> measure_unknown_counts(Context& context) {
         [&] { all_to_all_v(comm, std::span<const double>(all), counts, out); },
         [&] { raw.all_to_all_v(all, int_counts); });
     table.add(
-        "unknown_counts.bcast", bytes, part, target, [&] { bcast(comm, part); },
+        "unknown_counts.bcast", bytes, part, target, [&] { bcast(comm, into(part)); },
         [&] { raw.bcast(part); });
   }
   return table.take();

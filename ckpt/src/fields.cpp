@@ -6,6 +6,7 @@
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/core/error.hpp"
+#include "utf8.hpp"
 
 namespace cairn::ckpt {
 
@@ -83,6 +84,7 @@ void check_field(const RegisteredField& field) {
   const auto axes = block.global.size();
   expects(!field.name.empty() && field.name.front() != '/',
           "a field name that is not empty nor begins with '/'");
+  expects(is_utf8(field.name), "a name in UTF-8 of field '" + escaped(field.name) + "'");
   expects(axes >= 1, "field '" + field.name + "' with one axis or more");
   expects(block.offset.size() == axes && block.count.size() == axes,
           "one offset and one count per axis of field '" + field.name + "'");

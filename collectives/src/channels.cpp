@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "cairn/collectives/count.hpp"
+#include "cairn/collectives/buffer.hpp"
 #include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/mpi_error.hpp"
 
@@ -29,9 +29,9 @@ Channels::Channels(MPI_Comm comm, int ranks, int tag)
 void Channels::post(int source) {
   Incoming& in = in_[static_cast<std::size_t>(source)];
   if (in.expects_long) return;
-  const BigType slot_type(slot_bytes_, MPI_BYTE);
+  const Wire slot_type(slot_bytes_, MPI_BYTE);
   check_mpi(
-      MPI_Irecv(slot(source), slot_type.count(), slot_type.type(), source, tag_, comm_, &in.posted),
+      MPI_Irecv(slot(source), slot_type.count, slot_type.type, source, tag_, comm_, &in.posted),
       "MPI_Irecv");
 }
 
@@ -50,8 +50,8 @@ void Channels::send(int destination, std::span<const std::byte> data) {
 
 /// Its receive is posted, or will be before the receiver waits for anything: it may block.
 void Channels::send_short(int destination, std::span<const std::byte> data) {
-  const BigType type(data.size(), MPI_BYTE);
-  check_mpi(MPI_Send(data.data(), type.count(), type.type(), destination, tag_, comm_), "MPI_Send");
+  const Wire type(data.size(), MPI_BYTE);
+  check_mpi(MPI_Send(data.data(), type.count, type.type, destination, tag_, comm_), "MPI_Send");
 }
 
 void Channels::announce(int destination, std::span<const std::byte> data) {
@@ -62,8 +62,8 @@ void Channels::announce(int destination, std::span<const std::byte> data) {
 }
 
 void Channels::start_send(int destination, std::span<const std::byte> data) {
-  const BigType type(data.size(), MPI_BYTE);
-  check_mpi(MPI_Isend(data.data(), type.count(), type.type(), destination, tag_, comm_,
+  const Wire type(data.size(), MPI_BYTE);
+  check_mpi(MPI_Isend(data.data(), type.count, type.type, destination, tag_, comm_,
                       &started_.emplace_back(MPI_REQUEST_NULL)),
             "MPI_Isend");
 }
@@ -86,8 +86,8 @@ void Channels::take(int source, std::byte* data) {
   Incoming& in = in_[static_cast<std::size_t>(source)];
   const bool is_long = in.length > short_bytes_;
   if (in.expects_long) {
-    const BigType type(in.length, MPI_BYTE);
-    check_mpi(MPI_Imrecv(data, type.count(), type.type(), &in.probed,
+    const Wire type(in.length, MPI_BYTE);
+    check_mpi(MPI_Imrecv(data, type.count, type.type, &in.probed,
                          &started_.emplace_back(MPI_REQUEST_NULL)),
               "MPI_Imrecv");
   } else if (!is_long) {
@@ -100,8 +100,8 @@ void Channels::take(int source, std::byte* data) {
 }
 
 void Channels::start_receive(int source, std::span<std::byte> data) {
-  const BigType type(data.size(), MPI_BYTE);
-  check_mpi(MPI_Irecv(data.data(), type.count(), type.type(), source, tag_, comm_,
+  const Wire type(data.size(), MPI_BYTE);
+  check_mpi(MPI_Irecv(data.data(), type.count, type.type, source, tag_, comm_,
                       &started_.emplace_back(MPI_REQUEST_NULL)),
             "MPI_Irecv");
 }

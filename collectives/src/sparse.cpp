@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "cairn/collectives/count.hpp"
+#include "cairn/collectives/buffer.hpp"
 #include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/mpi_error.hpp"
@@ -70,8 +70,8 @@ bool receive_one(MPI_Comm comm, int tag, ByteInbox& in) {
   if (found == 0) return false;
   const std::size_t bytes = received_bytes(status);
   std::byte* data = in.append(status.MPI_SOURCE, bytes);
-  const BigType type(bytes, MPI_BYTE);
-  check_mpi(MPI_Mrecv(data, type.count(), type.type(), &message, MPI_STATUS_IGNORE), "MPI_Mrecv");
+  const Wire type(bytes, MPI_BYTE);
+  check_mpi(MPI_Mrecv(data, type.count, type.type, &message, MPI_STATUS_IGNORE), "MPI_Mrecv");
   return true;
 }
 
@@ -84,8 +84,8 @@ void start_sends(const Communicator& comm, SparseState& state, int tag, const By
       copy(message.data, in.append(message.rank, message.data.size()));
       continue;
     }
-    const BigType type(message.data.size(), MPI_BYTE);
-    check_mpi(MPI_Issend(message.data.data(), type.count(), type.type(), message.rank, tag,
+    const Wire type(message.data.size(), MPI_BYTE);
+    check_mpi(MPI_Issend(message.data.data(), type.count, type.type, message.rank, tag,
                          comm.internal(), &state.requests.emplace_back(MPI_REQUEST_NULL)),
               "MPI_Issend");
   }
@@ -230,9 +230,9 @@ class Packed {
     for (std::size_t i = 0; i < out_.size; ++i) {
       const ByteMessage message = out_[i];
       if (message.rank == comm_.rank() || message.data.size() <= longest_) continue;
-      const BigType type(message.data.size(), MPI_BYTE);
+      const Wire type(message.data.size(), MPI_BYTE);
       check_mpi(
-          MPI_Isend(message.data.data(), type.count(), type.type(), message.rank, long_message_tag,
+          MPI_Isend(message.data.data(), type.count, type.type, message.rank, long_message_tag,
                     comm_.internal(), &state_.requests.emplace_back(MPI_REQUEST_NULL)),
           "MPI_Isend");
     }
@@ -256,8 +256,8 @@ class Packed {
   }
 
   void start_long_receive(const Header& header, std::byte* place) {
-    const BigType type(header.bytes, MPI_BYTE);
-    check_mpi(MPI_Irecv(place, type.count(), type.type(), header.source, long_message_tag,
+    const Wire type(header.bytes, MPI_BYTE);
+    check_mpi(MPI_Irecv(place, type.count, type.type, header.source, long_message_tag,
                         comm_.internal(), &state_.requests.emplace_back(MPI_REQUEST_NULL)),
               "MPI_Irecv");
   }

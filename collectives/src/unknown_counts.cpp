@@ -4,7 +4,7 @@
 #include <cstring>
 #include <numeric>
 
-#include "cairn/collectives/count.hpp"
+#include "cairn/collectives/buffer.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/mpi_error.hpp"
 #include "exchange_state.hpp"
@@ -95,10 +95,10 @@ void all_gather_ring(const Communicator& comm, ByteParts& out) {
   for (int step = 0; step < p - 1; ++step) {
     const std::size_t leaving = index((comm.rank() + p - step) % p);
     const std::size_t coming = index((comm.rank() + p - step - 1) % p);
-    const BigType sent(out.bytes(leaving), MPI_BYTE);
-    const BigType received(out.bytes(coming), MPI_BYTE);
-    check_mpi(MPI_Sendrecv(out.part(leaving), sent.count(), sent.type(), next, ring_tag,
-                           out.part(coming), received.count(), received.type(), previous, ring_tag,
+    const Wire sent(out.bytes(leaving), MPI_BYTE);
+    const Wire received(out.bytes(coming), MPI_BYTE);
+    check_mpi(MPI_Sendrecv(out.part(leaving), sent.count, sent.type, next, ring_tag,
+                           out.part(coming), received.count, received.type, previous, ring_tag,
                            comm.internal(), MPI_STATUS_IGNORE),
               "MPI_Sendrecv");
   }
@@ -215,9 +215,9 @@ struct Tree {
 };
 
 void send_down(const Communicator& comm, const Tree& tree, Bytes data) {
-  const BigType type(data.size(), MPI_BYTE);
+  const Wire type(data.size(), MPI_BYTE);
   tree.for_each_child([&](int child) {
-    check_mpi(MPI_Send(data.data(), type.count(), type.type(), child, bcast_tag, comm.internal()),
+    check_mpi(MPI_Send(data.data(), type.count, type.type, child, bcast_tag, comm.internal()),
               "MPI_Send");
   });
 }
@@ -234,9 +234,9 @@ Bytes first_message(const Communicator& comm, ExchangeState& state, Bytes data) 
 
 /// Receives into state.bcast_slot.
 Bytes receive_from(const Communicator& comm, ExchangeState& state, int parent) {
-  const BigType type(short_bytes(comm.size()) + sizeof(std::size_t), MPI_BYTE);
+  const Wire type(short_bytes(comm.size()) + sizeof(std::size_t), MPI_BYTE);
   MPI_Status status;
-  check_mpi(MPI_Recv(state.bcast_slot.data(), type.count(), type.type(), parent, bcast_tag,
+  check_mpi(MPI_Recv(state.bcast_slot.data(), type.count, type.type, parent, bcast_tag,
                      comm.internal(), &status),
             "MPI_Recv");
   return {state.bcast_slot.data(), received_bytes(status)};

@@ -1,10 +1,9 @@
 // Counts above MPI's int, with a limit that a test can reach.
 
-#include "cairn/collectives/count.hpp"
-
 #include <cstdint>
 #include <vector>
 
+#include "cairn/collectives/buffer.hpp"
 #include "count_limit.hpp"
 #include "mpi_test.hpp"
 
@@ -22,10 +21,9 @@ std::vector<std::int64_t> numbers(std::size_t n) {
 std::vector<std::int64_t> broadcast(std::size_t n, std::size_t limit) {
   const test::CountLimit scope(limit);
   auto values = test::world().is_root() ? numbers(n) : std::vector<std::int64_t>(n, -1);
-  const detail::BigType big(n, MPI_INT64_T);
-  CHECK(static_cast<std::size_t>(big.count()) <= limit);
-  CHECK(MPI_Bcast(values.data(), big.count(), big.type(), 0, test::world().native()) ==
-        MPI_SUCCESS);
+  const detail::Wire big(n, MPI_INT64_T);
+  CHECK(static_cast<std::size_t>(big.count) <= limit);
+  CHECK(MPI_Bcast(values.data(), big.count, big.type, 0, test::world().native()) == MPI_SUCCESS);
   return values;
 }
 
@@ -38,13 +36,13 @@ TEST_CASE("a big type is so many elements one behind the other") {
       CAPTURE(n);
       CHECK(broadcast(n, limit) == numbers(n));
       const test::CountLimit scope(limit);
-      const detail::BigType big(n, MPI_INT64_T);
+      const detail::Wire big(n, MPI_INT64_T);
       MPI_Count size = 0;
       MPI_Count lower = 0;
       MPI_Count extent = 0;
-      MPI_Type_size_x(big.type(), &size);
-      MPI_Type_get_extent_x(big.type(), &lower, &extent);
-      CHECK(static_cast<std::size_t>(size) * static_cast<std::size_t>(big.count()) == 8 * n);
+      MPI_Type_size_x(big.type, &size);
+      MPI_Type_get_extent_x(big.type, &lower, &extent);
+      CHECK(static_cast<std::size_t>(size) * static_cast<std::size_t>(big.count) == 8 * n);
       CHECK(extent == size);
       CHECK(lower == 0);
     }
@@ -58,16 +56,16 @@ TEST_CASE("both sides of a message may split in their own way") {
 }
 
 TEST_CASE("below the limit nothing is made") {
-  const detail::BigType big(1000, MPI_DOUBLE);
-  CHECK(big.count() == 1000);
-  CHECK(big.type() == MPI_DOUBLE);
+  const detail::Wire big(1000, MPI_DOUBLE);
+  CHECK(big.count == 1000);
+  CHECK(big.type == MPI_DOUBLE);
 }
 
 TEST_CASE("a type above 2^31 elements says its size in 64 bits") {
   const std::size_t n = (std::size_t{5} << 31) + 3;
-  const detail::BigType big(n, MPI_DOUBLE);
-  CHECK(big.count() == 1);
+  const detail::Wire big(n, MPI_DOUBLE);
+  CHECK(big.count == 1);
   MPI_Count size = 0;
-  MPI_Type_size_x(big.type(), &size);
+  MPI_Type_size_x(big.type, &size);
   CHECK(static_cast<std::size_t>(size) == 8 * n);
 }

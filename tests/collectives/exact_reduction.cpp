@@ -1,15 +1,22 @@
 // exact_sum and exact_dot over ranks: equal everywhere, whatever the distribution.
 
+#include <mpi.h>
+
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "cairn/collectives/cartesian.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/collectives/exact_sum.hpp"
+#include "cairn/core/error.hpp"
 #include "cairn/core/random.hpp"
 #include "exact_twin.hpp"
 #include "mpi_test.hpp"
@@ -164,4 +171,158 @@ TEST_CASE("digits at their limit on every rank") {
     expected.add_product(sign * full_digit, std::ldexp(1.0, 30) * comm.size());
     CHECK(same_bits(all_reduce(comm, local).round(), expected.round()));
   }
+}
+
+TEST_CASE("exact_norm does not depend on the distribution, nor overflow or underflow") {
+  const auto& comm = test::world();
+  for (const double scale : {1.0, 1e300, 1e-300, Limits::denorm_min()}) {
+    std::vector<double> all(400, 0.0);
+    for (std::size_t i = 0; i < 100; ++i) all[3 * i] = i % 2 == 0 ? 3 * scale : -4 * scale;
+    for (int kind = 0; kind < 4; ++kind) {
+      const double norm = exact_norm(comm, part_of(all, comm, kind));  // √(50 · 25) = 5 √50
+      test::ExactTwin twin;
+      twin.add_products(all, all);
+      CHECK(twin.is_nearest_root(norm));
+      CHECK(equal_everywhere(comm, norm));
+    }
+  }
+  CHECK(same_bits(exact_norm(comm, {}), 0.0));
+  const std::vector<double> special{1.0, comm.is_root() ? -Limits::infinity() : 2.0};
+  CHECK(exact_norm(comm, special) == Limits::infinity());
+}
+
+TEST_CASE("many terms on threads give the same bits as on one") {
+  const auto& comm = test::world();
+  const auto n = static_cast<std::size_t>(1000 + 37 * comm.rank());
+  const auto a = global_terms(3, n);
+  const auto b = global_terms(4, n);
+  const std::size_t common = std::min(a.size(), b.size());
+  const auto x = std::span(a).first(common);
+  const auto y = std::span(b).first(common);
+  const double sum = exact_sum(comm, x, {.threads = 1});
+  const double dot = exact_dot(comm, x, y, {.threads = 1});
+  const double norm = exact_norm(comm, x, {.threads = 1});
+  for (const int threads : {0, 2, 3}) {
+    CHECK(same_bits(exact_sum(comm, x, {.threads = threads}), sum));
+    CHECK(same_bits(exact_dot(comm, x, y, {.threads = threads}), dot));
+    CHECK(same_bits(exact_norm(comm, x, {.threads = threads}), norm));
+  }
+}
+
+TEST_CASE("a vector of sums is merged element by element, across MPI messages") {
+  const auto& comm = test::world();
+  for (const std::size_t m : {0u, 1u, 7u, 2000u}) {
+    std::vector<ExactSum> sums(m);
+    std::vector<ExactSum> expected(m);
+    for (std::size_t i = 0; i < m; ++i) {
+      for (int rank = 0; rank < comm.size(); ++rank) {
+        const double x = std::ldexp(1.0 + rank, static_cast<int>(i % 1900) - 950);
+        const double y = i % 3 == 0 ? -x : x / 3;
+        expected[i].add_product(x, y);
+        if (rank == comm.rank()) sums[i].add_product(x, y);
+      }
+    }
+    all_reduce(comm, sums);
+    bool equal = true;
+    for (std::size_t i = 0; i < m; ++i) {
+      equal = equal && same_bits(sums[i].round(), expected[i].round());
+    }
+    CHECK(equal);
+  }
+}
+
+namespace {
+
+/// Checks exact_sums() of term(rank, i) for m elements against sums made here.
+template <typename Term>
+void check_sums(const Communicator& comm, std::size_t m, const Term& term) {
+  std::vector<double> in(m);
+  for (std::size_t i = 0; i < m; ++i) in[i] = term(comm.rank(), i);
+  std::vector<double> out(m, 7.0);
+  exact_sums(comm, in, out);
+  std::size_t wrong = 0;
+  for (std::size_t i = 0; i < m; ++i) {
+    ExactSum sum;
+    for (int rank = 0; rank < comm.size(); ++rank) sum.add(term(rank, i));
+    const double expected = sum.round();
+    wrong += std::isnan(expected) ? !std::isnan(out[i]) : !same_bits(out[i], expected);
+  }
+  CHECK(wrong == 0);
+  exact_sums(comm, in, in);
+  CHECK(std::equal(in.begin(), in.end(), out.begin(), [](double x, double y) {
+    return same_bits(x, y) || (std::isnan(x) && std::isnan(y));
+  }));
+}
+
+double random_term(int rank, std::size_t i, int first, int last) {
+  const Random random(static_cast<std::uint64_t>(rank), 5);
+  const auto range = static_cast<std::uint64_t>(last - first);
+  const int exponent = first + static_cast<int>(random.below(3 * i, range));
+  const double x = std::ldexp(static_cast<double>(random.bits(3 * i + 1) >> 11), exponent);
+  return random.bits(3 * i + 2) % 2 == 0 ? x : -x;
+}
+
+}  // namespace
+
+TEST_CASE("exact_sums: one term a rank and element") {
+  const auto& comm = test::world();
+  for (const std::size_t m : {0u, 1u, 5u, 3000u}) {
+    CAPTURE(m);
+    for (const auto& [first, last] : std::initializer_list<std::pair<int, int>>{
+             {-53, -52}, {-80, -40}, {-1074, -1073}, {970, 971}, {-1074, 971}}) {
+      check_sums(comm, m,
+                 [&](int rank, std::size_t i) { return random_term(rank, i, first, last); });
+      check_sums(comm, m, [&](int rank, std::size_t i) {  // all but the last rank's terms cancel
+        if (rank + 1 == comm.size() && rank % 2 == 0) return random_term(rank, i, -1074, -60);
+        return (rank % 2 == 0 ? 1 : -1) * random_term(rank / 2, i, first, last);
+      });
+    }
+  }
+}
+
+TEST_CASE("exact_sums: zeros, the largest, infinities and NaNs") {
+  const auto& comm = test::world();
+  const int p = comm.size();
+  check_sums(comm, 100, [](int, std::size_t) { return 0.0; });
+  check_sums(comm, 100, [](int, std::size_t) { return -0.0; });
+  check_sums(comm, 100, [](int rank, std::size_t i) { return (i + rank) % 3 == 0 ? 0.0 : -0.0; });
+  check_sums(comm, 100, [](int rank, std::size_t i) { return (i + rank) % 5 == 0 ? 1.0 : -0.0; });
+  check_sums(comm, 100, [](int rank, std::size_t i) {
+    return (i + rank) % 2 == 0 ? Limits::max() : -Limits::max();
+  });
+  check_sums(comm, 100, [](int, std::size_t i) { return i % 2 == 0 ? Limits::max() : -1.0; });
+  check_sums(comm, 300, [p](int rank, std::size_t i) {
+    if (i % 7 == 3 && rank == p - 1) return -Limits::infinity();
+    if (i % 14 == 3 && rank == 0) return Limits::infinity();
+    return i == 99 ? Limits::quiet_NaN() : -0.0;
+  });
+}
+
+TEST_CASE("the words of sums, added up by MPI, are the words of their merge") {
+  const auto& comm = test::world();
+  ExactSum local;
+  local.add(-1.0 - comm.rank());
+  local.add_product(Limits::denorm_min(), 0.5);
+  for (int i = 0; i < 30; ++i) local.merge(local);  // carries pending
+  std::array<std::int64_t, detail::ExactWords::count> words{};
+  const auto sent = detail::ExactWords::of(local);
+  MPI_Request request = MPI_REQUEST_NULL;
+  MPI_Iallreduce(sent.data(), words.data(), static_cast<int>(words.size()), MPI_INT64_T, MPI_SUM,
+                 comm.native(), &request);
+  MPI_Wait(&request, MPI_STATUS_IGNORE);
+  ExactSum total = detail::ExactWords::merged(words);
+  const double p = comm.size();
+  CHECK(same_bits(total.round(), -std::ldexp(p * (p + 1) / 2, 30)));
+  total.add(std::ldexp(p * (p + 1) / 2, 30));
+  CHECK(same_bits(total.round(), std::ldexp(p * Limits::denorm_min(), 29)));
+  // The sum that was sent is as it was, and goes on.
+  local.add(std::ldexp(1.0 + comm.rank(), 30));
+  CHECK(same_bits(local.round(), std::ldexp(Limits::denorm_min(), 29)));
+}
+
+TEST_CASE("sizes that differ on a rank are an error there, before any message") {
+  const std::vector<double> x(5);
+  std::vector<double> y(4);
+  CHECK_THROWS_AS(exact_sums(test::world(), x, y), Error);
+  CHECK_THROWS_AS((void)exact_dot(test::world(), x, y), Error);
 }

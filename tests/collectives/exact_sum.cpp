@@ -16,23 +16,14 @@
 
 #include "cairn/core/error.hpp"
 #include "cairn/core/random.hpp"
+#include "exact_cases.hpp"
 #include "exact_twin.hpp"
 
 using namespace cairn;
 
+using namespace test;
+
 namespace {
-
-using Limits = std::numeric_limits<double>;
-constexpr double largest = Limits::max();
-constexpr double smallest = Limits::denorm_min();
-constexpr double infinity = Limits::infinity();
-constexpr double not_a_number = Limits::quiet_NaN();
-
-/// Equal to the last bit: tells -0 from +0; all NaNs are alike.
-bool same(double a, double b) {
-  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
-  return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
-}
 
 /// The sum added one by one; checks that adding them as a span is the same.
 double sum_of(const std::vector<double>& terms) {
@@ -50,33 +41,8 @@ double dot_of(const std::vector<std::pair<double, double>>& factors) {
   return sum.round();
 }
 
-/// A double of either sign whose significand is random and whose last place is 2^k for a k of
-/// [first, last); denormal where k = -1074.
-double random_double(const Random& random, std::uint64_t index, int first, int last) {
-  const auto significand = static_cast<double>(random.bits(3 * index) >> 11);
-  const auto span = static_cast<std::uint64_t>(last - first);
-  const int exponent = first + static_cast<int>(random.below(3 * index + 1, span));
-  const double x = std::ldexp(significand, exponent);
-  return (random.bits(3 * index + 2) & 1) != 0 ? -x : x;
-}
-
-std::vector<double> random_doubles(std::uint64_t seed, std::size_t n, int first, int last) {
-  const Random random(seed);
-  std::vector<double> terms(n);
-  for (std::size_t i = 0; i < n; ++i) terms[i] = random_double(random, i, first, last);
-  return terms;
-}
-
-std::vector<double> shuffled(std::vector<double> terms, std::uint64_t seed) {
-  const Random random(seed, 99);
-  for (std::size_t i = terms.size(); i > 1; --i) {
-    std::swap(terms[i - 1], terms[random.below(i, i)]);
-  }
-  return terms;
-}
-
 void check_against_twin(const std::vector<double>& terms) {
-  test::ExactTwin twin;
+  ExactTwin twin;
   twin.add(terms);
   CHECK(twin.is_nearest(sum_of(terms)));
 }
@@ -84,7 +50,7 @@ void check_against_twin(const std::vector<double>& terms) {
 }  // namespace
 
 TEST_CASE("the twin knows its neighbours") {
-  test::ExactTwin third;
+  ExactTwin third;
   third.add(1.0);
   third.add(std::ldexp(1.0, -54));
   CHECK(third.is_nearest(1.0));
@@ -236,7 +202,7 @@ TEST_CASE("random products over the full range") {
     const auto a = random_doubles(seed, 300, -1074, limit);
     const auto b = random_doubles(seed + 1000, 300, -1074, limit);
     ExactSum sum;
-    test::ExactTwin twin;
+    ExactTwin twin;
     for (std::size_t i = 0; i < a.size(); ++i) {
       sum.add_product(a[i], b[i]);
       twin.add_product(a[i], b[i]);
@@ -317,7 +283,7 @@ TEST_CASE("2^62 times the terms by doubling: carries travel in time") {
         std::vector<double>{largest, -1e-300}, std::vector<double>(1000, -0.1)}) {
     ExactSum sum;
     sum.add(terms);
-    test::ExactTwin twin;
+    ExactTwin twin;
     twin.add(terms);
     for (int doubling = 0; doubling < 62; ++doubling) {
       sum.merge(sum);

@@ -1,5 +1,5 @@
-/// A brute-force twin of ExactSum: big integers, bit by bit, and "nearest" by comparing distances
-/// instead of by rounding.
+/// A brute-force twin of ExactSum: big integers, and "nearest" by comparing distances instead of by
+/// rounding.
 #pragma once
 
 #include <algorithm>
@@ -17,8 +17,19 @@ class Big {
  public:
   /// Adds value · 2^shift.
   void add(std::uint64_t value, std::size_t shift) {
-    for (std::size_t bit = 0; bit < 64; ++bit) {
-      if ((value >> bit & 1) != 0) add_bit(bit + shift);
+    const std::uint64_t low = (value & 0xffffffff) << (shift % 32);
+    const std::uint64_t high = (value >> 32) << (shift % 32);
+    add_part(shift / 32, low & 0xffffffff);
+    add_part(shift / 32 + 1, low >> 32);
+    add_part(shift / 32 + 1, high & 0xffffffff);
+    add_part(shift / 32 + 2, high >> 32);
+  }
+  /// Adds m · n · 2^shift.
+  void add_product(std::uint64_t m, std::uint64_t n, std::size_t shift) {
+    for (std::size_t i = 0; i < 2; ++i) {
+      for (std::size_t j = 0; j < 2; ++j) {
+        add((m >> (32 * i) & 0xffffffff) * (n >> (32 * j) & 0xffffffff), shift + 32 * (i + j));
+      }
     }
   }
   void add(const Big& other) {
@@ -45,9 +56,7 @@ class Big {
 
  private:
   [[nodiscard]] std::int64_t part(std::size_t i) const { return i < parts_.size() ? parts_[i] : 0; }
-  void add_bit(std::size_t position) {
-    std::size_t i = position / 32;
-    std::uint64_t carry = std::uint64_t{1} << (position % 32);
+  void add_part(std::size_t i, std::uint64_t carry) {
     for (; carry != 0; ++i) {
       if (i >= parts_.size()) parts_.resize(i + 1);
       carry += parts_[i];
@@ -81,9 +90,10 @@ class ExactTwin {
     const auto [m, e] = decompose(a);
     const auto [n, f] = decompose(b);
     Big& side = std::signbit(a) != std::signbit(b) ? negative_ : positive_;
-    for (std::size_t bit = 0; bit < 53; ++bit) {
-      if ((n >> bit & 1) != 0) side.add(m, place_of(e + f) + bit);
-    }
+    side.add_product(m, n, place_of(e + f));
+  }
+  void add_products(std::span<const double> a, std::span<const double> b) {
+    for (std::size_t i = 0; i < a.size(); ++i) add_product(a[i], b[i]);
   }
   void double_it() {
     positive_.add(Big(positive_));
@@ -115,7 +125,40 @@ class ExactTwin {
     return true;
   }
 
+  /// Whether `root` is the double nearest to the square root of the exact sum, which is not below
+  /// 0.
+  [[nodiscard]] bool is_nearest_root(double root) const {
+    if (std::isnan(root) || positive_.compare(negative_) < 0) return false;
+    Big sum = positive_;
+    sum.subtract(negative_);
+    if (sum.is_zero()) return root == 0.0;
+    const double below = std::nextafter(root, 0.0);
+    const double above = std::nextafter(root, std::numeric_limits<double>::infinity());
+    const bool even = is_even(root);
+    const int above_lower = sum.compare(square_of_middle(below, root));
+    if (root > 0.0 && (above_lower < 0 || (above_lower == 0 && !even))) return false;
+    if (std::isinf(root)) return true;
+    const int below_upper = sum.compare(square_of_middle(root, above));
+    return below_upper < 0 || (below_upper == 0 && even);
+  }
+
  private:
+  /// ((x + y) / 2)² of neighbours 0 ≤ x < y, with infinity for 2^1024. Their sum has at most 54
+  /// bits.
+  static Big square_of_middle(double x, double y) {
+    if (x == y) return {};
+    const int exponent = std::isinf(y) ? 971 : decompose(y).exponent;
+    const int unit = std::max(exponent - 1, -1074);  // divides x, and so y
+    const auto in_units = [&](double v) {
+      return std::isinf(v) ? std::uint64_t{1} << (1024 - unit)
+                           : static_cast<std::uint64_t>(std::ldexp(v, -unit));
+    };
+    const std::uint64_t middle = in_units(x) + in_units(y);  // in halves of the unit
+    Big square;
+    square.add_product(middle, middle, place_of(2 * unit - 2));
+    return square;
+  }
+
   /// The bit that weighs 2^exponent.
   static std::size_t place_of(int exponent) {
     const int place = exponent + 2300;
@@ -124,9 +167,9 @@ class ExactTwin {
 
   /// Whether the last bit of the significand is 0; so it is for 2^1024, which infinity stands for.
   static bool is_even(double x) {
-    using Limits = std::numeric_limits<double>;
     if (std::isinf(x)) return true;
-    if (x < Limits::min()) return std::fmod(x / Limits::denorm_min(), 2.0) == 0.0;
+    if (x < std::numeric_limits<double>::min())
+      return std::fmod(x / std::numeric_limits<double>::denorm_min(), 2.0) == 0.0;
     return decompose(x).integer % 2 == 0;
   }
   /// x + y ≥ 0, with infinity for 2^1024.

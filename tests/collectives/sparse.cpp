@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/point_to_point.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/random.hpp"
 #include "count_limit.hpp"

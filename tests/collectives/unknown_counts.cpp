@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/point_to_point.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/random.hpp"
 #include "count_limit.hpp"
@@ -139,10 +140,10 @@ void check_bcast(Sizes sizes, std::uint64_t trial, std::vector<T>& data) {
   const int root = static_cast<int>(trial * 3 + 2) % comm.size();
   const auto expected = values_of<T>(sizes, root, 0, trial);
   if (comm.is_root(root)) data = expected;
-  bcast(comm, data, root);
+  bcast(comm, into(data), root);
   CHECK(data == expected);
   std::string text(comm.is_root(root) ? expected.size() : 5, static_cast<char>('a' + comm.rank()));
-  bcast<char>(comm, text, root);
+  bcast(comm, into(text), root);
   CHECK(text == std::string(expected.size(), static_cast<char>('a' + root)));
 }
 
@@ -200,7 +201,7 @@ TEST_CASE("unknown counts: nothing from anybody") {
     all_to_all_v(comm, std::span<const double>(), none, out);
     check_parts(out, [](int) { return std::vector<double>(); });
     std::vector<double> data(comm.is_root() ? 0 : 3);
-    bcast(comm, data);
+    bcast(comm, into(data));
     CHECK(data.empty());
   }
 }
@@ -219,7 +220,7 @@ TEST_CASE("unknown counts: back to back, ranks running ahead of each other") {
       check_parts(out, [&](int r) { return values_of<std::int64_t>(sizes, r, 0, trial); });
     }
     if (comm.is_root(root)) data = in;
-    bcast(comm, data, root);
+    bcast(comm, into(data), root);
     CHECK(data == values_of<std::int64_t>(sizes, root, 0, trial));
   }
 }
@@ -235,7 +236,7 @@ TEST_CASE("unknown counts: what a caller gets wrong is an error at the caller") 
   CHECK_THROWS_AS(all_to_all_v(comm, std::span<const int>(in), counts, out), Error);
   CHECK_THROWS_AS(gather_v(comm, std::span<const int>(in), out, comm.size()), Error);
   std::vector<int> data;
-  CHECK_THROWS_AS(bcast(comm, data, -1), Error);
+  CHECK_THROWS_AS(bcast(comm, into(data), -1), Error);
 }
 
 TEST_CASE("unknown counts: a user's receive from any source sees none of it") {

@@ -96,9 +96,9 @@ TEST_CASE("unknown counts: no allocations") {
     text.reserve(n_max);
     CHECK(allocations_of(n_max, [&](std::size_t n) {
             data.resize(n);
-            bcast(comm, data);
+            bcast(comm, into(data));
             text.resize(n);
-            bcast<char>(comm, text);
+            bcast(comm, into(text));
           }) == 0);
   }
 }

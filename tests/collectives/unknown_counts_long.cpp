@@ -68,7 +68,7 @@ TEST_CASE("more than 2^31 bytes: bcast of a vector") {
   const int last = comm.size() - 1;
   for (int i = 0; i < 2; ++i) {
     std::vector<char> data = comm.is_root(last) ? contribution() : std::vector<char>();
-    bcast(comm, data, last);
+    bcast(comm, into(data), last);
     CHECK(is_large(data));
   }
 }

@@ -35,7 +35,10 @@ class Exchange {
         part_bytes_(std::max<std::size_t>(1, options.round_bytes / ranks())),
         outboxes_(ranks()),
         decoders_(ranks()),
-        out_counts_(ranks()) {}
+        out_counts_(ranks()) {
+    in_.reserve(ranks(),
+                part_bytes_ * ranks());  // what transfer() takes at most: it may not fail alone
+  }
 
   /// Local: encodes records until a round is full, and keeps what stays on this rank.
   /// @return whether anything is left to send
@@ -109,20 +112,22 @@ class Exchange {
 CountTable shuffle(const Communicator& comm, CountTable table, const ShuffleOptions& options) {
   if (comm.size() == 1) return table;
   const trace::Span span("mapreduce.shuffle");
-  Exchange exchange(comm, table, options);
+  std::optional<Exchange> exchange;
   for (;;) {
     bool more = false;
     const std::optional<Error> error = detail::error_of([&] {
-      exchange.collect();
-      more = exchange.prepare();
+      if (!exchange) exchange.emplace(comm, table, options);
+      exchange->collect();
+      more = exchange->prepare();
     });
+    if (error) exchange.reset();  // what filled the memory goes before the news goes round
     enum { failed, going, signal, fields };
     int state[fields] = {error ? 1 : 0, more ? 1 : 0, pending_stop_signal()};
     all_reduce(comm, std::span<int>(state), Maximum{});
     if (state[failed] != 0) agree(comm, error);
-    if (state[signal] != 0) throw_stopped(state[signal], "exchanging the counts");
-    if (state[going] == 0) return exchange.take();
-    exchange.transfer();
+    if (state[signal] != 0) throw_stopped(comm, state[signal], "exchanging the counts");
+    if (state[going] == 0) return exchange->take();
+    exchange->transfer();
   }
 }
 

@@ -3,9 +3,6 @@
 
 #include <mpi.h>
 
-#include <memory>
-#include <string>
-
 namespace cairn {
 
 namespace detail {
@@ -22,7 +19,7 @@ class Communicator {
  public:
   /// Collective over `parent`. The name shows in MPI's own messages and in debuggers.
   /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
-  explicit Communicator(MPI_Comm parent, const std::string& name = "cairn");
+  explicit Communicator(MPI_Comm parent, const char* name = "cairn");
 
   Communicator(Communicator&& other) noexcept;
   Communicator& operator=(Communicator&& other) noexcept;
@@ -31,13 +28,12 @@ class Communicator {
   ~Communicator();
 
   /// Another duplicate of the same ranks. Collective.
-  [[nodiscard]] Communicator duplicate(const std::string& name) const {
+  [[nodiscard]] Communicator duplicate(const char* name) const {
     return Communicator(handle_, name);
   }
 
   /// The ranks with equal `colour` (≥ 0), ordered by `key`, then by rank here. Collective.
-  [[nodiscard]] Communicator split(int colour, int key = 0,
-                                   const std::string& name = "cairn.split") const;
+  [[nodiscard]] Communicator split(int colour, int key = 0, const char* name = "cairn.split") const;
 
   [[nodiscard]] int rank() const noexcept { return rank_; }
   [[nodiscard]] int size() const noexcept { return size_; }
@@ -54,25 +50,32 @@ class Communicator {
     return internal_ != MPI_COMM_NULL ? internal_ : make_internal();
   }
 
+  /// Whether the ranks compare what they call before each collective (check.hpp): CAIRN_CHECK was
+  /// "collectives" when this object was made. Local.
+  [[nodiscard]] bool is_checked() const noexcept { return is_checked_; }
+
   /// What the exchanges of unknown counts remember from call to call, and their buffers. Made, with
   /// internal(), by the first of them.
   [[nodiscard]] detail::ExchangeState& exchange_state() const {
-    return exchange_state_ ? *exchange_state_ : make_exchange_state();
+    return exchange_state_ != nullptr ? *exchange_state_ : make_exchange_state();
   }
 
  private:
   struct Adopt {};
-  Communicator(Adopt, MPI_Comm handle, const std::string& name);
+  Communicator(Adopt, MPI_Comm handle, const char* name);
   friend class CartesianGrid;
+  friend class NeighbourGraph;
   void release() noexcept;
   MPI_Comm make_internal() const;
   detail::ExchangeState& make_exchange_state() const;
 
   MPI_Comm handle_ = MPI_COMM_NULL;
   mutable MPI_Comm internal_ = MPI_COMM_NULL;
-  mutable std::shared_ptr<detail::ExchangeState> exchange_state_;  // never shared
+  mutable detail::ExchangeState* exchange_state_ =
+      nullptr;  // owned; <memory> would cost every user
   int rank_ = 0;
   int size_ = 1;
+  bool is_checked_ = false;
 };
 
 }  // namespace cairn

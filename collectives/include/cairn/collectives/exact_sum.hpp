@@ -7,11 +7,23 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "cairn/collectives/communicator.hpp"
 
 namespace cairn {
+
+/// How exact sums compute; nothing here changes a result.
+struct ExactOptions {
+  /// OpenMP threads of this rank. 0: the caller's default, omp_get_max_threads(), but only as many
+  /// as get 2^15 terms each. Always 1 inside a parallel region, and in a build without OpenMP.
+  int threads = 0;
+};
+
+namespace detail {
+struct ExactWords;
+}
 
 /// A sum of doubles and of products of two doubles in fixed point, wide enough that nothing is ever
 /// rounded, lost or overflowed; round() rounds once, at the end.
@@ -42,8 +54,7 @@ namespace cairn {
 /// terms. A value type of 1.1 KiB without heap memory; all members are local and noexcept except
 /// where said. Threads sum into one object each and merge().
 ///
-/// @par Cost  on one core of an AMD EPYC: add(span) 0.8 to 2 ns a term from 512 terms on (with 80
-/// KiB of stack), add(double) 4 ns, add_product 7 ns, merge and round 0.1 µs each
+/// @par Cost  COSTS
 /// @par Source  the long accumulator: Kulisch, "Computer Arithmetic and Validity", de Gruyter 2008;
 /// carry-save digits and sums binned by exponent: Neal, "Fast Exact Summation Using Small and Large
 /// Superaccumulators", arXiv:1505.05571, 2015; its use for reproducible parallel sums: Collange,
@@ -51,18 +62,28 @@ namespace cairn {
 /// many-core architectures", Parallel Computing 49, 2015
 class ExactSum {
  public:
+  /// all_reduce(comm, ExactSum) is the one below, not the one of buffers.
+  using ReducesItself = void;
+
   /// Adds one term.
   void add(double term) noexcept;
 
-  /// Adds all `terms`, shape [n], n ≥ 0.
+  /// Adds all `terms`, shape [n], n ≥ 0, on the calling thread.
   void add(std::span<const double> terms) noexcept;
+
+  /// Adds all `terms`, shape [n], n ≥ 0, on several threads.
+  void add(std::span<const double> terms, ExactOptions options) noexcept;
 
   /// Adds a · b, exactly.
   void add_product(double a, double b) noexcept;
 
-  /// Adds a[i] · b[i] for all i.
+  /// Adds a[i] · b[i] for all i, on the calling thread.
   /// @throws Error{Errc::internal} unless both have shape [n]
   void add_products(std::span<const double> a, std::span<const double> b);
+
+  /// Adds a[i] · b[i] for all i, on several threads.
+  /// @throws Error{Errc::internal} unless both have shape [n]
+  void add_products(std::span<const double> a, std::span<const double> b, ExactOptions options);
 
   /// Adds all terms of `other`, which may be this object.
   void merge(const ExactSum& other) noexcept;
@@ -70,31 +91,50 @@ class ExactSum {
   /// The exact sum as the nearest double (table above).
   [[nodiscard]] double round() const noexcept;
 
+  /// The square root of the exact sum as the nearest double: rounded once, of all digits. Like
+  /// std::sqrt, it is NaN for a sum below 0 and for a NaN, and keeps +inf, +0 and -0. It neither
+  /// overflows nor underflows where the root of the exact sum does not.
+  [[nodiscard]] double round_root() const noexcept;
+
  private:
-  friend ExactSum all_reduce(const Communicator& comm, const ExactSum& local);
+  friend detail::ExactWords;
+  friend void all_reduce(const Communicator& comm, std::span<ExactSum> sums);
+  friend void exact_sums(const Communicator& comm, std::span<const double> in,
+                         std::span<double> out);
   class Bins;
+  class Blocks;
+  enum class Rounding { value, root };
+  class Window;
 
   static constexpr std::size_t digits = 134;
-  /// Behind the digits, so that a merge is one loop: how often something was seen, or 0.
-  enum Flag : std::size_t {
+  /// Behind the digits, so that a merge is one loop.
+  enum Word : std::size_t {
+    // How often something was seen, or 0.
     not_a_number = digits,
     plus_infinity,
     minus_infinity,
     others,
     minus_zeros,
+    // |word| ≤ weight · (2^32 - 1) for every word before, and 0 ≤ weight ≤ 2^30 between calls.
+    weight,
     words
   };
 
   void add_at(std::size_t digit, unsigned shift, std::uint64_t significand,
               std::int64_t sign) noexcept;
+  void add_signed(std::int64_t value, unsigned place) noexcept;
   void add_infinity_or_nan(std::uint64_t bits) noexcept;
-  void count_addition(std::int64_t additions) noexcept;
+  void count_flag(Word flag) noexcept;
+  void count_additions(std::int64_t additions) noexcept;
   void propagate_carries() noexcept;
-  [[nodiscard]] double round_positive() const noexcept;
+  static void travel(std::span<std::int64_t> range) noexcept;
+  /// The result where it is an infinity, a NaN or -0.
+  [[nodiscard]] std::optional<double> special_value() const noexcept;
+  [[nodiscard]] double round(Rounding rounding) const noexcept;
+  static double round_digits(std::span<std::int64_t> range, std::size_t first,
+                             Rounding rounding) noexcept;
 
-  /// |word| ≤ weight_ · (2^32 - 1) for every word, and 0 ≤ weight_ ≤ 2^30 between calls.
   std::array<std::int64_t, words> words_{};
-  std::int64_t weight_ = 0;
 };
 
 /// The merge of all ranks' `local`, on every rank.
@@ -104,6 +144,14 @@ class ExactSum {
 /// @par Cost  one MPI_Allreduce of 1.1 KiB; no allocation
 [[nodiscard]] ExactSum all_reduce(const Communicator& comm, const ExactSum& local);
 
+/// Merges all ranks' sums element by element, in place.
+///
+/// Collective, blocking.
+/// @param sums  shape [m], m ≥ 0 and equal on all ranks; in: this rank's sums, out: those of all
+/// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one; `sums` is then unspecified
+/// @par Cost  one MPI_Allreduce of 1.1 KiB an element for every 1 MiB of them; no allocation
+void all_reduce(const Communicator& comm, std::span<ExactSum> sums);
+
 /// The sum of all ranks' `local` (shape [n], n ≥ 0 and different on each rank), correctly rounded,
 /// equal on every rank; the semantics of ExactSum.
 ///
@@ -111,7 +159,8 @@ class ExactSum {
 /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
 /// @par Determinism  a function of the multiset of terms alone
 /// @par Cost  ExactSum::add(span) and one MPI_Allreduce of 1.1 KiB; no allocation
-[[nodiscard]] double exact_sum(const Communicator& comm, std::span<const double> local);
+[[nodiscard]] double exact_sum(const Communicator& comm, std::span<const double> local,
+                               ExactOptions options = {});
 
 /// The dot product Σ a[i] · b[i] over all ranks' parts, correctly rounded, equal on every rank.
 ///
@@ -122,6 +171,52 @@ class ExactSum {
 /// @par Determinism  a function of the multiset of pairs alone
 /// @par Cost  ExactSum::add_products and one MPI_Allreduce of 1.1 KiB; no allocation
 [[nodiscard]] double exact_dot(const Communicator& comm, std::span<const double> a,
-                               std::span<const double> b);
+                               std::span<const double> b, ExactOptions options = {});
+
+/// The Euclidean norm √Σ x[i]² over all ranks' parts, correctly rounded: the root of the exact sum,
+/// rounded once. Equal on every rank. Entries such as 1e300 or 1e-300 neither overflow nor
+/// underflow.
+///
+/// Collective, blocking.
+/// @param x  shape [n], n ≥ 0 and different on each rank; the norm of no entries is 0
+/// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
+/// @par Determinism  a function of the multiset of entries alone
+/// @par Cost  exact_dot(comm, x, x), from half the memory
+[[nodiscard]] double exact_norm(const Communicator& comm, std::span<const double> x,
+                                ExactOptions options = {});
+
+/// The sums over ranks, element by element: out[i] is the sum of all ranks' in[i], correctly
+/// rounded and equal on every rank; the semantics of ExactSum.
+///
+///     rank 0  [ a0 a1 … ]         [ a0+b0+c0  a1+b1+c1 … ]
+///     rank 1  [ b0 b1 … ]   →     [ a0+b0+c0  a1+b1+c1 … ]
+///     rank 2  [ c0 c1 … ]         [ a0+b0+c0  a1+b1+c1 … ]
+///
+/// Collective, blocking. For several terms a rank and element: all_reduce(comm, span of ExactSum).
+/// @param in   shape [m], m ≥ 0 and equal on all ranks
+/// @param out  shape [m]; may be `in`, must not overlap it otherwise
+/// @throws Error{Errc::internal} on a rank whose in and out differ in size
+/// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one; `out` is then unspecified
+/// @par Determinism  out[i] is a function of the multiset of terms of element i alone
+/// @par Cost  one small MPI_Allreduce, by which the ranks agree on the digits that their terms
+/// touch, and one of these digits for every 128 KiB of them: 40 bytes an element where the terms'
+/// exponents span 2^32, 1.1 KiB where they span everything; no allocation
+void exact_sums(const Communicator& comm, std::span<const double> in, std::span<double> out);
+
+namespace detail {
+
+/// What of an ExactSum travels between ranks, for reductions with MPI calls of their own (a
+/// non-blocking one, say): MPI_SUM over MPI_INT64_T of all ranks' words is the words of the merge.
+struct ExactWords {
+  static constexpr std::size_t count = ExactSum::words;
+
+  /// The words, ready to be added up over at most 2^31 ranks; the sum's value does not change.
+  static std::span<std::int64_t, count> of(ExactSum& sum) noexcept;
+
+  /// The sum that added-up words are.
+  static ExactSum merged(std::span<const std::int64_t, count> words) noexcept;
+};
+
+}  // namespace detail
 
 }  // namespace cairn

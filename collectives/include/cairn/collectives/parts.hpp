@@ -37,6 +37,11 @@ class ByteParts {
     for (std::size_t r = 0; r < bytes.size(); ++r) ends_[r] = end += bytes[r] * unit;
     buffer_.reserve(end);
   }
+  /// Room for `parts` parts of that many bytes together. The contents are lost.
+  void reserve(std::size_t parts, std::size_t bytes) {
+    ends_.reserve(parts);
+    buffer_.reserve(bytes);
+  }
 
  private:
   std::vector<std::size_t> ends_;
@@ -60,6 +65,10 @@ class Parts {
 
   /// counts.size() parts of that many values, which are unspecified until they are written.
   void reshape(std::span<const std::size_t> counts) { bytes_.reshape(counts, sizeof(T)); }
+
+  /// Room for `parts` parts of that many values together, so that exchanges up to there allocate
+  /// nothing here. The values are lost.
+  void reserve(std::size_t parts, std::size_t values) { bytes_.reserve(parts, values * sizeof(T)); }
 
   /// The number of parts: the ranks of the communicator; 0 before the first use, and on the ranks
   /// that got nothing.

@@ -13,9 +13,9 @@
 
 #include <cstddef>
 #include <span>
-#include <string>
-#include <vector>
 
+#include "cairn/collectives/buffer.hpp"
+#include "cairn/collectives/check.hpp"
 #include "cairn/collectives/communicator.hpp"
 #include "cairn/collectives/datatype.hpp"
 #include "cairn/collectives/parts.hpp"
@@ -46,12 +46,22 @@ std::size_t bcast_size(const Communicator& comm, std::span<const std::byte> data
 /// … grows `data` to it, and gets it.
 void bcast_rest(const Communicator& comm, std::span<std::byte> data, int root);
 
-template <typename Container>
-void bcast_container(const Communicator& comm, Container& data, int root) {
-  using T = typename Container::value_type;
-  const auto bytes = bcast_size(comm, std::as_bytes(std::span<const T>(data)), root);
-  data.resize(bytes / sizeof(T));
-  bcast_rest(comm, std::as_writable_bytes(std::span<T>(data)), root);
+/// The elements of `in`, whose type is that of the parts.
+template <typename T, typename B>
+std::span<const std::byte> bytes_of_input(const B& in) {
+  const auto elements = contiguous(elements_of(in));
+  static_assert(std::is_same_v<ValueOf<std::remove_cv_t<decltype(elements)>>, T>,
+                "cairn: input and parts have the same type of elements");
+  return std::as_bytes(std::span<const T>(elements.data, elements.count()));
+}
+
+/// The debug level of check.hpp.
+template <typename T>
+void compare_unknown(const Communicator& comm, const char* call, const Where& where,
+                     int root = Signature::no_root) {
+  if (comm.is_checked()) [[unlikely]] {
+    compare(comm, {call, signature_of<T>(), Signature::any_count, root}, where);
+  }
 }
 
 }  // namespace detail
@@ -65,17 +75,22 @@ void bcast_container(const Communicator& comm, Container& data, int root) {
 /// @par Cost  on up to four ranks one message to each of the others; on more one MPI_Allgather of
 ///      blocks that hold count and values, whose size follows the counts of the call before, and an
 ///      MPI_Allgatherv when a part does not fit
-template <Element T>
-void all_gather_v(const Communicator& comm, std::span<const T> in, Parts<T>& out) {
-  detail::all_gather_bytes(comm, std::as_bytes(in), out.as_bytes());
+template <typename B, Element T>
+void all_gather_v(const Communicator& comm, const B& in, Parts<T>& out,
+                  Where where = Where::here()) {
+  detail::compare_unknown<T>(comm, "all_gather_v of unknown counts", where);
+  detail::all_gather_bytes(comm, detail::bytes_of_input<T>(in), out.as_bytes());
 }
 
 /// Collects `in` (shape [n], n differs from rank to rank) of all ranks at `root`. Elsewhere `out`
 /// is left alone.
 /// @par Cost  one message from each rank
-template <Element T>
-void gather_v(const Communicator& comm, std::span<const T> in, Parts<T>& out, int root = 0) {
-  detail::gather_bytes(comm, std::as_bytes(in), out.as_bytes(), root);
+template <typename B, Element T>
+void gather_v(const Communicator& comm, const B& in, Parts<T>& out, int root = 0,
+              Where where = Where::here()) {
+  expects(root >= 0 && root < comm.size(), "a rank of the communicator");
+  detail::compare_unknown<T>(comm, "gather_v of unknown counts", where, root);
+  detail::gather_bytes(comm, detail::bytes_of_input<T>(in), out.as_bytes(), root);
 }
 
 /// Part j of rank i's `in` becomes part i of rank j's `out`.
@@ -84,31 +99,37 @@ void gather_v(const Communicator& comm, std::span<const T> in, Parts<T>& out, in
 /// @par Cost  one message to each rank, also where the part is empty; sparse_exchange() is for many
 ///      ranks and few messages
 template <Element T>
-void all_to_all_v(const Communicator& comm, const Parts<T>& in, Parts<T>& out) {
+void all_to_all_v(const Communicator& comm, const Parts<T>& in, Parts<T>& out,
+                  Where where = Where::here()) {
+  detail::compare_unknown<T>(comm, "all_to_all_v of unknown counts", where);
   detail::all_to_all_bytes(comm, in.as_bytes(), out.as_bytes());
 }
 
 /// The same from an array of the caller's: `in` has shape [Σ counts], the parts one behind the
 /// other; counts[j] values go to rank j.
-template <Element T>
-void all_to_all_v(const Communicator& comm, std::span<const T> in,
-                  std::span<const std::size_t> counts, Parts<T>& out) {
-  detail::all_to_all_bytes(comm, std::as_bytes(in), counts, sizeof(T), out.as_bytes());
+template <typename B, Element T>
+void all_to_all_v(const Communicator& comm, const B& in, std::span<const std::size_t> counts,
+                  Parts<T>& out, Where where = Where::here()) {
+  detail::compare_unknown<T>(comm, "all_to_all_v of unknown counts", where);
+  detail::all_to_all_bytes(comm, detail::bytes_of_input<T>(in), counts, sizeof(T), out.as_bytes());
 }
 
-/// The vector of rank `root`, of any length, on every rank.
+/// The vector or text of rank `root`, of any length, on every rank, where it is resized.
+///
+///     bcast(comm, into(names), root);
+///
 /// @par Cost  one message along each edge of a binomial tree; for long ones an MPI_Bcast of the
 /// size
 ///      and one of the values
-template <Element T>
-void bcast(const Communicator& comm, std::vector<T>& data, int root = 0) {
-  detail::bcast_container(comm, data, root);
-}
-
-/// The text of rank `root`, of any length, on every rank.
-template <Element T>
-void bcast(const Communicator& comm, std::basic_string<T>& text, int root = 0) {
-  detail::bcast_container(comm, text, root);
+template <typename V>
+void bcast(const Communicator& comm, Into<V> data, int root = 0, Where where = Where::here()) {
+  using T = detail::ValueOf<decltype(detail::elements_of(data.vector))>;
+  static_assert(Element<T>);
+  expects(root >= 0 && root < comm.size(), "a rank of the communicator");
+  detail::compare_unknown<T>(comm, "bcast of unknown count", where, root);
+  const auto bytes = detail::bcast_size(comm, detail::bytes_of_input<T>(data.vector), root);
+  data.vector.resize(bytes / sizeof(T));
+  detail::bcast_rest(comm, std::as_writable_bytes(std::span<T>(data.vector)), root);
 }
 
 }  // namespace cairn
