@@ -14,6 +14,10 @@ namespace cairn::detail {
 /// one.
 void copy_bytes(std::byte* to, const std::byte* from, std::size_t bytes) noexcept;
 
+/// The same into memory that another core has read last: its lines are fetched ahead with the right
+/// to write them, where stores would wait for one after the other.
+void give_bytes(std::byte* to, const std::byte* from, std::size_t bytes) noexcept;
+
 /// The same past the caches (non-temporal stores), visible to others after the next release store.
 ///
 /// To write lines that stand in another core's cache takes their ownership first; where the cores

@@ -144,7 +144,7 @@ void NodeGroup::write(std::byte* to, const std::byte* from, std::size_t bytes) c
   if (stores_ == Stores::streaming && bytes >= least_streamed_bytes) {
     stream_bytes(to, from, bytes);
   } else {
-    copy_bytes(to, from, bytes);
+    give_bytes(to, from, bytes);
   }
 }
 
