@@ -33,6 +33,14 @@ std::vector<double> uniform_terms(std::uint64_t stream, std::size_t n) {
   return terms;
 }
 
+/// `period` terms, over and over.
+std::vector<double> repeated_terms(std::uint64_t stream, std::size_t n, std::size_t period) {
+  const auto some = uniform_terms(stream, period);
+  std::vector<double> terms(n);
+  for (std::size_t i = 0; i < n; ++i) terms[i] = some[i % period];
+  return terms;
+}
+
 double plain_sum(const Communicator& comm, const std::vector<double>& terms) {
   double sum = 0.0;
   for (const double x : terms) sum += x;
@@ -99,10 +107,9 @@ void measure_sizes(Context& context, std::vector<Row>& rows) {
 }
 
 /// Vectors from memory, against Eigen on as many threads.
-void measure_memory(Context& context, int threads, std::vector<Row>& rows) {
+void measure_memory(Context& context, const std::vector<double>& a, const std::vector<double>& b,
+                    int threads, std::vector<Row>& rows) {
   const auto& comm = context.world;
-  const auto a = uniform_terms(0, many);
-  const auto b = uniform_terms(1, many);
   const View x = view_of(a);
   const View y = view_of(b);
   const ExactOptions options{.threads = threads};
@@ -144,8 +151,10 @@ void measure_elements(Context& context, std::vector<Row>& rows) {
 std::vector<Row> measure(Context& context) {
   std::vector<Row> rows;
   measure_sizes(context, rows);
-  measure_memory(context, 1, rows);
-  if (context.threads > 1) measure_memory(context, context.threads, rows);
+  const auto a = repeated_terms(0, many, 65536);
+  const auto b = repeated_terms(1, many, 65521);  // so that no product comes twice
+  measure_memory(context, a, b, 1, rows);
+  if (context.threads > 1) measure_memory(context, a, b, context.threads, rows);
   measure_elements(context, rows);
   return rows;
 }

@@ -39,6 +39,9 @@ constexpr int lowest_sum_bound = -1022 - exact::slice_exponent(0, sum_slices - 1
 constexpr int lowest_product_bound = -967 + 52 - exact::slice_exponent(0, product_slices - 1);
 constexpr double least_product = 0x1p-968;
 
+/// Terms of a call below which to set up and empty bins costs more than they save.
+constexpr std::size_t least_for_bins = 4096;
+
 /// Terms so much smaller than their bound cost no retry. Slices are wide enough to waste this.
 constexpr int slack = 6;
 
@@ -57,21 +60,32 @@ double sample_largest(std::size_t n, const At& at) {
 
 }  // namespace
 
-ExactSum::Blocks::Blocks(ExactSum& target) noexcept
+ExactSum::Blocks::Blocks(ExactSum& target, std::size_t size) noexcept
     : target_(target),
+      size_(size),
       kernels_(exact::DefaultEnvironment::holds() ? exact::chosen_kernels() : nullptr) {}
 
 ExactSum::Blocks::~Blocks() {
   if (bins_) bins_->empty();
 }
 
-ExactSum::Bins& ExactSum::Blocks::bins() noexcept {
-  return bins_ ? *bins_ : bins_.emplace(target_);
+ExactSum::Bins* ExactSum::Blocks::bins() noexcept {
+  if (size_ < least_for_bins) return nullptr;
+  return bins_ ? &*bins_ : &bins_.emplace(target_);
+}
+
+/// Terms of any exponents.
+void ExactSum::Blocks::add_scattered(std::span<const double> x) noexcept {
+  if (Bins* scattered = bins()) {
+    scattered->add(x);
+  } else {
+    for (const double term : x) target_.add(term);
+  }
 }
 
 void ExactSum::Blocks::add(std::span<const double> terms) noexcept {
   if (kernels_ == nullptr) {
-    bins().add(terms);
+    add_scattered(terms);
     return;
   }
   bound_ =
@@ -126,7 +140,7 @@ void ExactSum::Blocks::add_block(std::span<const double> x) noexcept {
     return kernels_->sum(x.data(), x.size(), anchors);
   };
   if (!add_sliced<sum_slices>(kernel, lowest_sum_bound, all_zero)) {
-    bins().add(x);
+    add_scattered(x);
     return;
   }
   const bool minus = all_zero && std::all_of(x.begin(), x.end(), is_minus_zero);
@@ -152,14 +166,18 @@ void ExactSum::Blocks::add_product_block(std::span<const double> a,
 /// Products of any exponents: as two terms each, where they are exact.
 void ExactSum::Blocks::add_scattered(std::span<const double> a,
                                      std::span<const double> b) noexcept {
+  Bins* scattered = bins();
+  if (scattered == nullptr) {
+    for (std::size_t i = 0; i < a.size(); ++i) target_.add_product(a[i], b[i]);
+    return;
+  }
   constexpr double finite = std::numeric_limits<double>::max();
   std::array<double, exact::block_terms> product;
   std::array<double, exact::block_terms> error;
   kernels_->two_products(a.data(), b.data(), a.size(), product.data(), error.data());
-  Bins& scattered = bins();
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (std::abs(product[i]) >= least_product && std::abs(error[i]) <= finite) {
-      scattered.add(product[i], error[i]);
+      scattered->add(product[i], error[i]);
     } else {
       target_.add_product(a[i], b[i]);
     }

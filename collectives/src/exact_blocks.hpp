@@ -16,7 +16,8 @@ namespace cairn {
 /// Lives for the time of one call, on one thread. 80 KiB, untouched as long as no block needs bins.
 class ExactSum::Blocks {
  public:
-  explicit Blocks(ExactSum& target) noexcept;
+  /// @param size  of the one call of add or add_products that follows
+  Blocks(ExactSum& target, std::size_t size) noexcept;
   ~Blocks();
   Blocks(const Blocks&) = delete;
   Blocks& operator=(const Blocks&) = delete;
@@ -31,10 +32,12 @@ class ExactSum::Blocks {
   void add_product_block(std::span<const double> a, std::span<const double> b) noexcept;
   template <std::size_t slices, typename Kernel>
   bool add_sliced(const Kernel& kernel, int lowest_bound, bool& all_zero) noexcept;
+  void add_scattered(std::span<const double> x) noexcept;
   void add_scattered(std::span<const double> a, std::span<const double> b) noexcept;
-  Bins& bins() noexcept;
+  Bins* bins() noexcept;
 
   ExactSum& target_;
+  const std::size_t size_;
   const exact::DefaultEnvironment environment_;
   const exact::Kernels* kernels_;  // null: this machine or its modes allow none
   int bound_ = 0;                  // the next block is expected to have |terms| < 2^bound_

@@ -391,6 +391,34 @@ TEST_CASE("a term far above a block, and far below") {
   }
 }
 
+TEST_CASE("many terms that no slices hold") {
+  for (const int width : {120, 2045}) {
+    const int last = std::min(width / 2, 971);
+    const Terms x = random_doubles(95, 6 * block + 1, last - width, last);
+    const Terms y = random_doubles(96, 6 * block + 1, last - width, last);
+    check_sum(x);
+    check_dot(x, y);
+    Terms special = x;
+    special[4000] = infinity;
+    with_each_kernel([&] {
+      CHECK(same(sum_of(special), infinity));
+      CHECK(std::isinf(dot_of(special, y)));
+    });
+  }
+}
+
+TEST_CASE("more terms of one exponent than a bin holds") {
+  const double full = 2.0 - Limits::epsilon();
+  for (const std::size_t n : {4095u, 4096u, 4097u, 4098u, 8193u, 100000u}) {
+    for (const double x : {full, -full, largest / 200000, smallest, -Limits::min() + smallest}) {
+      ExactSum product;
+      product.add_product(static_cast<double>(n), x);
+      with_each_kernel([&] { CHECK(same(sum_of(Terms(n, x)), product.round())); });
+    }
+    with_each_kernel([&] { CHECK(same(sum_of(Terms(n, -0.0)), -0.0)); });
+  }
+}
+
 TEST_CASE("infinities and NaNs at every place") {
   const Terms plain = units(100, 80);
   const Terms others = units(101, 80);
