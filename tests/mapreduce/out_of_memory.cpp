@@ -12,6 +12,7 @@
 #include "cairn/core/error.hpp"
 #include "cairn/mapreduce/word_count.hpp"
 #include "shared_scratch.hpp"
+#include "text.hpp"
 
 using namespace cairn;
 using namespace cairn::mapreduce;

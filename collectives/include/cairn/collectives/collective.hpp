@@ -90,10 +90,16 @@ concept NotABuffer =
 template <typename B>
 concept ABuffer = !NotABuffer<B>;
 
-/// All but what brings an all_reduce of its own, as ExactSum does.
+template <typename T>
+concept ReducesItself = requires {
+  typename std::remove_cvref_t<T>::ReducesItself;
+};
+
+/// All but what brings an all_reduce of its own, as ExactSum and arrays of it do.
 template <typename B>
-concept Reducible = !requires {
-  typename std::remove_cvref_t<B>::ReducesItself;
+concept Reducible = !ReducesItself<B> && !requires(B & b) {
+  b.data();
+  requires ReducesItself<decltype(*b.data())>;
 };
 
 }  // namespace detail
