@@ -23,8 +23,8 @@ build_packages="
   zlib1g-dev                    # reads compressed text
   libpng-dev                    # pictures
   nlohmann-json3-dev            # result files, reports
+  libeigen3-dev                 # linear algebra inside a rank, the baseline of benchmarks
   libspdlog-dev                 # log of the programs
-  libeigen3-dev                 # linear algebra; the baseline of benchmarks
   libfmt-dev                    # text formatting (g++ 12 has no std::format)
 "
 test_packages="

@@ -77,12 +77,18 @@ class Benchmark {
 /// The median of `values`, shape [n], n ≥ 1; reorders them.
 [[nodiscard]] double median(std::span<double> values);
 
-/// Measures `ours` and `baseline`, which are called alike on every rank: in short batches that take
-/// turns, each after a barrier and timed by its slowest rank, in several rounds.
+/// Measures `ours` and `baseline`, which are called alike on every rank: in short batches, each
+/// after a barrier and timed by its slowest rank.
 ///
-/// Collective. Calls each at least 15 times, and as often as context.seconds allows.
-/// @return for each the smallest median of a round, equal on every rank: noise of the machine only
-/// ever adds
+///     group   ours baseline baseline ours | baseline ours ours baseline | ours baseline …
+///
+/// The ratio is the median of the ratios within the groups, of the quietest quarter of them: both
+/// sides of a group met the same machine, and what drifts meanwhile cancels.
+///
+/// Collective. Calls each at least 16 times, and as often as context.seconds allows; up to four
+/// times as long where other work disturbs it.
+/// @return `baseline`: the median over those groups; `ours`: that times the ratio; equal on every
+/// rank
 template <typename Ours, typename Baseline>
 Seconds compare(const Context& context, Ours&& ours, Baseline&& baseline);
 
@@ -93,8 +99,9 @@ void use(double value);
 
 namespace detail {
 
-inline constexpr int rounds = 5;
-inline constexpr double batch_seconds = 2e-4;  // long against the clock, short against other noise
+inline constexpr std::size_t least_groups = 8;
+inline constexpr double patience = 4;          // so much longer on a busy machine
+inline constexpr double batch_seconds = 1e-4;  // long against the clock, short against other noise
 
 /// Seconds of `calls` calls on the slowest rank. Collective.
 template <typename Call>
@@ -110,8 +117,36 @@ double time_batch(const Communicator& comm, Call& call, std::int64_t calls) {
 template <typename Call>
 std::int64_t calls_per_batch(const Communicator& comm, Call& call) {
   std::int64_t calls = 1;
-  while (time_batch(comm, call, calls) < batch_seconds) calls *= 2;
+  for (int attempt = 0; attempt < 3; ++attempt) {  // a disturbed one must not end it too early
+    while (time_batch(comm, call, calls) < batch_seconds) {
+      calls *= 2;
+      attempt = 0;
+    }
+  }
   return calls;
+}
+
+/// Seconds a call in one group of batches.
+struct Group {
+  double ours = 0.0;
+  double baseline = 0.0;
+
+  [[nodiscard]] double total() const { return ours + baseline; }
+};
+
+/// What the quiet groups say, shape [n], n ≥ 1; reorders them. A busy machine only ever adds time.
+inline Seconds judge(std::span<Group> groups) {
+  const auto quiet = groups.first((groups.size() + 3) / 4);
+  std::nth_element(groups.begin(), quiet.end() - 1, groups.end(),
+                   [](const Group& a, const Group& b) { return a.total() < b.total(); });
+  std::vector<double> ratios;
+  std::vector<double> baselines;
+  for (const auto& group : quiet) {
+    ratios.push_back(group.ours / group.baseline);
+    baselines.push_back(group.baseline);
+  }
+  const double baseline = median(baselines);
+  return {median(ratios) * baseline, baseline};
 }
 
 }  // namespace detail
@@ -124,26 +159,34 @@ Seconds compare(const Context& context, Ours&& ours, Baseline&& baseline) {
   if (std::max(our_calls, baseline_calls) <= 2 * std::min(our_calls, baseline_calls)) {
     our_calls = baseline_calls = std::max(our_calls, baseline_calls);
   }
-  const double pair = detail::time_batch(comm, ours, our_calls) +
-                      detail::time_batch(comm, baseline, baseline_calls);
-  const auto pairs =
-      static_cast<std::size_t>(std::max(3.0, context.seconds / (pair * detail::rounds)));
-
-  Seconds best{1e300, 1e300};
-  for (int round = 0; round < detail::rounds; ++round) {
-    std::vector<double> our_times;
-    std::vector<double> baseline_times;
-    for (std::size_t i = 0; i < pairs; ++i) {
-      const bool ours_first = (i % 2 == 0);
-      if (ours_first) our_times.push_back(detail::time_batch(comm, ours, our_calls));
-      baseline_times.push_back(detail::time_batch(comm, baseline, baseline_calls));
-      if (!ours_first) our_times.push_back(detail::time_batch(comm, ours, our_calls));
+  const auto time_ours = [&] { return detail::time_batch(comm, ours, our_calls); };
+  const auto time_baseline = [&] { return detail::time_batch(comm, baseline, baseline_calls); };
+  std::vector<detail::Group> groups;
+  double elapsed = 0.0;  // equal on every rank, as all times are
+  double shortest = 1e300;
+  const auto is_enough = [&] {
+    const bool as_if_quiet = static_cast<double>(groups.size()) * shortest >= context.seconds;
+    return groups.size() >= detail::least_groups &&
+           (as_if_quiet || elapsed >= detail::patience * context.seconds);
+  };
+  while (!is_enough()) {
+    double our_time = 0.0;
+    double baseline_time = 0.0;
+    if (groups.size() % 2 == 0) {
+      our_time = time_ours();
+      baseline_time = time_baseline() + time_baseline();
+      our_time += time_ours();
+    } else {
+      baseline_time = time_baseline();
+      our_time = time_ours() + time_ours();
+      baseline_time += time_baseline();
     }
-    best.ours = std::min(best.ours, median(our_times) / static_cast<double>(our_calls));
-    best.baseline =
-        std::min(best.baseline, median(baseline_times) / static_cast<double>(baseline_calls));
+    elapsed += our_time + baseline_time;
+    shortest = std::min(shortest, our_time + baseline_time);
+    groups.push_back({our_time / static_cast<double>(2 * our_calls),
+                      baseline_time / static_cast<double>(2 * baseline_calls)});
   }
-  return best;
+  return detail::judge(groups);
 }
 
 }  // namespace cairn::bench

@@ -11,6 +11,7 @@
 #include "benchmark.hpp"
 #include "cairn/ckpt/checkpointer.hpp"
 #include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/file.hpp"
 
 namespace cairn::bench {
@@ -27,7 +28,7 @@ class Scratch {
     together(comm, [&] {
       if (comm.is_root() && ::mkdtemp(name.data()) == nullptr) throw_errno(errno, "create " + name);
     });
-    bcast(comm, name);
+    bcast(comm, into(name));
     path = fs::absolute(name);
   }
   ~Scratch() {

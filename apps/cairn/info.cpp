@@ -8,6 +8,8 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "cairn/collectives/node_engine.hpp"
+#include "cairn/collectives/runtime.hpp"
 #include "cairn/core/version.hpp"
 #include "cairn/program/options.hpp"
 #include "commands.hpp"
@@ -82,6 +84,15 @@ void print_settings(const Json& rows) {
       "--help).\n");
 }
 
+/// Measures on the ranks of this job, however many; the table is rank 0's.
+void print_node_engine() {
+  const Runtime runtime({.signals = RuntimeOptions::Signals::leave_alone});
+  NodeEngine engine(runtime.world());
+  auto report = engine.report();
+  if (report.available && report.rows.empty()) report = engine.measure();
+  if (runtime.world().is_root()) fmt::print("{}", as_text(report));
+}
+
 constexpr const char* failpoints_text =
     "Failpoints belong to a program: PROGRAM --list-failpoints prints its own. For example\n"
     "CAIRN_FAILPOINTS=\"heat.step=kill,rank=2,hit=120,launch=0\" kills rank 2 of the first launch "
@@ -95,11 +106,14 @@ constexpr const char* failpoints_text =
 int info_command(int argc, const char* const* argv) {
   bool show_settings = false;
   bool show_failpoints = false;
+  bool show_node_engine = false;
   bool as_json = false;
   program::Options options("cairn info", "what this installation is, and its settings", "",
                            program::Options::Kind::tool);
   options.flag("settings", show_settings, "all CAIRN_* settings, their meaning and their value now")
       .flag("failpoints", show_failpoints, "how a program is made to fail on purpose")
+      .flag("node-engine", show_node_engine,
+            "measure shared-memory collectives against MPI's: mpirun -n 2 cairn info --node-engine")
       .flag("json", as_json, "everything as one JSON object");
   options.parse(argc, argv);
   if (options.general().help || options.general().version) {
@@ -110,6 +124,10 @@ int info_command(int argc, const char* const* argv) {
     auto info = facts();
     info["settings"] = setting_rows();
     std::cout << info.dump(2) << "\n";
+    return 0;
+  }
+  if (show_node_engine) {
+    print_node_engine();
     return 0;
   }
   if (show_settings) print_settings(setting_rows());

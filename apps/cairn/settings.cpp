@@ -17,6 +17,8 @@ constexpr std::array table{
     Setting{"CAIRN_MAX_RESTARTS", "--max-restarts of cairn run"},
     Setting{"CAIRN_MPIRUN", "--mpirun of cairn run: the launcher and its options"},
     Setting{"CAIRN_VERDICT", "where a program leaves its exit code; cairn run sets it"},
+    Setting{"CAIRN_NODE_ENGINE",
+            "shared-memory collectives inside a node: auto (measured at the start), on or off"},
     Setting{"CAIRN_QUIET", "--quiet of every program: 1 for warnings and errors only"},
     Setting{"CAIRN_RANKS", "--ranks of cairn run"},
     Setting{"CAIRN_REPORT", "--report of cairn run: the folder for report.html"},

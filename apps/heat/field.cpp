@@ -7,7 +7,6 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
-#include <optional>
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
@@ -17,29 +16,24 @@ namespace cairn::heat {
 
 namespace {
 
-constexpr std::size_t chunk_bytes = std::size_t{1} << 20;
 constexpr std::size_t page_doubles = 4096 / sizeof(double);
-
-/// The same on all ranks, hence an agreed error without a collective.
-[[noreturn]] void refuse(const std::string& why) {
-  Error error(Errc::usage, why);
-  error.mark_agreed();
-  throw error;
-}
 
 std::size_t checked_size(const Communicator& comm, int n) {
   if (n < 1) {
-    refuse("--size " + std::to_string(n) +
-           " makes no sense: it is the number of grid points along one side, 1 or more");
+    throw_agreed(comm, Errc::usage,
+                 "--size " + std::to_string(n) +
+                     " makes no sense: it is the number of grid points along one side, 1 or more");
   }
   int dims[2] = {0, 0};
   check_mpi(MPI_Dims_create(comm.size(), 2, dims), "MPI_Dims_create");
   const int most = std::max(dims[0], dims[1]);
   if (n < most) {
-    refuse("--size " + std::to_string(n) + " is too small for " + std::to_string(comm.size()) +
-           " ranks: they form a " + std::to_string(dims[0]) + " x " + std::to_string(dims[1]) +
-           " grid, and each needs a row and a column of its own; use --size " +
-           std::to_string(most) + " or more, or fewer ranks");
+    throw_agreed(comm, Errc::usage,
+                 "--size " + std::to_string(n) + " is too small for " +
+                     std::to_string(comm.size()) + " ranks: they form a " +
+                     std::to_string(dims[0]) + " x " + std::to_string(dims[1]) +
+                     " grid, and each needs a row and a column of its own; use --size " +
+                     std::to_string(most) + " or more, or fewer ranks");
   }
   return static_cast<std::size_t>(n);
 }
@@ -80,59 +74,11 @@ Field::Field(const Communicator& comm, int n)
   });
 }
 
-void stream_rows(const Field& field, const RowConsumer& consume) {
-  const auto& grid = field.grid();
-  const auto& comm = grid.comm();
-  const std::size_t n = field.n();
-  const std::size_t rows_a_chunk = std::max<std::size_t>(1, chunk_bytes / (n * sizeof(double)));
-  const int bands = grid.dims(0);
-  const int parts = grid.dims(1);
-  std::vector<double> chunk(comm.is_root() ? std::min(rows_a_chunk, n) * n : 0);
-  std::vector<MPI_Request> requests(comm.is_root() ? static_cast<std::size_t>(parts) : 0);
-  std::optional<Error> error;
-
-  // A rank's part of a chunk: `rows` stretches of `columns` values, `stride` apart.
-  const auto part_type = [](std::size_t rows, std::size_t columns, std::size_t stride) {
-    MPI_Datatype type = MPI_DATATYPE_NULL;
-    check_mpi(MPI_Type_vector(static_cast<int>(rows), static_cast<int>(columns),
-                              static_cast<int>(stride), MPI_DOUBLE, &type),
-              "MPI_Type_vector");
-    check_mpi(MPI_Type_commit(&type), "MPI_Type_commit");
-    return type;
-  };
-  const auto receive_chunk = [&](int band, std::size_t rows) {
-    for (int part = 0; part < parts; ++part) {
-      const auto columns = block_range(n, parts, part);
-      MPI_Datatype type = part_type(rows, columns.count, n);
-      check_mpi(MPI_Irecv(chunk.data() + columns.first, 1, type, band * parts + part, 0,
-                          comm.native(), &requests[static_cast<std::size_t>(part)]),
-                "MPI_Irecv");
-      check_mpi(MPI_Type_free(&type), "MPI_Type_free");
-    }
-  };
-  const auto send_part = [&](std::size_t first, std::size_t rows) {
-    MPI_Datatype type = part_type(rows, field.columns().count, field.stride());
-    // Synchronous: nobody may run ahead and fill rank 0's memory with unexpected messages.
-    check_mpi(MPI_Ssend(field.row(first - field.rows().first).data(), 1, type, 0, 0, comm.native()),
-              "MPI_Ssend");
-    check_mpi(MPI_Type_free(&type), "MPI_Type_free");
-  };
-
-  for (int band = 0; band < bands; ++band) {
-    const auto rows = block_range(n, bands, band);
-    if (!comm.is_root() && grid.coordinate(0) != band) continue;
-    for (std::size_t done = 0; done < rows.count; done += rows_a_chunk) {
-      const std::size_t first = rows.first + done;
-      const std::size_t count = std::min(rows_a_chunk, rows.count - done);
-      if (comm.is_root()) receive_chunk(band, count);
-      if (grid.coordinate(0) == band) send_part(first, count);
-      if (!comm.is_root()) continue;
-      check_mpi(MPI_Waitall(parts, requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
-      if (error) continue;  // the others still send: take it, and tell them at the end
-      error = detail::error_of([&] { consume(first, std::span(chunk).first(count * n)); });
-    }
-  }
-  agree(comm, error);
+ckpt::Block block_of(const Field& field) {
+  return {.global = {field.n(), field.n()},
+          .offset = {field.rows().first, field.columns().first},
+          .count = {field.rows().count, field.columns().count},
+          .ghosts = 1};
 }
 
 namespace {

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "cairn/ckpt/block.hpp"
 #include "cairn/collectives/cartesian.hpp"
 
 namespace cairn::heat {
@@ -56,14 +56,8 @@ class Field {
   AxisRange columns_;
 };
 
-/// Takes consecutive rows of the global field: the first row's number, and their values, shape
-/// [k, n].
-using RowConsumer = std::function<void(std::size_t first, std::span<const double> values)>;
-
-/// Hands all rows of the field to `consume` on rank 0, in global order, about 1 MiB at a time.
-/// Collective, blocking; needs 1 MiB (or one row) on rank 0, whatever the field's size.
-/// @throws what `consume` throws, agreed on all ranks, after the last row has passed
-void stream_rows(const Field& field, const RowConsumer& consume);
+/// This rank's block of the global array, as ckpt wants to know it.
+[[nodiscard]] ckpt::Block block_of(const Field& field);
 
 /// Numbers about the whole field; the same bits for any number of ranks and threads.
 struct Norms {

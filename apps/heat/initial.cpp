@@ -72,7 +72,7 @@ Image read_on_root(const Communicator& comm, const std::string& file) {
   Image image = together(comm, [&] { return comm.is_root() ? read_png(file) : Image{}; });
   image.width = bcast(comm, image.width);
   image.height = bcast(comm, image.height);
-  image.grey.resize(image.width * image.height);
+  together(comm, [&] { image.grey.resize(image.width * image.height); });
   bcast(comm, std::span(image.grey));
   return image;
 }
@@ -102,9 +102,7 @@ Initial::Initial(const Communicator& comm, const std::string& name, std::uint64_
     : name_(name), seed_(seed) {
   if (name_ == "sine" || name_ == "spots") return;
   if (!name_.ends_with(".png") && !name_.ends_with(".PNG")) {
-    Error error(Errc::usage, "--initial " + name_ + ": choose sine, spots, or a FILE.png");
-    error.mark_agreed();
-    throw error;
+    throw_agreed(comm, Errc::usage, "--initial " + name_ + ": choose sine, spots, or a FILE.png");
   }
   image_ = read_on_root(comm, name_);
 }

@@ -2,21 +2,21 @@
 // same bits.
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <optional>
 
 #include "cairn/ckpt/checkpointer.hpp"
+#include "cairn/ckpt/stream.hpp"
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/core/failpoint.hpp"
+#include "cairn/program/pace.hpp"
+#include "cairn/program/places.hpp"
 #include "cairn/program/program.hpp"
 #include "cairn/program/progress.hpp"
 #include "cairn/trace/trace.hpp"
-#include "digest.hpp"
 #include "field.hpp"
 #include "initial.hpp"
 #include "kernel.hpp"
@@ -67,40 +67,14 @@ void declare(program::Options& options, Settings& settings) {
 }
 
 /// Better refused now than after hours of steps.
-void check_places(const Communicator& comm, const Settings& settings) {
-  together(comm, [&] {
-    if (!comm.is_root()) return;
-    for (const auto* file : {&settings.picture, &settings.output, &settings.result}) {
-      if (file->empty()) continue;
-      const auto folder = file->has_parent_path() ? file->parent_path() : ".";
-      if (::access(folder.c_str(), W_OK) != 0)
-        throw_errno(errno, "write to folder " + folder.string());
-      if (std::filesystem::is_directory(*file)) {
-        throw Error(Errc::usage, file->string() + " is a folder; name a file in it");
-      }
-    }
-    if (!settings.output.empty() && xdmf_path(settings.output) == settings.output) {
-      throw Error(Errc::usage, "--output " + settings.output.string() +
-                                   " names an HDF5 file; its .xdmf is written beside it");
-    }
-  });
+void check_outputs(const Communicator& comm, const Settings& settings) {
+  program::check_places(comm, {settings.picture, settings.output, settings.result});
+  if (settings.output.empty() || xdmf_path(settings.output) != settings.output) return;
+  Error error(Errc::usage, "--output " + settings.output.string() +
+                               " names an HDF5 file; its .xdmf is written beside it");
+  error.mark_agreed();
+  throw error;
 }
-
-/// How many steps take about 50 ms, as rank 0 measures: often enough to hear a stop signal, seldom
-/// enough to cost nothing.
-class Pace {
- public:
-  /// Equal on all ranks. Collective.
-  [[nodiscard]] std::uint64_t steps(const Communicator& comm) const { return bcast(comm, steps_); }
-  void took(std::uint64_t steps, double seconds) {
-    const double fitting = 0.05 * static_cast<double>(steps) / std::max(seconds, 1e-9);
-    const auto most = static_cast<double>(2 * steps_);  // one lucky measurement proves nothing
-    steps_ = static_cast<std::uint64_t>(std::clamp(fitting, 1.0, most));
-  }
-
- private:
-  std::uint64_t steps_ = 1;
-};
 
 /// One heat problem on this job's ranks, from the first step or from a checkpoint to the last step.
 class Job {
@@ -170,7 +144,10 @@ class Job {
       progress.update(step_);
       if (settings_.norm_every != 0 && step_ % settings_.norm_every == 0) print(norms(field_));
       if (ckpt_.due(step_)) save();
-      if (ckpt_.stop_signal() != 0 && step_ < settings_.steps) return stopped();
+      if (const int signal = ckpt_.stop_signal(); signal != 0 && step_ < settings_.steps) {
+        program::say_stopped(context_, signal, fmt::format("step {}", step_), settings_.ckpt_dir);
+        return signal;
+      }
     }
     seconds_ = seconds_since(begin);
     return 0;
@@ -201,30 +178,12 @@ class Job {
     context_.log.debug(fmt::format("saved step {}", step_));
   }
 
-  int stopped() {
-    const int signal = ckpt_.stop_signal();
-    if (settings_.ckpt_dir.empty()) {
-      if (context_.world.is_root()) {
-        context_.log.warning(
-            fmt::format("stopped by signal {} at step {}; nothing was saved, since "
-                        "there is no --ckpt-dir",
-                        signal, step_));
-      }
-    } else {
-      context_.log.info(
-          fmt::format("stopped by signal {} at step {}, which is saved; run the same "
-                      "command again to go on",
-                      signal, step_));
-    }
-    return signal;
-  }
-
   void print(const Norms& norms) const {
     if (context_.world.is_root()) print_norms(step_, norms);
   }
 
   void finish() {
-    Result result{.digest = digest(field_),
+    Result result{.digest = ckpt::digest(field_.comm(), field_.now, block_of(field_)),
                   .size = settings_.size,
                   .steps = step_,
                   .time = time(),
@@ -263,7 +222,7 @@ class Job {
   std::uint64_t step_ = 0;
   std::uint64_t first_ = 0;  // the step with which this launch began
   std::optional<std::uint64_t> restored_from_;
-  Pace pace_;
+  program::Pace pace_;
   double seconds_ = 0;
 };
 
@@ -274,7 +233,7 @@ int main(int argc, char** argv) {
   program::Options options("cairn-heat", "Heat on the unit square: explicit five-point scheme.");
   declare(options, settings);
   return program::run(argc, argv, options, [&](program::Context& context) {
-    check_places(context.world, settings);
+    check_outputs(context.world, settings);
     return Job(context, settings).run();
   });
 }

@@ -32,19 +32,21 @@ std::string xml_escaped(const std::string& text) {
   return escaped;
 }
 
+/// One layer of a mesh in space: ParaView lays the axes of a plane mesh out as y and z, where its
+/// first view shows the edge alone. Axes in XDMF go from z to x.
 std::string xdmf(const Field& field, double time, const std::string& hdf5_name) {
   return fmt::format(R"(<?xml version="1.0" encoding="UTF-8"?>
 <Xdmf Version="3.0">
   <Domain>
     <Grid Name="heat" GridType="Uniform">
       <Time Value="{time}"/>
-      <Topology TopologyType="2DCoRectMesh" Dimensions="{n} {n}"/>
-      <Geometry GeometryType="ORIGIN_DXDY">
-        <DataItem Format="XML" NumberType="Float" Precision="8" Dimensions="2">{h} {h}</DataItem>
-        <DataItem Format="XML" NumberType="Float" Precision="8" Dimensions="2">{h} {h}</DataItem>
+      <Topology TopologyType="3DCoRectMesh" Dimensions="1 {n} {n}"/>
+      <Geometry GeometryType="ORIGIN_DXDYDZ">
+        <DataItem Format="XML" NumberType="Float" Precision="8" Dimensions="3">0 {h} {h}</DataItem>
+        <DataItem Format="XML" NumberType="Float" Precision="8" Dimensions="3">{h} {h} {h}</DataItem>
       </Geometry>
       <Attribute Name="u" AttributeType="Scalar" Center="Node">
-        <DataItem Format="HDF" NumberType="Float" Precision="8" Dimensions="{n} {n}">{file}:/u</DataItem>
+        <DataItem Format="HDF" NumberType="Float" Precision="8" Dimensions="1 {n} {n}">{file}:/u</DataItem>
       </Attribute>
     </Grid>
   </Domain>
@@ -55,13 +57,6 @@ std::string xdmf(const Field& field, double time, const std::string& hdf5_name) 
 }
 
 }  // namespace
-
-ckpt::Block block_of(const Field& field) {
-  return {.global = {field.n(), field.n()},
-          .offset = {field.rows().first, field.columns().first},
-          .count = {field.rows().count, field.columns().count},
-          .ghosts = 1};
-}
 
 std::filesystem::path xdmf_path(std::filesystem::path hdf5_file) {
   return hdf5_file.replace_extension(".xdmf");

@@ -4,13 +4,9 @@
 #include <cstdint>
 #include <filesystem>
 
-#include "cairn/ckpt/block.hpp"
 #include "field.hpp"
 
 namespace cairn::heat {
-
-/// This rank's block of the global array, as ckpt wants to know it.
-[[nodiscard]] ckpt::Block block_of(const Field& field);
 
 /// Where the XDMF description of an HDF5 file stands: beside it, FILE.xdmf.
 [[nodiscard]] std::filesystem::path xdmf_path(std::filesystem::path hdf5_file);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cairn/ckpt/stream.hpp"
 #include "cairn/collectives/agree.hpp"
 #include "cairn/core/atomic_file.hpp"
 
@@ -94,11 +95,12 @@ class Canvas {
 void write_picture(const Field& field, double minimum, double maximum,
                    const std::filesystem::path& file) {
   Canvas canvas(field.n(), minimum, maximum);
-  stream_rows(field, [&](std::size_t first, std::span<const double> values) {
+  const auto add = [&](std::size_t first, std::span<const double> values) {
     for (std::size_t i = 0; i * field.n() < values.size(); ++i) {
       canvas.add_row(first + i, values.subspan(i * field.n(), field.n()));
     }
-  });
+  };
+  ckpt::stream_rows(field.comm(), field.now, block_of(field), add);
   together(field.comm(), [&] {
     if (field.comm().is_root()) write_file_atomically(file, canvas.png());
   });

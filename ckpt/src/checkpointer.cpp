@@ -10,6 +10,7 @@
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
 #include "cairn/trace/trace.hpp"
@@ -18,6 +19,7 @@
 #include "record.hpp"
 #include "store.hpp"
 #include "transfer.hpp"
+#include "utf8.hpp"
 
 namespace cairn::ckpt {
 
@@ -41,6 +43,13 @@ std::string random_job_id() {
   return hex;
 }
 
+/// The record is JSON. These texts may hold what a user typed, so it is not called a bug.
+void expect_utf8(const std::string& option, const std::string& text) {
+  if (is_utf8(text)) return;
+  throw Error(Errc::usage,
+              "checkpoints need the " + option + " in UTF-8, and this is not: " + escaped(text));
+}
+
 }  // namespace
 
 class Checkpointer::Implementation {
@@ -50,11 +59,13 @@ class Checkpointer::Implementation {
     if (options_.signals == Options::Signals::catch_stop) catch_stop_signals();
     const auto mine = signature();
     auto roots = mine;
-    bcast(comm_, roots);
+    bcast(comm_, into(roots));
     together(comm_, [&] {
       expects(mine == roots,
               "the same checkpoint options on every rank; here: " + mine + " on rank 0: " + roots);
       expects(options_.keep >= 1, "at least one epoch to keep");
+      expect_utf8("program", options_.program);
+      expect_utf8("identity", options_.identity);
       if (is_on() && comm_.is_root())
         store_.emplace(options_.directory, options_.lock_patience_seconds);
     });
@@ -67,6 +78,7 @@ class Checkpointer::Implementation {
   }
 
   void add(RegisteredValue value) {
+    expects(is_utf8(value.name), "a name in UTF-8 of value '" + escaped(value.name) + "'");
     values_.push_back(std::move(value));
     boxes_.reset();
   }
@@ -137,12 +149,10 @@ void Checkpointer::Implementation::refuse_foreign(const EpochRecord& record) con
     why = mismatch(record, fields_, values_);
   }
   if (why.empty()) return;
-  Error error(Errc::bad_data,
-              "epoch " + std::to_string(record.epoch) + " in " + options_.directory.string() +
-                  " belongs to another run: " + why +
-                  "; choose another checkpoint directory, or the former parameters");
-  error.mark_agreed();
-  throw error;
+  throw_agreed(comm_, Errc::bad_data,
+               "epoch " + std::to_string(record.epoch) + " in " + options_.directory.string() +
+                   " belongs to another run: " + why +
+                   "; choose another checkpoint directory, or the former parameters");
 }
 
 /// Verifies and reads; throws what this rank alone may see.
@@ -172,8 +182,8 @@ std::optional<std::uint64_t> Checkpointer::Implementation::restore() {
   candidates.resize(found);
   std::string problems;
   for (auto& candidate : candidates) {
-    bcast(comm_, candidate.text);
-    bcast(comm_, candidate.problem);
+    bcast(comm_, into(candidate.text));
+    bcast(comm_, into(candidate.problem));
     if (candidate.problem.empty()) {
       const auto record =
           parse_record(candidate.text);  // verified on rank 0, and the same text everywhere
@@ -200,10 +210,9 @@ std::optional<std::uint64_t> Checkpointer::Implementation::restore() {
     problems += (problems.empty() ? "" : "; ") + candidate.problem;
   }
   if (candidates.empty()) return std::nullopt;
-  Error error(Errc::bad_data, "no epoch in " + options_.directory.string() + " can be restored: " +
-                                  problems + "; move the directory away to begin from the start");
-  error.mark_agreed();
-  throw error;
+  throw_agreed(comm_, Errc::bad_data,
+               "no epoch in " + options_.directory.string() + " can be restored: " + problems +
+                   "; move the directory away to begin from the start");
 }
 
 // --- save ------------------------------------------------------------------------------------
@@ -244,7 +253,7 @@ void Checkpointer::Implementation::lay_out(std::uint64_t step) {
   });
   offsets_bytes_.resize(fields_.size());
   bcast(comm_, std::span<std::uint64_t>(offsets_bytes_));
-  bcast(comm_, data_path_);
+  bcast(comm_, into(data_path_));
   next_.epoch = bcast(comm_, next_.epoch);
 }
 

@@ -5,7 +5,9 @@
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/error.hpp"
+#include "utf8.hpp"
 
 namespace cairn::ckpt {
 
@@ -34,7 +36,7 @@ void expect_equal_signature(const Communicator& comm, const std::vector<Register
                             const std::vector<RegisteredValue>& values) {
   const auto mine = signature_of(fields, values);
   auto roots = mine;
-  bcast(comm, roots);
+  bcast(comm, into(roots));
   together(comm, [&] {
     expects(mine == roots,
             "the same checkpoint fields on every rank; here: " + mine + " on rank 0: " + roots);
@@ -83,6 +85,7 @@ void check_field(const RegisteredField& field) {
   const auto axes = block.global.size();
   expects(!field.name.empty() && field.name.front() != '/',
           "a field name that is not empty nor begins with '/'");
+  expects(is_utf8(field.name), "a name in UTF-8 of field '" + escaped(field.name) + "'");
   expects(axes >= 1, "field '" + field.name + "' with one axis or more");
   expects(block.offset.size() == axes && block.count.size() == axes,
           "one offset and one count per axis of field '" + field.name + "'");

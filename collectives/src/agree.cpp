@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/unknown_counts.hpp"
 
 namespace cairn {
 
@@ -24,10 +25,14 @@ void agree(const Communicator& comm, const std::optional<Error>& error) {
                : "rank " + std::to_string(speaker) + ": " + error->what();
   }
   code = bcast(comm, code, speaker);
-  bcast(comm, text, speaker);
-  Error agreed(static_cast<Errc>(code), text);
-  agreed.mark_agreed();
-  throw agreed;
+  bcast(comm, into(text), speaker);
+  throw_agreed(comm, static_cast<Errc>(code), text);
+}
+
+void throw_agreed(const Communicator& comm, Errc code, const std::string& message) {
+  Error error(code, message);
+  error.mark_agreed(comm.size(), comm.rank());
+  throw error;
 }
 
 }  // namespace cairn

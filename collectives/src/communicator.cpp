@@ -1,9 +1,13 @@
 #include "cairn/collectives/communicator.hpp"
 
+#include <cstdlib>
+#include <string_view>
 #include <utility>
 
+#include "cairn/collectives/node_engine.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/mpi_error.hpp"
+#include "exchange_state.hpp"
 
 namespace cairn {
 
@@ -16,14 +20,20 @@ MPI_Comm duplicate_of(MPI_Comm parent) {
   return handle;
 }
 
+bool is_check_wanted() {
+  const char* levels = std::getenv("CAIRN_CHECK");
+  return levels != nullptr && std::string_view(levels) == "collectives";
+}
+
 }  // namespace
 
-Communicator::Communicator(MPI_Comm parent, const std::string& name)
+Communicator::Communicator(MPI_Comm parent, const char* name)
     : Communicator(Adopt{}, duplicate_of(parent), name) {}
 
-Communicator::Communicator(Adopt, MPI_Comm handle, const std::string& name) : handle_(handle) {
+Communicator::Communicator(Adopt, MPI_Comm handle, const char* name)
+    : handle_(handle), is_checked_(is_check_wanted()) {
   check_mpi(MPI_Comm_set_errhandler(handle_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
-  check_mpi(MPI_Comm_set_name(handle_, name.c_str()), "MPI_Comm_set_name");
+  check_mpi(MPI_Comm_set_name(handle_, name), "MPI_Comm_set_name");
   check_mpi(MPI_Comm_rank(handle_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(handle_, &size_), "MPI_Comm_size");
 }
@@ -31,16 +41,22 @@ Communicator::Communicator(Adopt, MPI_Comm handle, const std::string& name) : ha
 Communicator::Communicator(Communicator&& other) noexcept
     : handle_(std::exchange(other.handle_, MPI_COMM_NULL)),
       internal_(std::exchange(other.internal_, MPI_COMM_NULL)),
+      exchange_state_(std::exchange(other.exchange_state_, nullptr)),
+      node_engine_(std::exchange(other.node_engine_, nullptr)),
       rank_(other.rank_),
-      size_(other.size_) {}
+      size_(other.size_),
+      is_checked_(other.is_checked_) {}
 
 Communicator& Communicator::operator=(Communicator&& other) noexcept {
   if (this != &other) {
     release();
     handle_ = std::exchange(other.handle_, MPI_COMM_NULL);
     internal_ = std::exchange(other.internal_, MPI_COMM_NULL);
+    exchange_state_ = std::exchange(other.exchange_state_, nullptr);
+    node_engine_ = std::exchange(other.node_engine_, nullptr);
     rank_ = other.rank_;
     size_ = other.size_;
+    is_checked_ = other.is_checked_;
   }
   return *this;
 }
@@ -48,6 +64,8 @@ Communicator& Communicator::operator=(Communicator&& other) noexcept {
 Communicator::~Communicator() { release(); }
 
 void Communicator::release() noexcept {
+  delete std::exchange(exchange_state_, nullptr);
+  delete std::exchange(node_engine_, nullptr);
   if (handle_ == MPI_COMM_NULL) return;
   int finalized = 0;
   MPI_Finalized(&finalized);
@@ -66,7 +84,19 @@ MPI_Comm Communicator::make_internal() const {
   return internal_;
 }
 
-Communicator Communicator::split(int colour, int key, const std::string& name) const {
+detail::ExchangeState& Communicator::make_exchange_state() const {
+  exchange_state_ = new detail::ExchangeState(*this);
+  return *exchange_state_;
+}
+
+void Communicator::use_node_engine() { use_node_engine({}); }
+
+void Communicator::use_node_engine(const NodeEngineOptions& options) {
+  auto* engine = new NodeEngine(*this, options);
+  delete std::exchange(node_engine_, engine);
+}
+
+Communicator Communicator::split(int colour, int key, const char* name) const {
   expects(colour >= 0, "a colour of 0 or more");
   MPI_Comm handle = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split(handle_, colour, key, &handle), "MPI_Comm_split");

@@ -2,8 +2,10 @@
 
 #include <cstdlib>
 #include <string>
+#include <string_view>
 
 #include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/collective.hpp"
 #include "cairn/collectives/signals.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
@@ -34,6 +36,12 @@ void apply_environment(int rank) {
       directory != nullptr && *directory != '\0') {
     trace::start(directory, rank, launch_number());
   }
+}
+
+/// Rank 0's environment decides for all.
+bool is_node_engine_wanted(const Communicator& world) {
+  const char* mode = std::getenv("CAIRN_NODE_ENGINE");
+  return bcast(world, mode != nullptr && *mode != '\0' && std::string_view(mode) != "off");
 }
 
 }  // namespace
@@ -67,6 +75,7 @@ void Runtime::start(int* argc, char*** argv, const RuntimeOptions& options) {
       if (options.signals == RuntimeOptions::Signals::catch_stop) catch_stop_signals();
       apply_environment(world_->rank());
     });
+    if (is_node_engine_wanted(*world_)) world_->use_node_engine();
   } catch (...) {
     world_.reset();
     if (owns_mpi_) MPI_Finalize();  // every rank comes here together

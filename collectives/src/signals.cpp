@@ -29,6 +29,9 @@ void catch_signal(int signal, int flags) {
 }  // namespace
 
 void catch_stop_signals() {
+  static constinit std::atomic<bool> are_caught{false};
+  // A second Ctrl-C is to kill, also when another Checkpointer is made after the first.
+  if (are_caught.exchange(true) && pending_stop_signal() != 0) return;
   catch_signal(SIGTERM, SA_RESTART);
   catch_signal(SIGUSR1, SA_RESTART);
   catch_signal(SIGINT, static_cast<int>(SA_RESTART | SA_RESETHAND));

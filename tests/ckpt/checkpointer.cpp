@@ -257,6 +257,32 @@ TEST_CASE("blocks that leave a gap or overlap, or ranks that disagree, are refus
   CHECK_THROWS_AS(ckpt.field("/u", data, {{4}, {0}, {4}}), Error);
 }
 
+TEST_CASE("text that is not UTF-8 is refused before anything is written") {
+  const SharedDirectory scratch;
+  const auto refusal = [&](ckpt::Options options) {
+    options.directory = scratch.path;
+    const auto error = error_of([&] { const ckpt::Checkpointer ckpt(world(), options); });
+    CHECK(error.agreed());
+    CHECK(error.code() == Errc::usage);
+    return std::string(error.what());
+  };
+  CHECK(refusal({.identity = "file=\xff.png"})
+            .find("identity in UTF-8, and this is not: "
+                  "file=\\xff.png") != std::string::npos);
+  CHECK(refusal({.program = "h\xc3"}).find("program in UTF-8") != std::string::npos);
+  CHECK(!std::filesystem::exists(scratch.path));
+  ckpt::Checkpointer ckpt(world(), {.directory = scratch.path, .program = "wärme"});
+  std::vector<double> data(4);
+  double time = 0;
+  for (const auto& error : {error_of([&] {
+                              ckpt.field("u\x80", data, {{4}, {0}, {4}});
+                            }),
+                            error_of([&] { ckpt.value("t\x80", time); })}) {
+    CHECK(error.code() == Errc::internal);
+    CHECK(std::string(error.what()).find("\\x80'") != std::string::npos);
+  }
+}
+
 TEST_CASE(
     "a failure of any rank at any point of a save is an agreed error, and the older epoch stays") {
   const SharedDirectory scratch;

@@ -10,6 +10,7 @@
 #include "cairn/ckpt/checkpointer.hpp"
 #include "cairn/collectives/cartesian.hpp"
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/unknown_counts.hpp"
 #include "mpi_test.hpp"
 
 namespace cairn::test {
@@ -25,7 +26,7 @@ class SharedDirectory {
                  .string();
       std::filesystem::remove_all(name);
     }
-    bcast(world(), name);
+    bcast(world(), into(name));
     path = name;
   }
   ~SharedDirectory() {

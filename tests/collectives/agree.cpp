@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "cairn/core/error.hpp"
 #include "mpi_test.hpp"
 
 using namespace cairn;
@@ -56,4 +57,24 @@ TEST_CASE(
     text = error.what();
   }
   CHECK(text == "rank 5: damaged");
+}
+
+TEST_CASE("an agreed error knows by how many ranks, also when a larger communicator agrees again") {
+  const auto& comm = test::world();
+  const auto half = comm.split(comm.rank() % 2);
+  const auto check_agreement = [](const Communicator& by, auto&& work) {
+    try {
+      work();
+      CHECK(false);
+    } catch (const Error& error) {
+      CHECK(error.agreed_ranks() == by.size());
+      CHECK(error.agreed_rank() == by.rank());
+    }
+  };
+  const auto fail = [] { throw Error(Errc::bad_data, "damaged"); };
+  check_agreement(half, [&] { together(half, fail); });
+  check_agreement(half, [&] { throw_agreed(half, Errc::usage, "no"); });
+  check_agreement(comm, [&] { together(comm, [&] { together(half, fail); }); });
+  check_agreement(half, [&] { together(half, [&] { throw_agreed(comm, Errc::usage, "no"); }); });
+  CHECK(Error(Errc::usage, "alone").agreed_ranks() == 0);
 }

@@ -16,6 +16,7 @@
 #include "cairn/collectives/cartesian.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/collectives/exact_sum.hpp"
+#include "cairn/collectives/node_engine.hpp"
 #include "cairn/collectives/point_to_point.hpp"
 #include "cairn/collectives/signals.hpp"
 #include "mpi_test.hpp"
@@ -180,4 +181,28 @@ TEST_CASE("agreement without an error allocates nothing") {
   CHECK(allocations_of([&] { (void)agree(comm, true); }) == 0);
   CHECK(allocations_of([&] { together(comm, [] {}); }) == 0);
   CHECK(allocations_of([&] { (void)agreed_stop_signal(comm); }) == 0);
+}
+
+TEST_CASE("the node engine allocates nothing, on one node and on several") {
+  const auto& comm = test::world();
+  for (const int ranks_per_node : {0, 2}) {
+    NodeEngine engine(comm, {.mode = NodeEngineMode::on, .ranks_per_node = ranks_per_node});
+    CHECK(allocations_of([&] { (void)engine.barrier(); }) == 0);
+    for (const auto n : sizes) {
+      CAPTURE(n);
+      Buffers b(comm.size(), n);
+      const std::size_t bytes = n * sizeof(std::int64_t);
+      WindowVector<std::int64_t> window(engine, n);
+      CHECK(allocations_of([&] { (void)engine.bcast(b.part.data(), bytes, 0); }) == 0);
+      CHECK(allocations_of(
+                [&] { (void)engine.all_reduce(b.part.data(), n, MPI_INT64_T, MPI_BXOR); }) == 0);
+      CHECK(allocations_of([&] {
+              (void)engine.reduce(b.part.data(), b.other.data(), n, MPI_INT64_T, MPI_MAX,
+                                  comm.size() - 1);
+            }) == 0);
+      CHECK(allocations_of(
+                [&] { (void)engine.all_gather(b.part.data(), b.other.data(), bytes); }) == 0);
+      CHECK(allocations_of([&] { all_reduce(engine, window, MPI_BXOR); }) == 0);
+    }
+  }
 }

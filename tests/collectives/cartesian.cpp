@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cairn/collectives/collective.hpp"
+#include "cairn/core/error.hpp"
 #include "mpi_test.hpp"
 
 using namespace cairn;

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/point_to_point.hpp"
 #include "cairn/collectives/runtime.hpp"
+#include "cairn/core/error.hpp"
 #include "mpi_test.hpp"
 
 using namespace cairn;

@@ -15,6 +15,7 @@
 
 #include "cairn/collectives/cartesian.hpp"
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/exact_async.hpp"
 #include "cairn/collectives/exact_sum.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/random.hpp"
@@ -320,6 +321,27 @@ TEST_CASE("the words of sums, added up by MPI, are the words of their merge") {
   // The sum that was sent is as it was, and goes on.
   local.add(std::ldexp(1.0 + comm.rank(), 30));
   CHECK(same_bits(local.round(), std::ldexp(Limits::denorm_min(), 29)));
+}
+
+TEST_CASE("sums in the background have the bits of the blocking ones") {
+  const auto& comm = test::world();
+  const Random random(7, static_cast<std::uint64_t>(comm.rank()));
+  std::vector<double> x(1000), y(1000);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x[i] = std::ldexp(random.uniform(i) - 0.5, static_cast<int>(i % 300) - 150);
+    y[i] = random.uniform(1000 + i) - 0.5;
+  }
+  auto sum = exact_sum(async(comm), x);
+  auto dot = exact_dot(async(comm), x, y);
+  auto norm = exact_norm(async(comm), x);
+  ExactSum local;
+  local.add(x);
+  auto merged = all_reduce(async(comm), local);
+  // Waited for in another order than they were started in.
+  CHECK(same_bits(norm.wait(), exact_norm(comm, x)));
+  CHECK(same_bits(sum.wait(), exact_sum(comm, x)));
+  CHECK(same_bits(merged.wait().round(), exact_sum(comm, x)));
+  CHECK(same_bits(dot.wait(), exact_dot(comm, x, y)));
 }
 
 TEST_CASE("sizes that differ on a rank are an error there, before any message") {

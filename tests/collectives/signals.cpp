@@ -1,6 +1,7 @@
 #include "cairn/collectives/signals.hpp"
 
 #include <csignal>
+#include <initializer_list>
 
 #include "mpi_test.hpp"
 
@@ -20,6 +21,26 @@ TEST_CASE("a signal to one rank is a fact of all, for every rank and signal") {
     }
   }
   CHECK(agreed_stop_signal(comm) == 0);
+}
+
+TEST_CASE(
+    "catching again after Ctrl-C leaves the second one deadly, until the request is taken back") {
+  const auto is_deadly = [] {
+    struct sigaction action = {};
+    sigaction(SIGINT, nullptr, &action);
+    return action.sa_handler == SIG_DFL;
+  };
+  catch_stop_signals();
+  catch_stop_signals();
+  CHECK(!is_deadly());
+  std::raise(SIGINT);
+  CHECK(is_deadly());
+  catch_stop_signals();
+  CHECK(is_deadly());
+  CHECK(pending_stop_signal() == SIGINT);
+  request_stop(0);
+  catch_stop_signals();
+  CHECK(!is_deadly());
 }
 
 TEST_CASE("the first signal is kept, and tells the exit code") {

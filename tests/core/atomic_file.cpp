@@ -2,7 +2,11 @@
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
+#include <cstdlib>
 #include <iterator>
 
 #include "cairn/core/error.hpp"
@@ -72,6 +76,44 @@ TEST_CASE("a device is written, not replaced") {
   file.write("x");
   file.commit();
   CHECK(fs::is_character_file("/dev/null"));
+}
+
+TEST_CASE(
+    "what a killed writer left is removed by the next one in the folder, what is in use is not") {
+  const test::Scratch scratch;
+  const auto strays = [&] {
+    std::ptrdiff_t count = 0;
+    for (const auto& entry : fs::directory_iterator(scratch.path()))
+      count += entry.path().filename().string().starts_with(".cairn-") ? 1 : 0;
+    return count;
+  };
+  for (int i = 0; i < 2; ++i) {
+    const pid_t child = fork();
+    if (child == 0) {
+      AtomicFile victim(scratch / "out");
+      victim.write("half");
+      std::raise(SIGKILL);
+    }
+    waitpid(child, nullptr, 0);
+    CHECK(strays() == 1);  // the second child has removed what the first one left
+  }
+  scratch.file(".cairn-elsewhere-1-0.tmp", "of another host");
+  scratch.file(".cairn-notes", "of a user");
+  AtomicFile first(scratch / "first");
+  CHECK(strays() == 3);
+  first.write("1");
+  const pid_t child = fork();
+  if (child == 0) {  // finds the temporary file of a process that lives
+    AtomicFile second(scratch / "second");
+    second.write("2");
+    second.commit();
+    std::_Exit(0);
+  }
+  waitpid(child, nullptr, 0);
+  first.commit();
+  CHECK(test::bytes_of(scratch / "first") == "1");
+  CHECK(test::bytes_of(scratch / "second") == "2");
+  CHECK(strays() == 2);
 }
 
 TEST_CASE("impossible targets") {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/error.hpp"
 #include "initial.hpp"
 #include "mpi_test.hpp"
@@ -26,7 +27,7 @@ class Scratch {
     const auto& world = cairn::test::world();
     std::string name = (std::filesystem::temp_directory_path() / "cairn-heat-XXXXXX").string();
     if (world.is_root() && ::mkdtemp(name.data()) == nullptr) name.clear();
-    bcast(world, name);
+    bcast(world, into(name));
     path_ = name;
   }
   ~Scratch() {

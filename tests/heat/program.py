@@ -88,14 +88,15 @@ class Output(Case):
         tree = xml.parse(self.scratch / "a & b <1>.xdmf").getroot()
         self.assertEqual((tree.tag, tree.get("Version")), ("Xdmf", "3.0"))
         grid = tree.find("Domain/Grid")
-        self.assertEqual(grid.find("Topology").get("Dimensions"), "53 53")
+        self.assertEqual(grid.find("Topology").get("Dimensions"), "1 53 53")
         origin, spacing = (item.text.split() for item in grid.findall("Geometry/DataItem"))
-        self.assertEqual([float(x) for x in origin + spacing], [1 / 54] * 4)
+        self.assertEqual([float(x) for x in origin], [0, 1 / 54, 1 / 54])
+        self.assertEqual([float(x) for x in spacing], [1 / 54] * 3)
         item = grid.find("Attribute/DataItem")
         self.assertEqual(item.get("Format"), "HDF")
         name, dataset = item.text.strip().split(":")
         with h5py.File(self.scratch / name) as file:
-            self.assertEqual(file[dataset].shape, tuple(map(int, item.get("Dimensions").split())))
+            self.assertEqual((1, *file[dataset].shape), tuple(map(int, item.get("Dimensions").split())))
             self.assertAlmostEqual(float(grid.find("Time").get("Value")), file[dataset].attrs["time"], places=18)
 
 

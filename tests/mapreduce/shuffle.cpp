@@ -5,6 +5,7 @@
 #include "cairn/collectives/signals.hpp"
 #include "cairn/core/error.hpp"
 #include "shared_scratch.hpp"
+#include "text.hpp"
 
 using namespace cairn;
 using namespace cairn::mapreduce;

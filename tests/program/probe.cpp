@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 #include <omp.h>
 
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <new>
@@ -22,12 +23,26 @@ namespace {
 
 Failpoint probe_step{"probe.step"};
 
+/// The ranks from 1 on agree on an error that rank 0 does not hear of.
+void fail_in_part(const Communicator& world) {
+  const auto part = world.split(std::min(world.rank(), 1));
+  if (world.rank() > 0) throw_agreed(part, Errc::bad_data, "a part is damaged");
+}
+
 void fail(const Communicator& world, const std::string& mode) {
   const bool is_last = world.rank() == world.size() - 1;
   if (mode == "agreed") {
     together(world, [&] {
       if (is_last) throw Error(Errc::bad_data, "input is\ndamaged");
     });
+  } else if (mode == "part") {
+    fail_in_part(world);
+  } else if (mode == "part-caught") {
+    try {
+      fail_in_part(world);
+    } catch (const Error& error) {
+      if (error.agreed_rank() > 0) throw;  // the first of them goes on as if nothing had happened
+    }
   } else if (is_last) {
     if (mode == "lone") throw Error(Errc::input_output, "disk is gone");
     if (mode == "foreign") throw std::runtime_error("surprise");

@@ -92,6 +92,11 @@ class Errors(unittest.TestCase):
             self.check(0, ["--mode", mode], code, f"program-probe: error: {text}")
             self.check(3, ["--mode", mode], code, f"program-probe: [rank 2] error: {text}")
 
+    def test_what_a_part_of_the_ranks_agreed_on_ends_the_job(self):
+        for ranks in (2, 3, 4):
+            self.check(ranks, ["--mode", "part"], 65, "program-probe: [rank 1] error: a part is damaged")
+        self.check(3, ["--mode", "part-caught"], 65, "program-probe: [rank 2] error: a part is damaged")
+
     def test_an_error_before_the_program_has_begun(self):
         self.check(3, [], 64, "program-probe: error: rank 0: CAIRN_FAILPOINTS: 'x=kill': unknown failpoint; this "
                    "program has: probe.step", CAIRN_FAILPOINTS="x=kill")

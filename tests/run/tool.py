@@ -74,6 +74,18 @@ class Answers(unittest.TestCase):
         values = {row["name"]: row["value"] for row in info["settings"]}
         self.assertEqual((values["CAIRN_TRACE"], values["CAIRN_FAILPOINTS"]), ("/x", None))
 
+    def test_info_measures_the_node_engine(self):
+        result = subprocess.run(["mpirun", "-n", "2", CAIRN, "info", "--node-engine"], capture_output=True, text=True,
+                                timeout=60, env={**os.environ, "CAIRN_NODE_ENGINE": "on"})
+        self.assertEqual(result.returncode, 0, result.stderr)
+        lines = result.stdout.splitlines()
+        self.assertEqual(lines[0].split(), ["node", "engine", "on"])
+        self.assertRegex(lines[1], r"\Aranks +2 on 1 node, \d+ cores")
+        rows = [line for line in lines if line.endswith(("   engine", "   MPI"))]
+        self.assertEqual(len(rows), 1 + 5 * 9)
+        alone = cairn("info", "--node-engine").stdout
+        self.assertIn("not available: no two ranks share a node", alone)
+
     def test_info_knows_every_option_of_cairn_run(self):
         words = {word.strip(",") for word in cairn("run", "--help").stdout.split("Settings")[0].split() if word.startswith("--")}
         known = {row["name"] for row in json.loads(cairn("info", "--json").stdout)["settings"]}

@@ -1,7 +1,9 @@
 #include "cairn/trace/trace.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -62,6 +64,52 @@ TEST_CASE("the half line of a killed rank is dropped") {
       << R"({"ph":"i","s":"p","na)";
   CHECK(trace::merge(scratch.path(), scratch / "t.json") == 1);
   CHECK(read_json(scratch / "t.json").at("traceEvents").size() == 3);
+}
+
+TEST_CASE("a line cut off anywhere is dropped, also with the next one right behind it") {
+  const std::vector<std::string> lines{
+      R"({"ph":"X","name":"a.b","ts":1.5,"dur":2.5,"pid":0,"tid":0,"args":{"n":-7}},)",
+      R"({"ph":"C","name":"rate","ts":2.5,"pid":0,"args":{"value":1.5e-300}},)",
+      R"({"ph":"X","name":"c","ts":3.5,"dur":0.5,"pid":0,"tid":1},)"};
+  for (const auto& torn : lines) {
+    for (const auto& whole : lines) {
+      for (std::size_t length = 0; length < torn.size(); ++length) {
+        const test::Scratch scratch;
+        std::ofstream(scratch / "launch-0.rank-0.events") << whole << '\n'
+                                                          << torn.substr(0, length) << whole << '\n'
+                                                          << whole << '\n';
+        const std::size_t good = length == 0 ? 3 : 2;
+        CHECK_MESSAGE(trace::merge(scratch.path(), scratch / "t.json") == good, length, torn);
+        CHECK(read_json(scratch / "t.json").at("traceEvents").size() == good + 2);
+      }
+    }
+  }
+}
+
+TEST_CASE("a full disk tears lines and costs no others, and the timeline stays well-formed") {
+  const test::Scratch scratch;
+  trace::start(scratch.path(), 0, 0);
+  struct rlimit before {};
+  getrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, SIG_IGN);
+  const auto size = [&] { return file_size(scratch / "launch-0.rank-0.events"); };
+  for (rlim_t room = 1; room < 90;
+       ++room) {  // a file that may not grow: write() is short, then fails
+    const struct rlimit limit { size() + room, before.rlim_max };
+    setrlimit(RLIMIT_FSIZE, &limit);
+    trace::instant("lost");
+    trace::flush();
+    setrlimit(RLIMIT_FSIZE, &before);
+    trace::instant("kept", static_cast<std::int64_t>(room));
+    trace::flush();
+  }
+  std::signal(SIGXFSZ, SIG_DFL);
+  trace::stop();
+  trace::merge(scratch.path(), scratch / "t.json");
+  std::size_t kept = 0;
+  const auto timeline = read_json(scratch / "t.json");
+  for (const auto& event : timeline.at("traceEvents")) kept += event.at("name") == "kept" ? 1 : 0;
+  CHECK(kept == 89);
 }
 
 TEST_CASE("when off, nothing is written; a directory that cannot be made is an Error") {

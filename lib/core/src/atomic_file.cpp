@@ -1,6 +1,8 @@
 #include "cairn/core/atomic_file.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -31,6 +33,40 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
+/// What the temporary files of this host begin with.
+std::string temporary_prefix() {
+  char host[256] = "";
+  gethostname(host, sizeof host - 1);
+  return std::string(".cairn-") + host + "-";
+}
+
+/// Removes a temporary file whose writer is dead: the lock of a living one is taken.
+void remove_if_abandoned(const fs::path& path) {
+  const int descriptor = open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (descriptor < 0) return;
+  if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) unlink(path.c_str());
+  close(descriptor);
+}
+
+/// Whatever cannot be looked at stays.
+void remove_abandoned(const fs::path& folder) {
+  const auto prefix = temporary_prefix();
+  std::error_code code;
+  for (fs::directory_iterator entry(folder, code), end; !code && entry != end;
+       entry.increment(code)) {
+    const auto name = entry->path().filename().string();
+    if (name.starts_with(prefix) && name.ends_with(".tmp")) remove_if_abandoned(entry->path());
+  }
+}
+
+/// Takes the lock of a file that was just made; false when another process took it for abandoned
+/// in the meantime. Without locks in the file system nobody takes it for abandoned.
+bool lock_new_file(int descriptor) {
+  struct stat now = {};
+  if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) return errno != EWOULDBLOCK;
+  return fstat(descriptor, &now) != 0 || now.st_nlink > 0;
+}
+
 }  // namespace
 
 AtomicFile::AtomicFile(const fs::path& path) : target_(resolved(path)) {
@@ -48,21 +84,29 @@ AtomicFile::AtomicFile(const fs::path& path) : target_(resolved(path)) {
 
 /// A name that no other process uses, in the folder of the target, so that rename() can be atomic.
 void AtomicFile::open_temporary() {
+  const auto folder = folder_of(target_);
+  remove_abandoned(folder);
+  const auto name = temporary_prefix() + std::to_string(getpid()) + "-";
   for (int attempt = 0; descriptor_ < 0; ++attempt) {
-    temporary_ = folder_of(target_) /
-                 (".cairn-" + std::to_string(getpid()) + "-" + std::to_string(attempt) + ".tmp");
+    temporary_ = folder / (name + std::to_string(attempt) + ".tmp");
     descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor_ < 0 && errno != EEXIST) {
       const int error = errno;
       temporary_.clear();
       throw_errno(error, "create " + target_.string());
     }
+    if (descriptor_ >= 0 && !lock_new_file(descriptor_)) {
+      close(descriptor_);
+      descriptor_ = -1;
+    }
   }
+  lock_ = fcntl(descriptor_, F_DUPFD_CLOEXEC, 0);
 }
 
 AtomicFile::~AtomicFile() {
-  if (descriptor_ >= 0) close(descriptor_);
   if (!temporary_.empty()) unlink(temporary_.c_str());
+  if (descriptor_ >= 0) close(descriptor_);
+  if (lock_ >= 0) close(lock_);
 }
 
 void AtomicFile::write(std::string_view bytes) {
@@ -73,7 +117,7 @@ void AtomicFile::write(std::string_view bytes) {
 void AtomicFile::commit() {
   if (!temporary_.empty()) check_posix(fsync(descriptor_), "sync " + target_.string());
   const int descriptor = descriptor_;
-  descriptor_ = -1;
+  descriptor_ = -1;  // lock_ holds on to the file until it has its name
   check_posix(close(descriptor), "close " + target_.string());
   if (temporary_.empty()) return;
   before_rename.check("rename to " + target_.string());

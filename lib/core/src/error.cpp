@@ -50,7 +50,7 @@ namespace detail {
 
 void throw_current_errno(std::string_view what) { throw_errno(errno, what); }
 
-void throw_precondition(std::string_view message, const char* file, int line) {
+void throw_precondition(const char* message, const char* file, int line) {
   throw Error(Errc::internal, std::string(file) + ":" + std::to_string(line) +
                                   ": precondition: " + std::string(message));
 }

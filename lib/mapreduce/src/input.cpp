@@ -267,7 +267,8 @@ InputList list_inputs(const Communicator& comm, std::span<const std::string> inp
   const trace::Span span("mapreduce.list");
   std::string bytes =
       together(comm, [&] { return comm.is_root() ? list_here(inputs, options) : std::string(); });
-  return Unpacker(share(comm, std::move(bytes))).list();
+  bytes = share(comm, std::move(bytes));
+  return together(comm, [&] { return Unpacker(bytes).list(); });
 }
 
 }  // namespace cairn::mapreduce

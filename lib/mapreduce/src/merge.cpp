@@ -28,22 +28,32 @@ constexpr int chunk_tag = 2;
 /// The first bytes of a chunk; encoded records follow.
 struct ChunkHead {
   unsigned char last;    // nothing follows this chunk
+  unsigned char failed;  // because the sender has met an error
   unsigned char signal;  // the stop signal that the sender has received, 0 for none
+};
+
+/// Why rank 0 is to end before all is merged.
+struct Interruption {
+  int signal = 0;       // the stop signal that a rank has received, 0 for none
+  bool failed = false;  // another rank has met an error, and will tell which
+
+  explicit operator bool() const { return signal != 0 || failed; }
 };
 
 /// The part of another rank, seen from rank 0.
 class RemotePart {
  public:
   RemotePart(const Communicator& comm, int rank, std::size_t chunk_bytes)
-      : comm_(comm), rank_(rank), buffer_(sizeof(ChunkHead) + chunk_bytes) {
-    ask(Request::more);
-  }
+      : comm_(comm), rank_(rank), buffer_(sizeof(ChunkHead) + chunk_bytes) {}
 
-  /// The next record; its token lives until the next call. `signal` gets a stop signal of the rank.
-  bool next(TokenCount& record, int& signal) {
+  /// Begins the conversation.
+  void open() { ask(Request::more); }
+
+  /// The next record; its token lives until the next call. `why` gets what the rank says of itself.
+  bool next(TokenCount& record, Interruption& why) {
     while (!decoder_.next(record)) {
       if (!asked_) return false;
-      const std::string_view records = take_chunk(signal);
+      const std::string_view records = take_chunk(why);
       decoder_.feed(records);
       if (more_to_come_) ask(Request::more);
     }
@@ -52,8 +62,8 @@ class RemotePart {
 
   /// Ends the conversation wherever it is.
   void close() {
-    int signal = 0;
-    if (asked_) take_chunk(signal);
+    Interruption ignored;
+    if (asked_) take_chunk(ignored);
     if (more_to_come_) ask(Request::enough);
     asked_ = more_to_come_ = false;
   }
@@ -64,11 +74,12 @@ class RemotePart {
     asked_ = true;
   }
 
-  std::string_view take_chunk(int& signal) {
+  std::string_view take_chunk(Interruption& why) {
     const Received got = receive(comm_, std::span<char>(buffer_), rank_, chunk_tag);
     asked_ = false;
     more_to_come_ = buffer_[offsetof(ChunkHead, last)] == 0;
-    signal = std::max(signal, int{buffer_[offsetof(ChunkHead, signal)]});
+    why.failed |= buffer_[offsetof(ChunkHead, failed)] != 0;
+    why.signal = std::max(why.signal, int{buffer_[offsetof(ChunkHead, signal)]});
     return {buffer_.data() + sizeof(ChunkHead), got.count - sizeof(ChunkHead)};
   }
 
@@ -80,26 +91,50 @@ class RemotePart {
   bool more_to_come_ = true;  // the rank waits for a request
 };
 
-/// Any rank but 0: sends its part as rank 0 asks for it.
-void serve(const Communicator& comm, const SortedCounts& part, std::size_t chunk_bytes) {
-  std::string encoded;
-  std::string chunk;
-  std::size_t sent = 0;  // of encoded
-  std::size_t next = 0;  // of part
-  for (;;) {
-    Request request{};
-    receive(comm, std::span<Request>(&request, 1), 0, request_tag);
-    if (request == Request::enough) return;
-    encoded.erase(0, sent);
-    while (encoded.size() < chunk_bytes && next < part.size()) append_record(encoded, part[next++]);
-    sent = std::min(chunk_bytes, encoded.size());
-    const bool last = next == part.size() && sent == encoded.size();
-    chunk.assign({static_cast<char>(last), static_cast<char>(pending_stop_signal())});
-    chunk.append(encoded, 0, sent);
-    send(comm, std::span<const char>(chunk), 0, chunk_tag);
-    if (last) return;
+/// Any rank but 0: its part, sent as rank 0 asks for it.
+class Server {
+ public:
+  Server(const Communicator& comm, const SortedCounts& part, std::size_t chunk_bytes)
+      : comm_(comm), part_(part), chunk_bytes_(chunk_bytes) {
+    chunk_.reserve(sizeof(ChunkHead) + chunk_bytes);
   }
-}
+
+  /// @return the error that this rank has met; rank 0 then knows that there is one
+  std::optional<Error> run() {
+    for (;;) {
+      Request request{};
+      receive(comm_, std::span<Request>(&request, 1), 0, request_tag);
+      if (request == Request::enough) return std::nullopt;
+      const std::optional<Error> error = detail::error_of([&] { encode(); });
+      if (error) encoded_ = {};  // what filled the memory goes before the news goes round
+      const std::size_t n = error ? 0 : std::min(chunk_bytes_, encoded_.size());
+      const bool last = error || (next_ == part_.size() && n == encoded_.size());
+      chunk_.assign({static_cast<char>(last), static_cast<char>(error.has_value()),
+                     static_cast<char>(pending_stop_signal())});
+      chunk_.append(encoded_, 0, n);
+      sent_ = n;
+      send(comm_, std::span<const char>(chunk_), 0, chunk_tag);
+      if (last) return error;
+    }
+  }
+
+ private:
+  /// Encodes records until a chunk is full.
+  void encode() {
+    encoded_.erase(0, sent_);
+    sent_ = 0;
+    while (encoded_.size() < chunk_bytes_ && next_ < part_.size())
+      append_record(encoded_, part_[next_++]);
+  }
+
+  const Communicator& comm_;
+  const SortedCounts& part_;
+  std::size_t chunk_bytes_;
+  std::string encoded_;
+  std::string chunk_;
+  std::size_t sent_ = 0;  // of encoded_
+  std::size_t next_ = 0;  // of part_
+};
 
 /// Rank 0: its own part and those of the others, smallest first.
 class Merger {
@@ -111,14 +146,15 @@ class Merger {
 
   /// @return the stop signal that ended it, 0 for none
   int run(const CountConsumer& consume) {
+    for (const auto& part : remote_) part->open();
     for (std::size_t source = 0; source <= remote_.size(); ++source) advance(source);
-    while (!heads_.empty() && signal_ == 0) {
+    while (!heads_.empty() && !why_) {
       const Head head = heads_.top();
       heads_.pop();
       if (!consume(head.record)) return 0;
       advance(head.source);
     }
-    return signal_;
+    return why_.signal;
   }
 
   void close() {
@@ -135,10 +171,10 @@ class Merger {
   void advance(std::size_t source) {
     TokenCount record;
     if (source > 0) {
-      if (remote_[source - 1]->next(record, signal_)) heads_.push({record, source});
+      if (remote_[source - 1]->next(record, why_)) heads_.push({record, source});
     } else if (next_own_ < own_.size()) {
       // Looking at the flag now and then is enough.
-      if (next_own_ % 1024 == 0) signal_ = std::max(signal_, pending_stop_signal());
+      if (next_own_ % 1024 == 0) why_.signal = std::max(why_.signal, pending_stop_signal());
       heads_.push({own_[next_own_++], source});
     }
   }
@@ -147,7 +183,7 @@ class Merger {
   std::size_t next_own_ = 0;
   std::vector<std::unique_ptr<RemotePart>> remote_;
   std::priority_queue<Head> heads_;
-  int signal_ = 0;
+  Interruption why_;
 };
 
 }  // namespace
@@ -157,18 +193,26 @@ void merge_sorted(const Communicator& comm, const SortedCounts& part, const Coun
   const trace::Span span("mapreduce.merge");
   const std::size_t chunk_bytes = std::clamp<std::size_t>(
       options.total_bytes / static_cast<std::size_t>(comm.size()), 1, options.chunk_bytes);
+  std::optional<Merger> merger;
+  std::optional<Server> server;
+  together(comm, [&] {
+    if (comm.is_root()) {
+      merger.emplace(comm, part, chunk_bytes);
+    } else {
+      server.emplace(comm, part, chunk_bytes);
+    }
+  });
   std::optional<Error> error;
   int signal = 0;
-  if (comm.is_root()) {
-    Merger merger(comm, part, chunk_bytes);
-    error = detail::error_of([&] { signal = merger.run(consume); });
-    merger.close();  // the others wait for a request, whatever has happened here
+  if (merger) {
+    error = detail::error_of([&] { signal = merger->run(consume); });
+    merger->close();  // the others wait for a request, whatever has happened here
   } else {
-    serve(comm, part, chunk_bytes);
+    error = server->run();
   }
   agree(comm, error);
   signal = bcast(comm, signal);
-  if (signal != 0) throw_stopped(signal, "writing the counts");
+  if (signal != 0) throw_stopped(comm, signal, "writing the counts");
 }
 
 }  // namespace cairn::mapreduce

@@ -1,7 +1,6 @@
 #include "cairn/mapreduce/shuffle.hpp"
 
 #include <algorithm>
-#include <climits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,6 +9,7 @@
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/collectives/signals.hpp"
+#include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/mapreduce/record.hpp"
 #include "cairn/mapreduce/stop.hpp"
 #include "cairn/trace/trace.hpp"
@@ -32,14 +32,13 @@ class Exchange {
   Exchange(const Communicator& comm, const CountTable& source, const ShuffleOptions& options)
       : comm_(comm),
         slots_(source.slots()),
-        part_bytes_(std::max<std::size_t>(
-            1, std::min<std::size_t>(options.round_bytes, INT_MAX) / ranks())),
+        part_bytes_(std::max<std::size_t>(1, options.round_bytes / ranks())),
         outboxes_(ranks()),
         decoders_(ranks()),
-        out_counts_(ranks()),
-        out_displacements_(ranks()),
-        in_counts_(ranks()),
-        in_displacements_(ranks()) {}
+        out_counts_(ranks()) {
+    in_.reserve(ranks(),
+                part_bytes_ * ranks());  // what transfer() takes at most: it may not fail alone
+  }
 
   /// Local: encodes records until a round is full, and keeps what stays on this rank.
   /// @return whether anything is left to send
@@ -53,20 +52,14 @@ class Exchange {
   }
 
   /// Collective: what prepare() packed goes out, what the others packed comes in.
-  void transfer() {
-    all_to_all(comm_, std::span<const int>(out_counts_), std::span<int>(in_counts_));
-    const int total = packed_displacements(in_counts_, in_displacements_);
-    in_.resize(static_cast<std::size_t>(total));
-    all_to_all_v(comm_, std::span<const char>(out_), {out_counts_, out_displacements_},
-                 std::span<char>(in_), {in_counts_, in_displacements_});
-  }
+  void transfer() { all_to_all_v(comm_, std::span<const char>(out_), out_counts_, in_); }
 
   /// Local: counts what came in.
   void collect() {
     TokenCount record;
-    for (std::size_t r = 0; r < ranks(); ++r) {
-      decoders_[r].feed(
-          {in_.data() + in_displacements_[r], static_cast<std::size_t>(in_counts_[r])});
+    for (std::size_t r = 0; r < in_.size(); ++r) {
+      const std::span<const char> part = in_.part(r);
+      decoders_[r].feed({part.data(), part.size()});
       while (decoders_[r].next(record)) table_.add(record.token, record.count);
     }
   }
@@ -95,8 +88,7 @@ class Exchange {
     for (std::size_t r = 0; r < ranks(); ++r) {
       Outbox& box = outboxes_[r];
       const std::size_t n = std::min(box.waiting(), part_bytes_);
-      out_counts_[r] = static_cast<int>(n);
-      out_displacements_[r] = static_cast<int>(out_.size());
+      out_counts_[r] = n;
       out_.append(box.bytes, box.sent, n);
       box.sent += n;
       if (box.waiting() == 0) box = {};
@@ -110,8 +102,8 @@ class Exchange {
   std::vector<Outbox> outboxes_;
   std::vector<RecordDecoder> decoders_;
   std::string out_;
-  std::string in_;
-  std::vector<int> out_counts_, out_displacements_, in_counts_, in_displacements_;
+  std::vector<std::size_t> out_counts_;
+  Parts<char> in_;
   CountTable table_;
 };
 
@@ -120,20 +112,22 @@ class Exchange {
 CountTable shuffle(const Communicator& comm, CountTable table, const ShuffleOptions& options) {
   if (comm.size() == 1) return table;
   const trace::Span span("mapreduce.shuffle");
-  Exchange exchange(comm, table, options);
+  std::optional<Exchange> exchange;
   for (;;) {
     bool more = false;
     const std::optional<Error> error = detail::error_of([&] {
-      exchange.collect();
-      more = exchange.prepare();
+      if (!exchange) exchange.emplace(comm, table, options);
+      exchange->collect();
+      more = exchange->prepare();
     });
+    if (error) exchange.reset();  // what filled the memory goes before the news goes round
     enum { failed, going, signal, fields };
     int state[fields] = {error ? 1 : 0, more ? 1 : 0, pending_stop_signal()};
     all_reduce(comm, std::span<int>(state), Maximum{});
     if (state[failed] != 0) agree(comm, error);
-    if (state[signal] != 0) throw_stopped(state[signal], "exchanging the counts");
-    if (state[going] == 0) return exchange.take();
-    exchange.transfer();
+    if (state[signal] != 0) throw_stopped(comm, state[signal], "exchanging the counts");
+    if (state[going] == 0) return exchange->take();
+    exchange->transfer();
   }
 }
 

@@ -4,18 +4,16 @@
 #include <cstring>
 #include <string>
 
+#include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/signals.hpp"
-#include "cairn/core/error.hpp"
 
 namespace cairn::mapreduce {
 
-void throw_stopped(int signal, std::string_view doing) {
-  Error error(static_cast<Errc>(stop_exit_code(signal)),
-              "stopped by signal " + std::to_string(signal) + " (SIG" + sigabbrev_np(signal) +
-                  ") while " + std::string(doing) +
-                  "; nothing was kept, run the same command again");
-  error.mark_agreed();
-  throw error;
+void throw_stopped(const Communicator& comm, int signal, std::string_view doing) {
+  throw_agreed(comm, static_cast<Errc>(stop_exit_code(signal)),
+               "stopped by signal " + std::to_string(signal) + " (SIG" + sigabbrev_np(signal) +
+                   ") while " + std::string(doing) +
+                   "; nothing was kept, run the same command again");
 }
 
 }  // namespace cairn::mapreduce

@@ -37,19 +37,22 @@ ReadStatistics sum(const Communicator& comm, const ReadStatistics& mine) {
 CountTable count_tokens(const Communicator& comm, const InputList& list,
                         ReadStatistics& read_by_all, const CountOptions& options) {
   const trace::Span span("mapreduce.map");
-  CountTable table;
-  Tokenizer tokens([&](std::span<const std::string_view> batch) { table.add(batch); });
+  std::optional<CountTable> table;
   ReadStatistics mine;
   Pulse pulse(comm, options.progress);
   const std::optional<Error> error = detail::error_of([&] {
+    table.emplace();
+    Tokenizer tokens([&](std::span<const std::string_view> batch) { table->add(batch); });
     read_share(comm, list, options.read, tokens, mine,
                [&](std::uint64_t bytes) { return pulse.beat(bytes); });
   });
+  if (error) table.reset();  // what filled the memory goes before the news goes round
   pulse.finish(error ? Pulse::Outcome::failed : Pulse::Outcome::done);
   agree(comm, error);
-  if (const int signal = agreed_stop_signal(comm); signal != 0) throw_stopped(signal, "counting");
+  if (const int signal = agreed_stop_signal(comm); signal != 0)
+    throw_stopped(comm, signal, "counting");
   read_by_all = sum(comm, mine);
-  return table;
+  return *std::move(table);
 }
 
 }  // namespace cairn::mapreduce

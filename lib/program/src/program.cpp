@@ -1,12 +1,16 @@
 #include "cairn/program/program.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <new>
+#include <thread>
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
@@ -119,6 +123,13 @@ int leave_alone(Runtime& runtime, const Options& options, int exit_code, const c
   return exit_code;
 }
 
+/// Where the ranks of a sub-communicator agreed on an error, its rank 0 speaks and ends the job.
+/// The others give it the time to do so, and speak for themselves should it have caught the error.
+void wait_for_abort() {
+  // mpirun sends SIGTERM, which is caught here, and SIGKILL a second or two later.
+  std::this_thread::sleep_for(std::chrono::seconds(5));
+}
+
 int guarded(Runtime& runtime, int argc, char** argv, Options& options,
             const std::function<int(Context&)>& body) {
   const auto exit_code = [](Errc code) { return static_cast<int>(code); };
@@ -128,7 +139,10 @@ int guarded(Runtime& runtime, int argc, char** argv, Options& options,
     std::fflush(nullptr);  // the first rank that leaves with a code makes mpirun stop the others
     return code;
   } catch (const Error& error) {
-    if (!error.agreed()) return leave_alone(runtime, options, error.exit_code(), error.what());
+    if (error.agreed_ranks() < runtime.world().size()) {
+      if (error.agreed_rank() > 0) wait_for_abort();
+      return leave_alone(runtime, options, error.exit_code(), error.what());
+    }
     std::cout.flush();
     std::fflush(nullptr);
     if (runtime.world().is_root()) print_error(options.name(), "", error.what());
@@ -161,6 +175,19 @@ void leave_verdict(const Communicator& world, int exit_code) {
 }
 
 }  // namespace
+
+void say_stopped(const Context& context, int signal, std::string_view where,
+                 const std::filesystem::path& ckpt_dir) {
+  if (!ckpt_dir.empty()) {
+    context.log.info(fmt::format(
+        "stopped by signal {} at {}, which is saved; run the same command again to go on", signal,
+        where));
+  } else if (context.world.is_root()) {
+    context.log.warning(
+        fmt::format("stopped by signal {} at {}; nothing was saved, since there is no --ckpt-dir",
+                    signal, where));
+  }
+}
 
 int run(int argc, char** argv, Options& options, const std::function<int(Context&)>& body) {
   try {

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cairn/core/error.hpp"
@@ -32,7 +33,26 @@ std::string rank_of(const fs::path& file) {
   return stem.substr(stem.rfind('-') + 1);
 }
 
-bool is_complete(const std::string& line) { return line.starts_with("{") && line.ends_with("},"); }
+/// Whether `line` is one whole event, as trace.cpp writes them: an object and a comma. A line that
+/// a full disk or a kill has cut off fails, also when the next one stands right behind it: a
+/// beginning leaves a brace or a string open. Names and numbers contain neither quotes nor
+/// backslashes.
+bool is_complete(std::string_view line) {
+  if (!line.starts_with("{") || !line.ends_with("},")) return false;
+  line.remove_suffix(1);
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (static_cast<unsigned char>(c) < 0x20) return false;
+    if (c == '"') in_string = !in_string;
+    if (in_string) continue;
+    if (c == '{') ++depth;
+    if (c == '}') --depth;
+    if (depth == 0 && i + 1 < line.size()) return false;
+  }
+  return depth == 0 && !in_string;
+}
 
 }  // namespace
 

@@ -39,7 +39,9 @@ struct EventFile {
       data += written;
       left -= static_cast<std::size_t>(written);
     }
+    const bool is_torn = left > 0;
     buffer.clear();
+    if (is_torn) buffer += '\n';  // what comes next begins a line, whatever this one ends with
   }
 
   void append(const char* line, int length, std::int64_t at_ns) noexcept {

@@ -45,10 +45,10 @@ struct Options {
   std::filesystem::path directory = {};
   /// Steps between epochs; 0: only when asked to stop.
   std::uint64_t every = 0;
-  /// The program that writes; an epoch of another program is refused.
+  /// The program that writes, in UTF-8; an epoch of another program is refused.
   std::string program = {};
-  /// Run parameters that a restart must share, for example "size=1024 initial=sine"; other ones are
-  /// refused.
+  /// Run parameters that a restart must share, in UTF-8, for example "size=1024 initial=sine";
+  /// other ones are refused.
   std::string identity = {};
   /// Committed epochs to keep, at least 1. With 1, a damaged newest epoch leaves nothing to fall
   /// back to.
@@ -73,7 +73,8 @@ class Checkpointer {
   /// Collective. Locks the directory against other running jobs until destruction.
   /// @throws Error{input_output, permission, …} when the directory cannot be made or used,
   /// Error{unavailable} when
-  ///         another running job uses it
+  ///         another running job uses it, Error{usage} when options.program or options.identity is
+  ///         not UTF-8
   Checkpointer(MPI_Comm comm, Options options);
   Checkpointer(const Communicator& comm, Options options);
   Checkpointer(Checkpointer&&) noexcept;
@@ -81,7 +82,7 @@ class Checkpointer {
 
   /// Registers a distributed array. Local.
   ///
-  /// @param name     of the HDF5 dataset; "group/name" makes groups
+  /// @param name     of the HDF5 dataset, in UTF-8; "group/name" makes groups
   /// @param storage  the caller's, shape block.count plus ghosts on both sides, row-major; it is
   /// looked up again at
   ///                 every save and restore, so swapping or reassigning it is fine; outlives the

@@ -8,6 +8,7 @@
 #include <exception>
 #include <new>
 #include <optional>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -22,9 +23,13 @@ namespace cairn {
 [[nodiscard]] bool agree(const Communicator& comm, bool ok);
 
 /// Throws on every rank if any rank passes an error: the error of the lowest such rank, named in
-/// the text, and marked agreed(). Returns if nobody passes one. Collective, blocking: one
-/// all_reduce of an int when all is well.
+/// the text, and marked agreed() by the ranks of `comm`, whoever agreed on it before. Returns if
+/// nobody passes one. Collective, blocking: one all_reduce of an int when all is well.
 void agree(const Communicator& comm, const std::optional<Error>& error);
+
+/// Throws an Error that every rank of `comm` throws alike, because all have come to it from the
+/// same values: agreed() without a message. Collective, but nobody waits.
+[[noreturn]] void throw_agreed(const Communicator& comm, Errc code, const std::string& message);
 
 /// Runs `work`, which is local and may throw, on every rank; then either returns its result on all
 /// of them or throws the same agreed Error on all. Collective, blocking. Exceptions that are no

@@ -1,28 +1,116 @@
 /// Which C++ types travel, and as which MPI datatype.
+///
+///     struct Particle { std::array<double, 3> position; int charge; };
+///     template <>
+///     inline constexpr auto cairn::members_of<Particle> =
+///         cairn::Members<&Particle::position, &Particle::charge>{};
 #pragma once
 
 #include <mpi.h>
 
-#include <complex>
+#include <array>
 #include <concepts>
 #include <cstddef>
-#include <cstdint>
 #include <type_traits>
+#include <utility>
 
 namespace cairn {
 
+/// All data members of a struct, in any order, as pointers to members.
+template <auto... Pointers>
+struct Members {};
+
+/// Specialise it with a Members to let a trivially copyable struct travel (picture above). Every
+/// member has to be named: a gap that could hold another one is Error{Errc::internal} when the
+/// datatype is first used.
+template <typename T>
+inline constexpr auto members_of = nullptr;
+
 namespace detail {
 
-/// The MPI datatype of an arithmetic type; MPI_DATATYPE_NULL where there is none.
 template <typename T>
-inline MPI_Datatype arithmetic_datatype() noexcept {
+inline constexpr bool always_false = false;
+
+template <typename T>
+inline constexpr bool is_described = !std::is_same_v<decltype(members_of<T>), const std::nullptr_t>;
+
+/// std::complex and what looks like it, without including <complex>.
+template <typename T>
+concept ComplexLike = std::is_class_v<T> && requires(const T& z) {
+  typename T::value_type;
+  requires std::floating_point<typename T::value_type>;
+  { z.real() } -> std::convertible_to<typename T::value_type>;
+  { z.imag() } -> std::convertible_to<typename T::value_type>;
+  requires sizeof(T) == 2 * sizeof(typename T::value_type);
+};
+
+template <typename T>
+inline constexpr bool is_array = false;
+template <typename T, std::size_t n>
+inline constexpr bool is_array<std::array<T, n>> = true;
+template <typename T, std::size_t n>
+inline constexpr bool is_array<T[n]> = true;
+
+template <typename T>
+inline constexpr bool is_pointer_or_view =
+    std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_null_pointer_v<T>;
+
+/// std::string_view, std::span, and containers, whose elements stand elsewhere.
+template <typename T>
+requires(std::is_class_v<T> && !is_array<T> && requires(T & t) {
+  t.data();
+  t.size();
+}) inline constexpr bool is_pointer_or_view<T> = true;
+
+template <typename T>
+struct IsElement;
+
+template <typename T>
+inline constexpr bool is_element = IsElement<std::remove_cv_t<T>>::value;
+
+template <typename Members>
+inline constexpr bool all_members_are_elements = false;
+
+template <typename Pointer>
+struct PointedMember;
+template <typename Class, typename Member>
+struct PointedMember<Member Class::*> {
+  using Type = Member;
+};
+
+template <auto... pointers>
+inline constexpr bool all_members_are_elements<const Members<pointers...>> =
+    sizeof...(pointers) > 0 &&
+    (is_element<typename PointedMember<std::remove_cv_t<decltype(pointers)>>::Type> && ...);
+
+template <typename T>
+struct IsElement {
+  static constexpr bool value = (std::is_arithmetic_v<T> && sizeof(T) <= sizeof(long double)) ||
+                                std::is_enum_v<T> || ComplexLike<T> ||
+                                (is_described<T> && std::is_trivially_copyable_v<T> &&
+                                 all_members_are_elements<decltype(members_of<T>)>);
+};
+template <typename T, std::size_t n>
+struct IsElement<std::array<T, n>> {
+  static constexpr bool value = n > 0 && is_element<T>;
+};
+template <typename T, std::size_t n>
+struct IsElement<T[n]> {
+  static constexpr bool value = is_element<T>;
+};
+
+/// The predefined MPI datatype of an arithmetic or complex type.
+template <typename T>
+inline MPI_Datatype predefined_datatype() noexcept {
   if constexpr (std::same_as<T, bool>) {
     return MPI_CXX_BOOL;
   } else if constexpr (std::same_as<T, char>) {
     return MPI_CHAR;
   } else if constexpr (std::same_as<T, std::byte>) {
     return MPI_BYTE;
-  } else if constexpr (std::integral<T>) {
+  } else if constexpr (std::is_enum_v<T>) {
+    return predefined_datatype<std::underlying_type_t<T>>();
+  } else if constexpr (std::is_integral_v<T>) {
     if constexpr (std::is_signed_v<T>) {
       if constexpr (sizeof(T) == 1) return MPI_INT8_T;
       if constexpr (sizeof(T) == 2) return MPI_INT16_T;
@@ -40,33 +128,100 @@ inline MPI_Datatype arithmetic_datatype() noexcept {
     return MPI_DOUBLE;
   } else if constexpr (std::same_as<T, long double>) {
     return MPI_LONG_DOUBLE;
-  } else if constexpr (std::same_as<T, std::complex<float>>) {
+  } else if constexpr (sizeof(T) == 2 * sizeof(float)) {
     return MPI_CXX_FLOAT_COMPLEX;
-  } else if constexpr (std::same_as<T, std::complex<double>>) {
+  } else if constexpr (sizeof(T) == 2 * sizeof(double)) {
     return MPI_CXX_DOUBLE_COMPLEX;
   } else {
-    return MPI_DATATYPE_NULL;
+    return MPI_CXX_LONG_DOUBLE_COMPLEX;
   }
 }
 
 template <typename T>
-inline constexpr bool is_complex =
-    std::same_as<T, std::complex<float>> || std::same_as<T, std::complex<double>>;
+inline constexpr bool has_predefined_datatype =
+    std::is_arithmetic_v<T> || std::is_enum_v<T> || ComplexLike<T>;
+
+/// One member of a struct: where it stands, and what it is.
+struct Field {
+  std::size_t offset_bytes;
+  std::size_t size_bytes;
+  std::size_t align_bytes;
+  MPI_Datatype type;
+};
+
+/// Committed datatypes that MPI_Finalize frees (lifetime.hpp). Local.
+MPI_Datatype make_struct_datatype(Field* fields, std::size_t n, std::size_t size_bytes,
+                                  std::size_t align_bytes);
+MPI_Datatype make_array_datatype(MPI_Datatype element, std::size_t n);
 
 }  // namespace detail
 
-/// A type whose values can be sent: arithmetic, std::byte, an enum, or std::complex of float or
-/// double.
+/// A type whose values can be sent: arithmetic, std::byte, an enum, std::complex, a std::array of
+/// such, or a struct with members_of.
 template <typename T>
-concept Element = std::is_arithmetic_v<T> || std::is_enum_v<T> || detail::is_complex<T>;
+concept Element = detail::is_element<T>;
 
-/// The MPI datatype of T, a predefined one that needs no freeing.
-template <Element T>
-[[nodiscard]] inline MPI_Datatype datatype_of() noexcept {
-  if constexpr (std::is_enum_v<T> && !std::same_as<T, std::byte>) {
-    return detail::arithmetic_datatype<std::underlying_type_t<T>>();
+/// The MPI datatype of T; it needs no freeing. Local.
+/// @throws Error{Errc::internal} for a struct whose members_of leaves a member out
+template <typename T>
+[[nodiscard]] inline MPI_Datatype datatype_of();
+
+// ---------------------------------------------------------------------------------------------
+
+namespace detail {
+
+template <typename T, auto pointer>
+Field field_of() {
+  using Member = typename PointedMember<std::remove_cv_t<decltype(pointer)>>::Type;
+  alignas(T) static std::byte bytes[sizeof(T)];
+  T* object = reinterpret_cast<T*>(bytes);
+  const auto* member = reinterpret_cast<const std::byte*>(&(object->*pointer));
+  return {static_cast<std::size_t>(member - bytes), sizeof(Member), alignof(Member),
+          datatype_of<Member>()};
+}
+
+template <typename T, auto... pointers>
+MPI_Datatype struct_datatype(Members<pointers...>) {
+  Field fields[] = {field_of<T, pointers>()...};
+  return make_struct_datatype(fields, sizeof...(pointers), sizeof(T), alignof(T));
+}
+
+/// Says what is wrong with T, in the first line that the compiler prints.
+template <typename T>
+constexpr void expect_element() {
+  if constexpr (!is_element<T>) {
+    static_assert(!is_pointer_or_view<T> || always_false<T>,
+                  "cairn: a pointer, view or container means nothing on another rank; send the "
+                  "elements that it points to, as a buffer of their own");
+    static_assert(!(is_described<T> && !std::is_trivially_copyable_v<T>) || always_false<T>,
+                  "cairn: a struct with members_of has to be trivially copyable to travel");
+    static_assert(!(is_described<T> && std::is_trivially_copyable_v<T>) || always_false<T>,
+                  "cairn: members_of names a member that cannot travel: a pointer, a view, or a "
+                  "struct without members_of of its own");
+    static_assert(
+        is_pointer_or_view<T> || is_described<T> || always_false<T>,
+        "cairn: this type cannot travel between ranks; describe a struct with template <> "
+        "inline constexpr auto cairn::members_of<T> = cairn::Members<&T::a, &T::b>{};");
+  }
+}
+
+}  // namespace detail
+
+template <typename T>
+inline MPI_Datatype datatype_of() {
+  detail::expect_element<T>();
+  if constexpr (!detail::is_element<T>) {
+    return MPI_DATATYPE_NULL;
+  } else if constexpr (detail::has_predefined_datatype<T>) {
+    return detail::predefined_datatype<T>();
+  } else if constexpr (detail::is_array<T>) {
+    using Value = std::remove_cvref_t<decltype(std::declval<T&>()[0])>;
+    static MPI_Datatype type =
+        detail::make_array_datatype(datatype_of<Value>(), sizeof(T) / sizeof(Value));
+    return type;
   } else {
-    return detail::arithmetic_datatype<T>();
+    static MPI_Datatype type = detail::struct_datatype<T>(members_of<T>);
+    return type;
   }
 }
 

@@ -67,6 +67,9 @@ struct ExactWords;
 /// many-core architectures", Parallel Computing 49, 2015
 class ExactSum {
  public:
+  /// all_reduce(comm, ExactSum) is the one below, not the one of buffers.
+  using ReducesItself = void;
+
   /// Adds one term.
   void add(double term) noexcept;
 

@@ -24,8 +24,8 @@ struct RuntimeOptions {
 /// CAIRN_TRACE (a directory, trace.hpp).
 ///
 /// The destructor finalises MPI, which waits for all ranks. When an exception is unwinding the
-/// stack that the other ranks do not share (an Error that is not agreed()), let main catch it and
-/// call abort() first.
+/// stack that other ranks do not share (an Error with fewer agreed_ranks() than world() has), let
+/// main catch it and call abort() first.
 class Runtime {
  public:
   /// Collective over all processes of the job.

@@ -6,7 +6,8 @@
 namespace cairn {
 
 /// Catches SIGTERM, SIGUSR1 and SIGINT as requests to stop, which the program polls for; a second
-/// SIGINT kills. Local, idempotent. Async-signal-safe: the handler only sets a flag.
+/// SIGINT kills. Local, idempotent: while a request is pending, a further call changes nothing.
+/// Async-signal-safe: the handler only sets a flag.
 void catch_stop_signals();
 
 /// The first stop signal that this process received, 0 for none. Local.

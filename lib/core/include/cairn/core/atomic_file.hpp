@@ -13,6 +13,11 @@ namespace cairn {
 /// renames it and writes the folder through. Without commit() the temporary file is removed. A
 /// symbolic link is followed: the file that it points to is replaced. A target that exists and is
 /// no regular file (a pipe, /dev/null) is written directly. Local, one owner, not copyable.
+///
+/// A killed process leaves its temporary file behind, ".cairn-HOST-PID-N.tmp". The next AtomicFile
+/// that is made in the folder on the same host removes it, when nobody holds its lock any more:
+/// a process number alone would prove nothing where containers share the folder. Where the file
+/// system has no locks, temporary files of killed processes stay.
 class AtomicFile {
  public:
   /// @throws Error{usage} when `path` is a folder; no_input, permission, input_output when no file
@@ -35,6 +40,7 @@ class AtomicFile {
   std::filesystem::path target_;
   std::filesystem::path temporary_;  // empty: written directly, or committed
   int descriptor_ = -1;
+  int lock_ = -1;  // the same open file once more: keeps it locked until it has its name
 };
 
 /// Replaces `path` by `text` through an AtomicFile. Local.

@@ -1,9 +1,12 @@
 /// One error type, one list of codes; the codes are also exit codes (BSD's sysexits.h).
 #pragma once
 
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+
+#include "cairn/core/expects.hpp"
 
 namespace cairn {
 
@@ -24,9 +27,9 @@ enum class Errc : int {
 /// The one exception type of the library.
 ///
 /// An Error is either seen by one rank alone, or *agreed*: thrown with the same code and text on
-/// every rank of a communicator (see agree.hpp). A program prints an agreed error once and leaves
-/// through MPI_Finalize; for a lone one it has to abort the job, since the other ranks may be
-/// waiting in a collective.
+/// every rank of a communicator (see agree.hpp). A program prints an error on which all its ranks
+/// agreed once and leaves through MPI_Finalize; for one of a single rank, or of a part of the
+/// ranks, it has to abort the job, since the others may be waiting in a collective.
 class Error : public std::runtime_error {
  public:
   Error(Errc code, const std::string& message) : std::runtime_error(message), code_(code) {}
@@ -34,13 +37,28 @@ class Error : public std::runtime_error {
   [[nodiscard]] Errc code() const noexcept { return code_; }
   [[nodiscard]] int exit_code() const noexcept { return static_cast<int>(code_); }
 
-  /// True when every rank of the communicator threw this same error.
-  [[nodiscard]] bool agreed() const noexcept { return agreed_; }
-  void mark_agreed() noexcept { agreed_ = true; }
+  /// `ranks` of an error that every rank of the job throws alike.
+  static constexpr int everybody = std::numeric_limits<int>::max();
+
+  /// True when every rank of a communicator threw this same error.
+  [[nodiscard]] bool agreed() const noexcept { return agreed_ranks_ > 0; }
+  /// How many ranks threw it together: the size of that communicator, or `everybody`; 0 when this
+  /// rank met it alone.
+  [[nodiscard]] int agreed_ranks() const noexcept { return agreed_ranks_; }
+  /// This rank's number among them.
+  [[nodiscard]] int agreed_rank() const noexcept { return agreed_rank_; }
+
+  /// Says that `ranks` ranks throw this error together, of which this one is number `rank`. Whoever
+  /// says so sees to it that they do.
+  void mark_agreed(int ranks = everybody, int rank = 0) noexcept {
+    agreed_ranks_ = ranks;
+    agreed_rank_ = rank;
+  }
 
  private:
   Errc code_;
-  bool agreed_ = false;
+  int agreed_ranks_ = 0;
+  int agreed_rank_ = 0;
 };
 
 /// The code that fits an errno: ENOENT is no_input, EACCES, EPERM and EROFS are permission, the
@@ -58,28 +76,22 @@ class Error : public std::runtime_error {
 template <typename Result>
 Result check_posix(Result result, std::string_view what);
 
-/// A precondition of the caller: throws Error{internal} with the caller's file and line when
-/// `holds` is false.
-void expects(bool holds, std::string_view message, const char* file = __builtin_FILE(),
-             int line = __builtin_LINE());
+/// expects() with a message that holds values. Local.
+inline void expects(bool holds, const std::string& message, const char* file = __builtin_FILE(),
+                    int line = __builtin_LINE()) {
+  expects(holds, message.c_str(), file, line);
+}
 
 // ---------------------------------------------------------------------------------------------
 
 namespace detail {
 [[noreturn]] void throw_current_errno(std::string_view what);
-[[noreturn]] void throw_precondition(std::string_view message, const char* file, int line);
 }  // namespace detail
 
 template <typename Result>
 Result check_posix(Result result, std::string_view what) {
   if (result < 0) detail::throw_current_errno(what);
   return result;
-}
-
-inline void expects(bool holds, std::string_view message, const char* file, int line) {
-  if (!holds) [[unlikely]] {
-    detail::throw_precondition(message, file, line);
-  }
 }
 
 }  // namespace cairn

@@ -22,7 +22,8 @@ using CountConsumer = std::function<bool(const TokenCount&)>;
 ///
 /// Collective, blocking. The other ranks' `consume` is not called. Parts are fetched chunk by
 /// chunk, as rank 0 needs them: bounded memory, however many tokens there are.
-/// @throws Error, agreed: what `consume` throws; run_again or interrupted when a rank was asked to
+/// @throws Error, agreed: what `consume` throws; unavailable when a rank runs out of memory;
+/// run_again or interrupted when a rank was asked to
 ///         stop
 /// @par Determinism  the stream depends on the tokens and their counts alone, not on where they are
 /// @par Cost  log2 p comparisons a token on rank 0

@@ -29,7 +29,7 @@ struct ShuffleOptions {
 /// round.
 /// @throws Error, agreed: unavailable when a rank runs out of memory; run_again or interrupted when
 ///         a rank was asked to stop
-/// @par Cost  per round one all_reduce, one all_to_all, one all_to_all_v; on one rank nothing
+/// @par Cost  per round one all_reduce and one all_to_all_v; on one rank nothing
 [[nodiscard]] CountTable shuffle(const Communicator& comm, CountTable table,
                                  const ShuffleOptions& options = {});
 

@@ -7,8 +7,9 @@
 
 namespace cairn::mapreduce {
 
-/// Throws the agreed Error of a job that was asked to stop by `signal` (the same on every rank)
-/// while it was `doing` something: run_again, for Ctrl-C interrupted. Local.
-[[noreturn]] void throw_stopped(int signal, std::string_view doing);
+/// Throws the agreed Error of a job whose ranks of `comm` were asked to stop by `signal` (the same
+/// on every rank) while `doing` something: run_again, for Ctrl-C interrupted. Called by every rank
+/// of `comm`; nobody waits.
+[[noreturn]] void throw_stopped(const Communicator& comm, int signal, std::string_view doing);
 
 }  // namespace cairn::mapreduce

@@ -3,7 +3,8 @@
 ///     const InputList list = list_inputs(comm, inputs);
 ///     ReadStatistics read;
 ///     CountTable mine = count_tokens(comm, list, read);           // each rank its split
-///     SortedCounts part(shuffle(comm, std::move(mine)));          // each rank its tokens
+///     CountTable owned = shuffle(comm, std::move(mine));          // each rank its tokens
+///     const auto part = together(comm, [&] { return SortedCounts(std::move(owned)); });
 ///     merge_sorted(comm, part, [&](const TokenCount& t) { …; return true; });   // rank 0: all
 #pragma once
 
@@ -30,7 +31,8 @@ struct CountOptions {
 /// rank in whose split it begins. The only memory that grows is the table.
 /// @param read_by_all  out: what all ranks together have read, equal on every rank
 /// @throws Error, agreed: no_input, permission, input_output, bad_data, naming the file, when one
-///         cannot be read or has changed since it was listed; run_again or interrupted when a rank
+///         cannot be read or has changed since it was listed; unavailable when a rank runs out of
+///         memory; run_again or interrupted when a rank
 ///         was asked to stop. The other ranks leave within about a second.
 /// @par Determinism  the sum of the tables depends on the text alone
 [[nodiscard]] CountTable count_tokens(const Communicator& comm, const InputList& list,

@@ -11,7 +11,9 @@
 ///     }
 #pragma once
 
+#include <filesystem>
 #include <functional>
+#include <string_view>
 
 #include "cairn/collectives/runtime.hpp"
 #include "cairn/program/log.hpp"
@@ -27,13 +29,19 @@ struct Context {
   int threads;  ///< OpenMP threads of this rank; already set
 };
 
+/// Says on rank 0 that a stop signal ended the work at `where` ("step 34"), and how to go on: it is
+/// saved in `ckpt_dir`, or, if that is empty, lost. Local.
+void say_stopped(const Context& context, int signal, std::string_view where,
+                 const std::filesystem::path& ckpt_dir);
+
 /// Starts MPI, reads the options on rank 0 and gives them to all ranks, sets the OpenMP threads,
 /// calls `body`, ends MPI. Collective over the job.
 ///
 /// --help, --version and --list-failpoints are answered once, by rank 0, on stdout; body is then
-/// not called. An Error that is agreed() becomes one line "cairn-heat: error: …" from rank 0, and
-/// its code the exit code, through MPI_Finalize. Any other exception is printed by its rank and
-/// ends the whole job at once, with the code of the Error, 69 when memory is out, or 70.
+/// not called. An Error on which all ranks agreed() becomes one line "cairn-heat: error: …" from
+/// rank 0, and its code the exit code, through MPI_Finalize. Any other exception ends the whole job
+/// at once, with the code of the Error, 69 when memory is out, or 70; it is printed by its rank,
+/// and by the lowest of them when some ranks agreed on it: the rest may be waiting for them.
 ///
 /// @param body  called once on every rank
 /// @return the exit code for main

@@ -74,7 +74,7 @@ void instant(const char* name, std::int64_t argument = no_argument) noexcept;
 void counter(const char* name, double value) noexcept;
 
 /// Merges all event files of `directory` into one Chrome-trace JSON file `output`; a line that a
-/// dying rank left unfinished is dropped. Local.
+/// dying rank or a full disk left unfinished is dropped. Local.
 /// @return the number of events
 /// @throws Error when the directory cannot be read or the file not be written
 std::size_t merge(const std::filesystem::path& directory, const std::filesystem::path& output);

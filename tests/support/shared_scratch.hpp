@@ -5,7 +5,7 @@
 
 #include "cairn/collectives/collective.hpp"
 #include "mpi_test.hpp"
-#include "text.hpp"
+#include "scratch.hpp"
 
 namespace cairn::test {
 

@@ -1,0 +1,123 @@
+/// Persistent calls: plan(comm) in place of comm prepares one, to be started many times.
+///
+///     auto sum = all_reduce(plan(comm), std::span(x));
+///     for (…) {
+///       fill(x);
+///       sum.start();
+///       compute();
+///       sum.wait();
+///     }
+///
+/// MPI 3.1 has no persistent collectives: each start is a non-blocking call with the arguments,
+/// checks and datatypes that the plan keeps.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "cairn/collectives/async.hpp"
+
+namespace cairn {
+
+namespace detail {
+
+struct Prepared {
+  virtual ~Prepared() = default;
+  virtual void start(Requests& requests) = 0;
+  virtual void finish() = 0;
+  virtual MPI_Status* status() = 0;
+};
+
+template <typename Frame, typename Body>
+struct PreparedCall final : Prepared {
+  PreparedCall(const Communicator& c, const Signature& s, const Where& w, Frame&& f, Body&& b)
+      : comm(c), signature(s), where(w), frame(std::move(f)), body(std::move(b)) {}
+  void start(Requests& requests) override {
+    if (comm.is_checked()) [[unlikely]] {
+      compare(comm, signature, where);
+    }
+    Later later(comm, requests);
+    body(later, frame);
+  }
+  void finish() override { frame.complete(); }
+  MPI_Status* status() override { return status_of(frame); }
+
+  const Communicator& comm;
+  Signature signature;
+  Where where;
+  Frame frame;
+  Body body;
+};
+
+}  // namespace detail
+
+/// Makes a call persistent. The communicator outlives it.
+[[nodiscard]] inline detail::Planned plan(const Communicator& comm) noexcept { return {comm}; }
+
+/// A call that is started many times on the same buffers. Lent buffers, and spans of counts and
+/// displacements, live as long as the plan; between start() and the end of wait() they stay
+/// untouched.
+///
+/// Movable. All members are local, but the ranks start their plans of one communicator in the same
+/// order. Destroying a plan that is started and not waited for ends the program, as for a Future.
+/// @tparam R  the type of the output that the plan owns; void when all its buffers are lent
+template <typename R = void>
+class [[nodiscard]] Plan {
+ public:
+  Plan(Plan&&) noexcept = default;
+  Plan& operator=(Plan&&) = delete;
+  ~Plan() {
+    if (requests_.pending()) detail::destroyed_unfinished(what_);
+  }
+
+  /// Starts the call; the one before has been waited for.
+  /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
+  void start() {
+    expects(!requests_.pending(), "a plan is waited for before it is started again");
+    call_->start(requests_);
+  }
+
+  /// Blocks until the call is done.
+  /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
+  void wait() {
+    if (requests_.pending()) requests_.wait(call_->status());
+    call_->finish();
+  }
+
+  /// True when the call is done. Never blocks, and lets MPI go on.
+  [[nodiscard]] bool test() { return requests_.test(call_->status()); }
+
+  /// The output that the plan owns: of the last call, after wait().
+  [[nodiscard]] const auto& result() const noexcept requires(!std::is_void_v<R>) {
+    return *result_;
+  }
+
+ private:
+  template <typename Frame, typename Body>
+  friend auto detail::carry_out(const detail::Planned&, const detail::Signature&, const Where&,
+                                Frame, Body);
+  explicit Plan(const char* what) : what_(what) {}
+
+  const char* what_;
+  const R* result_ = nullptr;
+  std::unique_ptr<detail::Prepared> call_;  // goes after the requests
+  detail::Requests requests_;
+};
+
+namespace detail {
+
+template <typename Frame, typename Body>
+auto carry_out(const Planned& way, const Signature& signature, const Where& where, Frame frame,
+               Body body) {
+  using R = typename Frame::Result;
+  auto call = std::make_unique<PreparedCall<Frame, Body>>(way.comm, signature, where,
+                                                          std::move(frame), std::move(body));
+  Plan<R> plan(signature.call);
+  if constexpr (!std::is_void_v<R>) plan.result_ = &call->frame.kept();
+  plan.call_ = std::move(call);
+  return plan;
+}
+
+}  // namespace detail
+
+}  // namespace cairn

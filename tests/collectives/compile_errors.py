@@ -1,0 +1,89 @@
+"""What the compiler says first when a call is wrong: advice, not internals.
+
+    compile_errors.py COMPILER FLAG...
+
+Each case is a function body; the first line with "error:" has to hold its text. Cases with None have to compile.
+"""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+PRELUDE = """
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+#include "cairn/collectives/async.hpp"
+#include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/fresh.hpp"
+#include "cairn/collectives/plan.hpp"
+#include "cairn/collectives/point_to_point.hpp"
+using namespace cairn;
+struct Undescribed { int a; double b; };
+struct Named { int a; std::string name; };
+struct View { int a; const char* text; };
+struct Good { int a; double b; };
+template <> inline constexpr auto cairn::members_of<Named> = cairn::Members<&Named::a, &Named::name>{};
+template <> inline constexpr auto cairn::members_of<View> = cairn::Members<&View::a, &View::text>{};
+template <> inline constexpr auto cairn::members_of<Good> = cairn::Members<&Good::a, &Good::b>{};
+void test(const Communicator& comm) {
+"""
+
+CASES = [
+    ("std::vector<Good> x(3); bcast(comm, x); auto f = bcast(async(comm), x); f.wait();", None),
+    ("std::vector<double> x(3); all_reduce(comm, x); auto y = all_gather(comm, x, fresh);", None),
+    ("std::vector<Undescribed> x(3); bcast(comm, x);", "describe a struct with template <> inline constexpr"),
+    ("(void)bcast(comm, Undescribed{});", "describe a struct with template <> inline constexpr"),
+    ("std::vector<std::string> x(3); bcast(comm, x);", "a pointer, view or container means nothing on another rank"),
+    ("std::vector<std::string_view> x(3); bcast(comm, x);", "a pointer, view or container means nothing"),
+    ("std::vector<int*> x(3); bcast(comm, x);", "a pointer, view or container means nothing on another rank"),
+    ("std::vector<View> x(3); bcast(comm, x);", "members_of names a member that cannot travel"),
+    ("std::vector<Named> x(3); bcast(comm, x);", "has to be trivially copyable to travel"),
+    ("std::vector<std::unique_ptr<int>> x(3); bcast(comm, x);", "this type cannot travel between ranks"),
+    ("double x[3]; double* p = x; bcast(comm, p);", "pass std::span(pointer, count)"),
+    ("std::list<int> x(3); bcast(comm, x);", "copy this range into a std::vector"),
+    ("std::vector<bool> x(3); bcast(comm, x);", "use std::vector<char>"),
+    ("const std::vector<int> x(3); bcast(comm, x);", "the elements are const"),
+    ("const std::vector<int> x(3); all_reduce(comm, x);", "the elements are const"),
+    ("const std::vector<int> x(3), y(3); all_gather(comm, x, y);", "the elements are const"),
+    ("std::vector<int> x(3); std::vector<float> y(3); all_gather(comm, x, y);", "same type of elements"),
+    ("std::vector<int> x(3); all_reduce(comm, x, [](int a, int b) { return a + b; });", "commutative(f) or ordered(f)"),
+    ("std::vector<double> x(3); all_reduce(comm, x, std::plus<>{});", "commutative(f) or ordered(f)"),
+    ("std::vector<double> x(3); all_reduce(comm, x, BitAnd{});", "MPI does not define this operation on this type"),
+    ("std::vector<Good> x(3); all_reduce(comm, x);", "MPI does not define this operation on this type"),
+    ("std::vector<int> x(3); all_reduce(comm, x, commutative([](int a) { return a; }));", "takes two elements"),
+    ("(void)receive(comm, std::vector<int>(3), 0);", "a receive writes to a buffer of the caller's"),
+]
+
+
+def first_error(compiler, flags, body):
+    with tempfile.TemporaryDirectory(prefix="cairn-test-") as folder:
+        source = pathlib.Path(folder) / "case.cpp"
+        source.write_text(PRELUDE + "  " + body + "\n}\n")
+        ended = subprocess.run([compiler, "-std=c++20", "-fsyntax-only", *flags, source], capture_output=True, text=True,
+                               timeout=120)
+        errors = [line for line in ended.stderr.splitlines() if "error:" in line]
+        return ended.returncode, errors[0] if errors else "", ended.stderr
+
+
+def main(compiler, *flags):
+    bad = 0
+    for body, expected in CASES:
+        code, error, everything = first_error(compiler, flags, body)
+        if expected is None:
+            right = code == 0
+        else:
+            right = code != 0 and "cairn: " in error and expected in error
+        if not right:
+            bad += 1
+            print(f"FAILED: {body}\n  expected: {expected or 'that it compiles'}\n  the compiler's first error: "
+                  f"{error or everything or 'none'}")
+    print(f"{len(CASES) - bad} of {len(CASES)} cases as expected")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,136 @@
+// A program that makes one mistake, named by its argument; misuse.py says how it has to end.
+
+#include <mpi.h>
+
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cairn/collectives/async.hpp"
+#include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/plan.hpp"
+#include "cairn/collectives/runtime.hpp"
+#include "cairn/core/error.hpp"
+
+using namespace cairn;
+
+namespace {
+
+struct Pair {
+  int a;
+  int b;
+};
+
+/// Everything that lives until after MPI_Finalize in a careless program.
+struct Statics {
+  std::vector<Communicator> communicators;
+  std::vector<Future<>> finished;
+  std::vector<Plan<>> plans;
+};
+Statics statics;
+
+void use_everything(const Communicator& comm) {
+  (void)all_reduce(comm, 1, commutative([](int a, int b) { return a * b; }));
+  (void)all_reduce(comm, 1, ordered([](int a, int b) { return a + b; }));
+  static std::vector<Pair> pairs(3);
+  bcast(comm, pairs);
+  statics.communicators.push_back(comm.duplicate("static"));
+  (void)statics.communicators.back().internal();
+  statics.finished.push_back(bcast(async(comm), pairs));
+  statics.finished.back().wait();
+  statics.plans.push_back(bcast(plan(statics.communicators.back()), pairs));
+  statics.plans.back().start();
+  statics.plans.back().wait();
+}
+
+int mismatch(const Communicator& comm, const std::string& kind) {
+  std::vector<double> x(10, 1.0);
+  std::vector<float> y(10, 1.0F);
+  const bool odd = comm.rank() == comm.size() - 1;
+  try {
+    if (kind == "call") {
+      if (odd) {
+        barrier(comm);
+      } else {
+        all_reduce(comm, x);
+      }
+    } else if (kind == "count") {
+      all_reduce(comm, std::span(x).first(odd ? 9 : 10));
+    } else if (kind == "root") {
+      bcast(comm, x, odd ? 0 : comm.size() - 1);
+    } else if (kind == "operation") {
+      if (odd) {
+        all_reduce(comm, x, Maximum{});
+      } else {
+        all_reduce(comm, x);
+      }
+    } else if (kind == "type") {
+      if (odd) {
+        all_reduce(comm, y);
+      } else {
+        all_reduce(comm, x);
+      }
+    } else if (kind == "future") {
+      auto future = odd ? bcast(async(comm), x) : all_reduce(async(comm), x);
+      future.wait();
+    } else {
+      all_reduce(comm, x);  // no mistake
+      std::puts("fine");
+    }
+  } catch (const Error& error) {
+    if (!error.agreed()) return 2;
+    std::printf("%s\n", error.what());
+    return error.exit_code();
+  }
+  return 0;
+}
+
+}  // namespace
+
+template <>
+inline constexpr auto cairn::members_of<Pair> = cairn::Members<&Pair::a, &Pair::b>{};
+
+int main(int argc, char** argv) {
+  const std::string mistake = argc > 1 ? argv[1] : "";
+  if (mistake == "host-owns-mpi") {
+    int provided = MPI_THREAD_SINGLE;
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
+    {
+      const Runtime runtime(argc, argv);
+      use_everything(runtime.world());
+    }
+    MPI_Finalize();
+    return 0;  // the static objects go after MPI has
+  }
+  const Runtime runtime(argc, argv);
+  const auto& comm = runtime.world();
+  if (mistake == "statics") {
+    use_everything(comm);
+    return 0;
+  }
+  if (mistake == "unfinished-future") {
+    std::vector<double> x(100000, 1.0);
+    const auto future = all_reduce(async(comm), x);
+    return 0;
+  }
+  if (mistake == "unfinished-plan") {
+    std::vector<double> x(100000, 1.0);
+    auto sum = all_reduce(plan(comm), x);
+    sum.start();
+    return 0;
+  }
+  if (mistake == "twice") {
+    auto future = all_reduce(async(comm), 1);
+    (void)future.wait();
+    try {
+      (void)future.wait();
+    } catch (const Error& error) {
+      std::printf("%s\n", error.what());
+      return 3;
+    }
+    return 0;
+  }
+  return mismatch(comm, mistake);
+}

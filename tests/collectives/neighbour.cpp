@@ -1,0 +1,190 @@
+// Neighbourhood collectives, in each way, on a ring with a chord, on graphs with ranks that have no
+// edges, and on grids with open and periodic boundaries.
+
+#include "cairn/collectives/neighbour.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "cairn/collectives/cartesian.hpp"
+#include "cairn/core/error.hpp"
+#include "cairn/core/random.hpp"
+#include "mpi_test.hpp"
+#include "ways.hpp"
+
+using namespace cairn;
+using test::in_every_way;
+
+namespace {
+
+using Values = std::vector<std::int64_t>;
+
+/// The i-th element of what rank `from` sends to rank `to`.
+std::int64_t message(int from, int to, std::size_t i) {
+  return 10000 * from + 100 * to + static_cast<std::int64_t>(i);
+}
+
+/// Whether there is an edge; some ranks have none at all.
+bool has_edge(std::uint64_t trial, int from, int to) {
+  const auto index = static_cast<std::uint64_t>(from) * 100 + static_cast<std::uint64_t>(to);
+  return from % 3 != 2 && to % 3 != 2 && Random(3, trial).below(index, 2) == 1;
+}
+
+std::size_t edge_count(std::uint64_t trial, int from, int to) {
+  return Random(4, trial).below(static_cast<std::uint64_t>(from * 100 + to), 6);
+}
+
+struct Edges {
+  Edges(const Communicator& comm, std::uint64_t trial) {
+    for (int r = 0; r < comm.size(); ++r) {
+      if (has_edge(trial, r, comm.rank())) sources.push_back(r);
+      if (has_edge(trial, comm.rank(), r)) destinations.push_back(r);
+    }
+  }
+  std::vector<int> sources;
+  std::vector<int> destinations;
+};
+
+constexpr std::int64_t untouched = -1;
+
+}  // namespace
+
+TEST_CASE("neighbour collectives on random graphs") {
+  const auto& comm = test::world();
+  const int rank = comm.rank();
+  for (std::uint64_t trial = 0; trial < 6; ++trial) {
+    const Edges edges(comm, trial);
+    const NeighbourGraph graph(comm, edges.sources, edges.destinations);
+    const auto& along = graph.comm();
+
+    for (const std::size_t n : {0, 1, 5}) {
+      Values mine(n);
+      for (std::size_t i = 0; i < n; ++i) mine[i] = message(rank, 0, i);
+      Values gathered, exchanged, in;
+      for (const int source : edges.sources) {
+        for (std::size_t i = 0; i < n; ++i) {
+          gathered.push_back(message(source, 0, i));
+          exchanged.push_back(message(source, rank, i));
+        }
+      }
+      for (const int destination : edges.destinations) {
+        for (std::size_t i = 0; i < n; ++i) in.push_back(message(rank, destination, i));
+      }
+      Values out(gathered.size());
+      const auto clear = [&] { std::fill(out.begin(), out.end(), untouched); };
+      in_every_way(
+          along, clear, [&](const auto& way) { return neighbor_all_gather(way, mine, out); },
+          [&] { CHECK(out == gathered); });
+      in_every_way(
+          along, clear, [&](const auto& way) { return neighbor_all_to_all(way, in, out); },
+          [&] { CHECK(out == exchanged); });
+    }
+
+    std::vector<int> send, receive, gather;
+    Values outgoing, incoming, gathered;
+    const auto own = static_cast<std::size_t>(rank) % 4;
+    for (const int destination : edges.destinations) {
+      const auto count = edge_count(trial, rank, destination);
+      send.push_back(static_cast<int>(count));
+      for (std::size_t i = 0; i < count; ++i) outgoing.push_back(message(rank, destination, i));
+    }
+    for (const int source : edges.sources) {
+      const auto count = edge_count(trial, source, rank);
+      receive.push_back(static_cast<int>(count));
+      for (std::size_t i = 0; i < count; ++i) incoming.push_back(message(source, rank, i));
+      gather.push_back(source % 4);
+      for (std::size_t i = 0; i < static_cast<std::size_t>(source % 4); ++i) {
+        gathered.push_back(message(source, 7, i));
+      }
+    }
+    std::vector<int> send_at(send.size()), receive_at(receive.size()), gather_at(gather.size());
+    packed_displacements(send, send_at);
+    packed_displacements(receive, receive_at);
+    packed_displacements(gather, gather_at);
+    Values got(incoming.size());
+    const auto clear = [&] { std::fill(got.begin(), got.end(), untouched); };
+    const auto verify = [&] { CHECK(got == incoming); };
+    in_every_way(
+        along, clear,
+        [&](const auto& way) {
+          return neighbor_all_to_all_v(way, outgoing, {send, send_at}, got, {receive, receive_at});
+        },
+        verify);
+
+    std::vector<MPI_Aint> send_bytes, receive_bytes;
+    for (const int at : send_at) send_bytes.push_back(at * MPI_Aint{sizeof(std::int64_t)});
+    for (const int at : receive_at) receive_bytes.push_back(at * MPI_Aint{sizeof(std::int64_t)});
+    const std::vector<MPI_Datatype> send_types(send.size(), MPI_INT64_T);
+    const std::vector<MPI_Datatype> receive_types(receive.size(), MPI_INT64_T);
+    in_every_way(
+        along, clear,
+        [&](const auto& way) {
+          return neighbor_all_to_all_w(way, outgoing.data(), {send, send_bytes, send_types},
+                                       got.data(), {receive, receive_bytes, receive_types});
+        },
+        verify);
+
+    Values mine(own);
+    for (std::size_t i = 0; i < own; ++i) mine[i] = message(rank, 7, i);
+    Values all(gathered.size());
+    in_every_way(
+        along, [&] { std::fill(all.begin(), all.end(), untouched); },
+        [&](const auto& way) {
+          return neighbor_all_gather_v(way, mine, all, {gather, gather_at});
+        },
+        [&] { CHECK(all == gathered); });
+  }
+}
+
+TEST_CASE("neighbour collectives on grids; parts beyond an open boundary stay as they are") {
+  for (const auto boundary : {CartesianGrid::Boundary::open, CartesianGrid::Boundary::periodic}) {
+    for (int axes = 1; axes <= 3; ++axes) {
+      const CartesianGrid grid(test::world(), axes, boundary);
+      const int rank = grid.comm().rank();
+      const auto parts = 2 * static_cast<std::size_t>(axes);
+      Values in(parts), out(parts), expected(parts, untouched);
+      for (std::size_t i = 0; i < parts; ++i) {
+        const int axis = static_cast<int>(i) / 2;
+        const int step = i % 2 == 0 ? -1 : 1;
+        in[i] = message(rank, step + 1, static_cast<std::size_t>(axis));
+        const int neighbour = grid.neighbour(axis, step);
+        if (neighbour == MPI_PROC_NULL) continue;
+        // What comes from below was sent upwards.
+        expected[i] = message(neighbour, 1 - step, static_cast<std::size_t>(axis));
+      }
+      // On a periodic axis of one or two ranks both neighbours are the same rank, and MPI 3.1
+      // leaves open which of its two parts comes first.
+      bool is_ambiguous = false;
+      for (int axis = 0; axis < axes; ++axis) {
+        is_ambiguous |= boundary == CartesianGrid::Boundary::periodic && grid.dims(axis) <= 2;
+      }
+      in_every_way(
+          grid.comm(), [&] { std::fill(out.begin(), out.end(), untouched); },
+          [&](const auto& way) { return neighbor_all_to_all(way, in, out); },
+          [&] {
+            if (is_ambiguous) {
+              CHECK(std::is_permutation(out.begin(), out.end(), expected.begin()));
+            } else {
+              CHECK(out == expected);
+            }
+          });
+    }
+  }
+}
+
+TEST_CASE("mistakes are said, before anything is sent") {
+  const auto& comm = test::world();
+  Values none;
+  CHECK_THROWS_WITH_AS(neighbor_all_gather(comm, none, none),
+                       doctest::Contains("a communicator with neighbours"), Error);
+  const std::vector<int> wrong{comm.size()};
+  CHECK_THROWS_AS(NeighbourGraph(comm, wrong, {}), Error);
+  const std::vector<int> self{comm.rank()};
+  const NeighbourGraph graph(comm, self, self);
+  Values two(2), three(3);
+  CHECK_THROWS_WITH_AS(neighbor_all_gather(graph.comm(), two, three),
+                       doctest::Contains("sources·n"), Error);
+  CHECK_THROWS_WITH_AS(neighbor_all_to_all(graph.comm(), two, three),
+                       doctest::Contains("destinations·n"), Error);
+}

@@ -1,0 +1,134 @@
+// Operations of the caller's: state, two of them alive at once, order, exceptions, structs.
+
+#include "cairn/collectives/operation.hpp"
+
+#include <array>
+#include <cstdint>
+#include <stdexcept>
+#include <vector>
+
+#include "cairn/collectives/async.hpp"
+#include "cairn/collectives/collective.hpp"
+#include "cairn/core/error.hpp"
+#include "mpi_test.hpp"
+#include "ways.hpp"
+
+using namespace cairn;
+
+namespace {
+
+/// x → slope · x + offset over the integers; composition is associative and does not commute.
+struct Map {
+  std::int64_t slope;
+  std::int64_t offset;
+  bool operator==(const Map&) const = default;
+};
+Map then(const Map& first, const Map& second) {
+  return {second.slope * first.slope, second.slope * first.offset + second.offset};
+}
+Map map_of(int rank) { return {rank % 2 + 1, rank - 2}; }
+
+/// Saturating addition: the state is the limit.
+struct Saturating {
+  int limit;
+  int operator()(int a, int b) const { return a + b > limit ? limit : a + b; }
+};
+
+}  // namespace
+
+template <>
+inline constexpr auto cairn::members_of<Map> = cairn::Members<&Map::slope, &Map::offset>{};
+
+TEST_CASE("an ordered operation keeps the order of the ranks") {
+  const auto& comm = test::world();
+  Map all = map_of(0);
+  Map mine = map_of(0);
+  for (int r = 1; r < comm.size(); ++r) {
+    all = then(all, map_of(r));
+    if (r == comm.rank()) mine = all;
+  }
+  std::vector<Map> maps(7);
+  test::in_every_way(
+      comm, [&] { std::fill(maps.begin(), maps.end(), map_of(comm.rank())); },
+      [&](const auto& way) { return all_reduce(way, maps, ordered(then)); },
+      [&] { CHECK(maps == std::vector<Map>(7, all)); });
+  test::in_every_way(
+      comm, [&] { std::fill(maps.begin(), maps.end(), map_of(comm.rank())); },
+      [&](const auto& way) { return scan(way, maps, ordered(then)); },
+      [&] { CHECK(maps == std::vector<Map>(7, mine)); });
+  for (int root = 0; root < comm.size(); ++root) {
+    std::vector<Map> out(comm.is_root(root) ? 1 : 0);
+    reduce(comm, map_of(comm.rank()), out, root, ordered(then));
+    if (comm.is_root(root)) CHECK(out[0] == all);
+  }
+}
+
+TEST_CASE("state is each operation's own, also of the same type and under way at once") {
+  const auto& comm = test::world();
+  const int p = comm.size();
+  for (const int limit : {1, 2, 1000}) {
+    CHECK(all_reduce(comm, 1, commutative(Saturating{limit})) == std::min(p, limit));
+    const auto lambda = [limit](int a, int b) { return a + b > limit ? limit : a + b; };
+    CHECK(all_reduce(comm, 1, commutative(lambda)) == std::min(p, limit));
+  }
+  // Started in one order, waited for in another.
+  std::vector<Future<std::vector<int>>> futures;
+  for (int limit = 1; limit <= 20; ++limit) {
+    futures.push_back(
+        all_reduce(async(comm), std::vector<int>(300, 1), commutative(Saturating{limit})));
+  }
+  for (int limit = 20; limit >= 1; --limit) {
+    CHECK(futures[static_cast<std::size_t>(limit - 1)].wait() ==
+          std::vector<int>(300, std::min(p, limit)));
+  }
+}
+
+TEST_CASE("an operation may change its state") {
+  const auto& comm = test::world();
+  int calls = 0;
+  const std::vector<int> sums =
+      all_reduce(comm, std::vector<int>(10, 1), commutative([&calls](int a, int b) {
+                   ++calls;
+                   return a + b;
+                 }));
+  CHECK(sums == std::vector<int>(10, comm.size()));
+  CHECK((all_reduce(comm, calls) > 0) == (comm.size() > 1));
+}
+
+TEST_CASE("more operations under way than there are places is an error, and places come back") {
+  const auto& comm = test::world();
+  const auto plus = [](int a, int b) { return a + b; };
+  std::vector<Future<int>> futures;
+  for (int i = 0; i < 64; ++i) futures.push_back(all_reduce(async(comm), i, commutative(plus)));
+  CHECK_THROWS_WITH_AS((void)all_reduce(comm, 1, commutative(plus)),
+                       doctest::Contains("64 reductions"), Error);
+  for (int i = 0; i < 64; ++i)
+    CHECK(futures[static_cast<std::size_t>(i)].wait() == i * comm.size());
+  futures.clear();
+  for (int i = 0; i < 200; ++i) CHECK(all_reduce(comm, 1, commutative(plus)) == comm.size());
+}
+
+TEST_CASE("what an operation throws comes out of the call, on the ranks where it threw") {
+  const auto& comm = test::world();
+  int threw = 0;
+  try {
+    (void)all_reduce(comm, 1,
+                     commutative([](int, int) -> int { throw std::range_error("too far"); }));
+  } catch (const std::range_error&) {
+    threw = 1;
+  }
+  const int throwers = all_reduce(comm, threw);
+  CHECK(throwers <= comm.size());
+  CHECK((throwers >= 1) == (comm.size() > 1));
+}
+
+TEST_CASE("named operations cover what MPI defines, types of one byte included") {
+  const auto& comm = test::world();
+  CHECK(all_reduce(comm, 'a', Maximum{}) == 'a');
+  CHECK(all_reduce(comm, true, LogicalAnd{}));
+  CHECK(all_reduce(comm, std::byte{0x81}, BitOr{}) == std::byte{0x81});
+  CHECK(all_reduce(comm, 1.5L) == 1.5L * comm.size());
+  CHECK(all_reduce(comm, std::uint8_t{1}, Product{}) == 1);
+  CHECK(all_reduce(comm, std::int16_t{-3}, Minimum{}) == -3);
+  CHECK(all_reduce(comm, comm.rank() == 0, LogicalXor{}));
+}

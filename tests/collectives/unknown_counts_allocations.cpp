@@ -1,0 +1,124 @@
+// Exchanges of unknown counts allocate nothing once their buffers have grown: operator new is
+// replaced by one that counts. What MPI itself takes from malloc is not counted.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cairn/collectives/sparse.hpp"
+#include "cairn/collectives/unknown_counts.hpp"
+#include "mpi_test.hpp"
+
+using namespace cairn;
+
+namespace {
+
+std::atomic<std::size_t> allocations{0};
+
+void* counted(std::size_t size, std::size_t alignment) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  void* memory = nullptr;
+  if (alignment < sizeof(void*)) alignment = sizeof(void*);
+  if (posix_memalign(&memory, alignment, size == 0 ? 1 : size) != 0) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+// The array and nothrow forms call these.
+void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return counted(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace {
+
+/// Allocations of ten calls, after three that may set things up. The sizes of one call are those of
+/// the call before, and half of them, in turns.
+template <typename Call>
+std::size_t allocations_of(std::size_t n, const Call& call) {
+  for (int i = 0; i < 3; ++i) call(n);
+  const std::size_t before = allocations.load();
+  for (int i = 0; i < 10; ++i) call(i % 2 == 0 ? n : n / 2);
+  return allocations.load() - before;
+}
+
+/// Short, at the edge, and by rendezvous.
+constexpr std::size_t sizes[] = {0, 1, 128, 65536};
+
+}  // namespace
+
+TEST_CASE("the counter counts") {
+  CHECK(allocations_of(7, [](std::size_t n) { std::vector<double> v(n, 1.0); }) == 10);
+  Parts<double> parts;
+  CHECK(allocations.load() > 0);
+  const std::size_t before = allocations.load();
+  parts.reshape(std::vector<std::size_t>{1, 2});
+  CHECK(allocations.load() - before == 3);
+}
+
+TEST_CASE("unknown counts: no allocations") {
+  const auto& comm = test::world();
+  const auto p = static_cast<std::size_t>(comm.size());
+  for (const auto n_max : sizes) {
+    CAPTURE(n_max);
+    const std::vector<std::int64_t> values(n_max * p, 3);
+    const std::span<const std::int64_t> all(values);
+    std::vector<std::size_t> counts(p);
+    Parts<std::int64_t> out;
+    Parts<std::int64_t> in;
+    CHECK(allocations_of(n_max, [&](std::size_t n) { all_gather_v(comm, all.first(n), out); }) ==
+          0);
+    Parts<std::int64_t> at_root;
+    CHECK(allocations_of(n_max, [&](std::size_t n) { gather_v(comm, all.first(n), at_root); }) ==
+          0);
+    CHECK(allocations_of(n_max, [&](std::size_t n) {
+            counts.assign(p, n);
+            all_to_all_v(comm, all.first(n * p), counts, out);
+          }) == 0);
+    CHECK(allocations_of(n_max, [&](std::size_t n) {
+            counts.assign(p, n);
+            in.reshape(counts);
+            all_to_all_v(comm, in, out);
+          }) == 0);
+    std::vector<std::int64_t> data;
+    data.reserve(n_max);
+    std::string text;
+    text.reserve(n_max);
+    CHECK(allocations_of(n_max, [&](std::size_t n) {
+            data.resize(n);
+            bcast(comm, into(data));
+            text.resize(n);
+            bcast(comm, into(text));
+          }) == 0);
+  }
+}
+
+TEST_CASE("sparse exchange: no allocations") {
+  const auto& comm = test::world();
+  for (const auto route : {Route::automatic, Route::dense, Route::direct, Route::grid}) {
+    for (const auto n_max : sizes) {
+      CAPTURE(route);
+      CAPTURE(n_max);
+      const std::vector<std::int64_t> values(n_max, 3);
+      Outbox<std::int64_t> outbox;
+      Inbox<std::int64_t> in;
+      CHECK(allocations_of(n_max, [&](std::size_t n) {
+              outbox.clear();
+              for (int i = 0; i < 3; ++i) {
+                outbox.add((comm.rank() + i) % comm.size(), std::span(values).first(n));
+              }
+              sparse_exchange(comm, outbox, in, {.route = route});
+            }) == 0);
+    }
+  }
+}

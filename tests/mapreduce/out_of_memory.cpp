@@ -1,0 +1,105 @@
+// Memory runs out at any allocation of a word count, on any rank: operator new is replaced by one
+// that fails on demand.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "cairn/collectives/agree.hpp"
+#include "cairn/core/error.hpp"
+#include "cairn/mapreduce/word_count.hpp"
+#include "shared_scratch.hpp"
+#include "text.hpp"
+
+using namespace cairn;
+using namespace cairn::mapreduce;
+
+namespace {
+
+std::atomic<long> until_failure{0};  // the allocation that fails counts it down to 0
+
+void* allocate(std::size_t size, std::size_t alignment) {
+  void* memory = nullptr;
+  const bool fails = until_failure.load() > 0 && until_failure.fetch_sub(1) == 1;
+  if (alignment < sizeof(void*)) alignment = sizeof(void*);
+  if (fails || posix_memalign(&memory, alignment, size == 0 ? 1 : size) != 0)
+    throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+// The array and nothrow forms call these.
+void* operator new(std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return allocate(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace {
+
+/// All counts, on rank 0. Small rounds and chunks, so that each is passed more than once.
+test::Counts count(const InputList& list) {
+  const auto& comm = test::world();
+  ReadStatistics read;
+  CountTable owned = shuffle(comm, count_tokens(comm, list, read), {600});
+  const auto part = together(comm, [&] { return SortedCounts(std::move(owned)); });
+  test::Counts counts;
+  merge_sorted(comm, part,
+               [&](const TokenCount& record) {
+                 counts.emplace(record.token, record.count);
+                 return true;
+               },
+               {500, 2000});
+  return counts;
+}
+
+/// Whether all ranks got through when the n-th allocation on `victim` failed. What one rank alone
+/// throws leaves the test case, which ends the job.
+bool gets_through(const std::vector<std::string>& inputs, const test::Counts& expected, int victim,
+                  long n) {
+  const auto& comm = test::world();
+  const auto arm = [&] { until_failure = n; };
+  try {
+    // Not while rank 0 walks through folders: std::filesystem allocates in noexcept functions.
+    if (comm.rank() == victim && !comm.is_root()) arm();
+    const InputList list = list_inputs(comm, inputs);
+    if (comm.rank() == victim && comm.is_root()) arm();
+    const auto counts = count(list);
+    until_failure = 0;
+    if (comm.is_root()) CHECK(counts == expected);
+    return true;
+  } catch (const Error& error) {
+    until_failure = 0;
+    if (!error.agreed()) throw;
+    CHECK(error.code() == Errc::unavailable);
+    CHECK(std::string(error.what()).find("out of memory") != std::string::npos);
+    return false;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("out of memory at any allocation of any rank is one agreed error") {
+  const auto& comm = test::world();
+  const test::SharedScratch scratch;
+  std::string text = std::string(900, 'L') + " ";
+  for (int i = 0; i < 300; ++i) text += "word" + std::to_string(i % 150) + "\n";
+  scratch.file("in/a", text);
+  scratch.file("in/b", "a few words more");
+  test::Counts expected;
+  test::count_into(expected, text);
+  test::count_into(expected, "a few words more");
+  const std::vector<std::string> inputs{scratch / "in"};
+  for (int victim = 0; victim < comm.size(); ++victim) {
+    long n = 1;
+    while (!gets_through(inputs, expected, victim, n)) ++n;
+    CHECK(n > 20);
+  }
+}
