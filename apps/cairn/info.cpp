@@ -88,8 +88,7 @@ void print_settings(const Json& rows) {
 void print_node_engine() {
   const Runtime runtime({.signals = RuntimeOptions::Signals::leave_alone});
   NodeEngine engine(runtime.world());
-  auto report = engine.report();
-  if (report.available && report.rows.empty()) report = engine.measure();
+  const auto report = engine.measure();
   if (runtime.world().is_root()) fmt::print("{}", as_text(report));
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 #if defined(__x86_64__)
 
-/// Below this glibc uses no `rep movsb`. Processors with AVX2 know `prefetchw`.
+/// Below this glibc uses no `rep movsb`. Processors with AVX2 execute `prefetchw`, or skip it.
 constexpr std::size_t least_bytes = 1024;
 
 /// The loop of both copies; every step is two cache lines. With a distance that is not 0 the lines

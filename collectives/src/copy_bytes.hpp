@@ -20,8 +20,9 @@ void give_bytes(std::byte* to, const std::byte* from, std::size_t bytes) noexcep
 
 /// The same past the caches (non-temporal stores), visible to others after the next release store.
 ///
-/// To write lines that stand in another core's cache takes their ownership first; where the cores
-/// share no cache that was three to six times as slow as to write memory.
+/// To write lines that stand in another core's cache takes their ownership first; on a virtual
+/// machine that took three to ten times as long as to write memory. Which is faster has to be
+/// measured.
 void stream_bytes(std::byte* to, const std::byte* from, std::size_t bytes) noexcept;
 
 }  // namespace cairn::detail

@@ -24,6 +24,12 @@ constexpr std::size_t piece_bytes = std::size_t{1} << 20;
 /// Polls before a waiting rank starts to yield: some 20 µs, longer than any wait for a chunk.
 constexpr unsigned patient_polls = 1000;
 
+/// After so long the probe at the start begins no further measurement; a quiet machine with a core
+/// for each rank needs less.
+constexpr double probe_seconds = 0.02;
+constexpr double probe_seconds_when_oversubscribed = 0.05;
+constexpr double patient_probe_seconds = 2.0;
+
 constexpr std::size_t page_bytes = 4096;
 
 std::byte* bytes_of(void* data) { return static_cast<std::byte*>(data); }
@@ -247,15 +253,26 @@ NodeEngine::NodeEngine(const Communicator& comm, const NodeEngineOptions& option
     : impl_(std::make_unique<Impl>(comm, options)) {
   if (!impl_->available()) return;
   if (impl_->report.mode == NodeEngineMode::on) {
-    chosen_.fill((1U << size_classes) - 1U);
+    chosen_.fill(all_classes);
     return;
   }
-  impl_->report = measure();
-  for (const auto& row : impl_->report.rows) {
-    if (row.chosen) {
-      auto& classes = chosen_[static_cast<std::size_t>(row.operation)];
-      classes = static_cast<std::uint16_t>(classes | 1U << size_class(row.bytes));
-    }
+  auto& report = impl_->report;
+  report.rows = impl_->measure(
+      *this, report.oversubscribed ? probe_seconds_when_oversubscribed : probe_seconds);
+  adopt(report);
+}
+
+/// Sizes above the largest measured one are treated like it, but left to MPI when ranks outnumber
+/// cores: there large messages behave unlike small ones.
+void NodeEngine::adopt(const NodeEngineReport& report) noexcept {
+  chosen_ = {};
+  for (const auto& row : report.rows) {
+    const unsigned here = 1U << size_class(row.bytes);
+    const bool and_above = !report.oversubscribed || row.operation == NodeOperation::barrier;
+    const unsigned above = and_above ? all_classes & ~(2 * here - 1) : 0U;
+    auto& classes = chosen_[static_cast<std::size_t>(row.operation)];
+    classes =
+        static_cast<std::uint16_t>(row.chosen ? classes | here | above : classes & ~(here | above));
   }
 }
 
@@ -322,7 +339,7 @@ void NodeEngine::all_reduce(NodeWindow& window, std::size_t n, MPI_Datatype type
 
 NodeEngineReport NodeEngine::measure() {
   auto report = impl_->report;
-  if (impl_->available()) report.rows = impl_->measure(*this);
+  if (impl_->available()) report.rows = impl_->measure(*this, patient_probe_seconds);
   return report;
 }
 

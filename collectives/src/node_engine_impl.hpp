@@ -38,8 +38,9 @@ class NodeEngine::Impl {
   /// MPI's own, in place, for any n.
   void mpi_all_reduce(std::byte* inout, std::size_t n, MPI_Datatype type, MPI_Op operation) const;
 
-  /// Measures every operation at every size; see node_probe.cpp.
-  [[nodiscard]] std::vector<NodeEngineReport::Row> measure(NodeEngine& engine);
+  /// Measures every operation at every size that the budget allows; see node_probe.cpp.
+  [[nodiscard]] std::vector<NodeEngineReport::Row> measure(NodeEngine& engine,
+                                                           double budget_seconds);
 
   [[nodiscard]] bool available() const noexcept { return group_.has_value(); }
   [[nodiscard]] const Communicator& comm() const noexcept { return comm_; }

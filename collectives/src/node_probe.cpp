@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cairn/core/mpi_error.hpp"
@@ -135,17 +136,34 @@ class NodeEngine::Impl::Probe {
         result_(part_.size()),
         all_(gathered_bytes() / sizeof(double) * static_cast<std::size_t>(impl_.comm().size())) {}
 
-  std::vector<Row> rows() {
+  /// Small sizes of all operations come first; begins nothing new after `budget_seconds`.
+  std::vector<Row> rows(double budget_seconds) {
     std::vector<Row> rows;
     std::vector<Samples> times;
-    for (const auto operation : all_operations) {
-      for (const auto bytes : sizes_in_bytes) {
+    const auto begin = std::chrono::steady_clock::now();
+    for (const auto bytes : sizes_in_bytes) {
+      for (const auto operation : all_operations) {
         if (!takes_part(operation, bytes)) continue;
+        if (agreed_to_stop(begin, budget_seconds)) return finished(std::move(rows), times);
         rows.push_back({operation, operation == NodeOperation::barrier ? 0 : bytes, 0, 0, false});
         times.push_back(measure(operation, bytes));
       }
     }
-    // A sample counts with the time of its slowest rank.
+    return finished(std::move(rows), times);
+  }
+
+ private:
+  /// Rank 0's clock decides for all.
+  [[nodiscard]] bool agreed_to_stop(std::chrono::steady_clock::time_point begin,
+                                    double budget_seconds) const {
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+    int stop = elapsed.count() > budget_seconds ? 1 : 0;
+    check_mpi(MPI_Bcast(&stop, 1, MPI_INT, 0, comm_), "MPI_Bcast");
+    return stop != 0;
+  }
+
+  /// Rows by operation, with the times of the slowest ranks and the choice.
+  std::vector<Row> finished(std::vector<Row> rows, std::vector<Samples>& times) const {
     check_mpi(
         MPI_Allreduce(MPI_IN_PLACE, times.data(), static_cast<int>(times.size() * 2 * samples),
                       MPI_DOUBLE, MPI_MAX, comm_),
@@ -156,10 +174,11 @@ class NodeEngine::Impl::Probe {
       rows[i].mpi_seconds = median(times[i][1]);
       rows[i].chosen = rows[i].engine_seconds <= limit * rows[i].mpi_seconds;
     }
+    std::stable_sort(rows.begin(), rows.end(),
+                     [](const Row& a, const Row& b) { return a.operation < b.operation; });
     return rows;
   }
 
- private:
   /// The largest part of an all_gather, so that its result stays small on many ranks.
   [[nodiscard]] std::size_t gathered_bytes() const noexcept {
     const auto ranks = static_cast<std::size_t>(impl_.comm().size());
@@ -234,7 +253,9 @@ class NodeEngine::Impl::Probe {
   std::vector<double> all_;
 };
 
-std::vector<Row> NodeEngine::Impl::measure(NodeEngine& engine) { return Probe(engine).rows(); }
+std::vector<Row> NodeEngine::Impl::measure(NodeEngine& engine, double budget_seconds) {
+  return Probe(engine).rows(budget_seconds);
+}
 
 /// Takes the way of writing with which an all_reduce of middle size is faster: on all ranks the
 /// same, so that the report can say it.

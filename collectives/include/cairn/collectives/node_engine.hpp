@@ -56,7 +56,7 @@ struct NodeEngineReport {
     std::size_t bytes;  ///< of one rank's input; 0 for a barrier
     double engine_seconds;
     double mpi_seconds;
-    bool chosen;  ///< the engine, from `bytes` up to the next row's
+    bool chosen;  ///< the engine, from `bytes` up to the next row's, or without end
   };
 
   NodeEngineMode mode = NodeEngineMode::off;  ///< never `environment`
@@ -109,8 +109,10 @@ class NodeWindow;
 /// algorithms for barrier synchronization", Int. J. Parallel Programming 17, 1988 (dissemination)
 class NodeEngine {
  public:
-  /// Collective over `comm`, of which a duplicate is made. In the automatic mode it measures, which
-  /// takes some 20 ms.
+  /// Collective over `comm`, of which a duplicate is made. In the automatic mode it measures, small
+  /// sizes first, and begins no measurement after 20 ms (50 ms when ranks outnumber cores). Larger
+  /// sizes are then treated like the largest measured one, or left to MPI when ranks outnumber
+  /// cores.
   /// @throws Error{Errc::usage}, agreed, when CAIRN_NODE_ENGINE is none of its words
   /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
   explicit NodeEngine(const Communicator& comm, const NodeEngineOptions& options = {});
@@ -148,8 +150,8 @@ class NodeEngine {
   /// @throws Error{Errc::internal} when `window` is another engine's, or smaller
   void all_reduce(NodeWindow& window, std::size_t n, MPI_Datatype type, MPI_Op operation);
 
-  /// Measures engine and MPI against each other, whatever the mode, and returns the rows too.
-  /// Collective. The choice stays as it is.
+  /// Measures engine and MPI against each other, whatever the mode, and begins no measurement after
+  /// 2 s, by when it is long done on a quiet machine. Collective. The choice stays as it is.
   [[nodiscard]] NodeEngineReport measure();
 
   /// What is known since the construction. Local.
@@ -159,8 +161,11 @@ class NodeEngine {
   friend class NodeWindow;
   class Impl;
 
+  void adopt(const NodeEngineReport& report) noexcept;
+
   static constexpr std::size_t operations = 6;
   static constexpr int size_classes = 9;  // from 16 B, 64 B, 256 B, … 1 MiB
+  static constexpr std::uint16_t all_classes = (1U << size_classes) - 1U;
 
   /// The class of a size: 0 below 64 B, then one more for each factor of 4.
   [[nodiscard]] static constexpr unsigned size_class(std::size_t bytes) noexcept {
