@@ -32,7 +32,8 @@ bool has_edge(std::uint64_t trial, int from, int to) {
 }
 
 std::size_t edge_count(std::uint64_t trial, int from, int to) {
-  return Random(4, trial).below(static_cast<std::uint64_t>(from * 100 + to), 6);
+  return Random(4, trial).below(
+      static_cast<std::uint64_t>(from) * 100 + static_cast<std::uint64_t>(to), 6);
 }
 
 struct Edges {

@@ -252,7 +252,7 @@ auto hold(B&& buffer) {
   if constexpr (Scalar<Plain>) {
     return Owned<Plain>{buffer};
   } else if constexpr (Container<Plain> && !std::is_lvalue_reference_v<B>) {
-    return Owned<Plain>{std::move(buffer)};
+    return Owned<Plain>{std::forward<B>(buffer)};
   } else {
     return Borrowed<decltype(elements_of(buffer))>{elements_of(buffer)};
   }

@@ -224,7 +224,7 @@ class UserReducer {
   static constexpr bool owns = true;
   explicit UserReducer(F function) : function_(static_cast<F&&>(function)) {}
   /// Only before native(): from there on MPI knows where the function stands.
-  UserReducer(UserReducer&&) = default;
+  UserReducer(UserReducer&&) noexcept = default;
 
   MPI_Op native() {
     slot_ = OperationSlot();
