@@ -213,7 +213,8 @@ void expect_equal(std::uint64_t row, std::uint64_t column, double value, double 
 }  // namespace
 
 void check_symmetric(const Communicator& comm, const DistributedRows& matrix) {
-  const auto& [partition, rows] = matrix;
+  const auto& partition = matrix.partition;
+  const auto& rows = matrix.rows;
   const auto first = partition.first(comm.rank());
   const auto last = partition.last(comm.rank());
   constexpr std::size_t words = 3;  // row, column, value
