@@ -35,7 +35,7 @@
 namespace cairn {
 
 /// Counts and displacements of a v-collective, in elements of the flat buffer; one entry per rank,
-/// the caller's. MPI's ints: a layout that does not fit is a WideLayout (wide.hpp).
+/// the caller's. MPI's ints: parts that do not fit travel by Parts (parts.hpp).
 struct Layout {
   std::span<const int> counts;
   std::span<const int> displacements;
@@ -107,14 +107,14 @@ concept Reducible = !ReducesItself<B> && !requires(B & b) {
 /// Fills `displacements` with the exclusive prefix sums of `counts`: parts stand one behind the
 /// other. Local.
 /// @return the total
-/// @throws Error{Errc::internal} for a total above 2^31 - 1, which wants a WideLayout (wide.hpp)
+/// @throws Error{Errc::internal} for a total above 2^31 - 1, beyond MPI's ints; use Parts (unknown_counts.hpp)
 inline int packed_displacements(std::span<const int> counts, std::span<int> displacements) {
   expects(counts.size() == displacements.size(), "as many displacements as counts");
   int total = 0;
   for (std::size_t r = 0; r < counts.size(); ++r) {
     displacements[r] = total;
     expects(counts[r] >= 0 && counts[r] <= INT_MAX - total,
-            "a total of at most 2^31 - 1 elements; above, use a WideLayout");
+            "a total of at most 2^31 - 1 elements; above, use Parts");
     total += counts[r];
   }
   return total;
