@@ -107,7 +107,8 @@ concept Reducible = !ReducesItself<B> && !requires(B & b) {
 /// Fills `displacements` with the exclusive prefix sums of `counts`: parts stand one behind the
 /// other. Local.
 /// @return the total
-/// @throws Error{Errc::internal} for a total above 2^31 - 1, beyond MPI's ints; use Parts (unknown_counts.hpp)
+/// @throws Error{Errc::internal} for a total above 2^31 - 1, beyond MPI's ints; use Parts
+/// (unknown_counts.hpp)
 inline int packed_displacements(std::span<const int> counts, std::span<int> displacements) {
   expects(counts.size() == displacements.size(), "as many displacements as counts");
   int total = 0;
