@@ -55,6 +55,7 @@ CASES = [
     ("std::vector<double> x(3); all_reduce(comm, x, BitAnd{});", "MPI does not define this operation on this type"),
     ("std::vector<Good> x(3); all_reduce(comm, x);", "MPI does not define this operation on this type"),
     ("std::vector<int> x(3); all_reduce(comm, x, commutative([](int a) { return a; }));", "takes two elements"),
+    ("std::string text; bcast(comm, text);", "else into(text)"),
     ("(void)receive(comm, std::vector<int>(3), 0);", "a receive writes to a buffer of the caller's"),
 ]
 
