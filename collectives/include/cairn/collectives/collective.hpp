@@ -136,6 +136,10 @@ auto barrier(const W& way, Where where = Where::here()) {
 template <Way W, typename B>
 requires(!detail::is_into<std::remove_cvref_t<B>>) auto bcast(const W& way, B&& data, int root = 0,
                                                               Where where = Where::here()) {
+  static_assert(
+      !requires { data.c_str(); },
+      "cairn: does every rank know the length of this text? then pass std::span(text), "
+      "else into(text)");
   detail::expect_rank(detail::communicator_of(way), root);
   auto inout = detail::hold(std::forward<B>(data));
   using T = detail::ElementOf<decltype(inout)>;
