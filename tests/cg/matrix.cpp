@@ -27,7 +27,8 @@ TEST_CASE(
       std::copy(mine.begin(), mine.end(), matrix.halo().own_part(extended).begin());
       matrix.multiply(extended, product);
       const auto right = cg::test::part_of(expected, matrix.partition(), comm.rank());
-      CHECK(std::memcmp(product.data(), right.data(), right.size() * sizeof(double)) == 0);
+      CHECK((right.empty() ||
+             std::memcmp(product.data(), right.data(), right.size() * sizeof(double)) == 0));
     }
     for (std::size_t i = 0; i < matrix.local_rows(); ++i) {
       const auto row = matrix.first_row() + i;

@@ -105,7 +105,7 @@ class Server {
       Request request{};
       receive(comm_, std::span<Request>(&request, 1), 0, request_tag);
       if (request == Request::enough) return std::nullopt;
-      const std::optional<Error> error = detail::error_of([&] { encode(); });
+      std::optional<Error> error = detail::error_of([&] { encode(); });
       if (error) encoded_ = {};  // what filled the memory goes before the news goes round
       const std::size_t n = error ? 0 : std::min(chunk_bytes_, encoded_.size());
       const bool last = error || (next_ == part_.size() && n == encoded_.size());
