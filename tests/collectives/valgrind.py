@@ -1,6 +1,7 @@
 """Runs test programs under memcheck, which finds nothing but what tests/support/valgrind.supp lists.
 
     valgrind.py --preload LIBRARY [--mistakes PROGRAM] [--ranks 2 3] [--mpi PROGRAM…] [--serial PROGRAM…] [--test-cases=FILTER]
+                [--without=FILTER]
 
 LIBRARY is made of tests/support/defined_sends.cpp and tracked_requests.cpp. The program of mistakes
 (valgrind_mistakes.cpp) shows first that each kind of error would be seen.
@@ -52,8 +53,8 @@ def mistakes_are_found(program, preload):
         check(any(all(text in report for text in texts) for report in reports), f"{mistake} was not found\n{log}")
 
 
-def is_clean(program, ranks, preload, test_cases):
-    ended, log = memcheck(program, f"--test-case={test_cases}", ranks=ranks, preload=preload, error_code=99)
+def is_clean(program, ranks, filters, preload):
+    ended, log = memcheck(program, *filters, ranks=ranks, preload=preload, error_code=99)
     check(ended.code == 0 and not log.strip(), f"no error of memcheck expected\n{ended}\n{log}")
     check(re.search(r"[1-9]\d* passed +\| 0 failed", ended.out), f"tests that pass expected\n{ended}")
     print(f"{pathlib.Path(program).name}, {ranks or 'no'} ranks: clean, {ended.seconds:.0f} s", flush=True)
@@ -66,15 +67,17 @@ parser.add_argument("--ranks", nargs="+", type=int, default=[2])
 parser.add_argument("--mpi", nargs="*", default=[])
 parser.add_argument("--serial", nargs="*", default=[])
 parser.add_argument("--test-cases", default="*")
+parser.add_argument("--without", default="")
 options = parser.parse_args()
+doctest_filters = [f"--test-case={options.test_cases}", f"--test-case-exclude={options.without}"]
 before = segments()
 try:
     if options.mistakes:
         mistakes_are_found(options.mistakes, options.preload)
     for one in options.mpi:
         for number in options.ranks:
-            is_clean(one, number, options.preload, options.test_cases)
+            is_clean(one, number, doctest_filters, options.preload)
     for one in options.serial:
-        is_clean(one, 0, options.preload, options.test_cases)
+        is_clean(one, 0, doctest_filters, options.preload)
 finally:
     remove_segments(segments() - before)  # of jobs that memcheck ended
