@@ -9,6 +9,7 @@
 
 #include "cairn/collectives/async.hpp"
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/plan.hpp"
 #include "cairn/core/error.hpp"
 #include "mpi_test.hpp"
 #include "ways.hpp"
@@ -120,6 +121,39 @@ TEST_CASE("what an operation throws comes out of the call, on the ranks where it
   const int throwers = all_reduce(comm, threw);
   CHECK(throwers <= comm.size());
   CHECK((throwers >= 1) == (comm.size() > 1));
+}
+
+TEST_CASE("what an operation throws comes out of wait(), once, and the next call is clean") {
+  const auto& comm = test::world();
+  const auto is_thrown = [](const auto& wait) {
+    try {
+      wait();
+    } catch (const std::range_error&) {
+      return 1;
+    }
+    return 0;
+  };
+  bool throws = true;
+  int calls = 0;
+  const auto plus = [&](int a, int b) {
+    ++calls;
+    if (throws) throw std::range_error("too far");
+    return a + b;
+  };
+  std::vector<int> x(3, 1);
+  auto future = all_reduce(async(comm), x, commutative(plus));
+  const int out_of_future = is_thrown([&] { future.wait(); });
+  CHECK(calls == out_of_future);  // no second element after an error
+  auto planned = all_reduce(plan(comm), x, commutative(plus));
+  planned.start();
+  const int out_of_plan = is_thrown([&] { planned.wait(); });
+  CHECK((all_reduce(comm, out_of_future) >= 1) == (comm.size() > 1));
+  CHECK((all_reduce(comm, out_of_plan) >= 1) == (comm.size() > 1));
+  throws = false;
+  x.assign(3, 1);
+  planned.start();
+  CHECK(is_thrown([&] { planned.wait(); }) == 0);
+  CHECK(x == std::vector<int>(3, comm.size()));
 }
 
 TEST_CASE("named operations cover what MPI defines, types of one byte included") {
