@@ -3,6 +3,7 @@
 #include <mpi.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <set>
 #include <string>
@@ -79,6 +80,16 @@ void use_everything(const Communicator& comm) {
   statics.plans.back().wait();
 }
 
+/// A host program that ends MPI from a static object made before all of ours.
+struct EndsMpiLate {
+  bool wanted = false;
+  ~EndsMpiLate() {
+    if (!wanted) return;
+    MPI_Finalize();
+    if (!alive().empty()) std::_Exit(6);
+  }
+};
+
 int mismatch(const Communicator& comm, const std::string& kind) {
   std::vector<double> x(10, 1.0);
   std::vector<float> y(10, 1.0F);
@@ -128,6 +139,15 @@ inline constexpr auto cairn::members_of<Pair> = cairn::Members<&Pair::a, &Pair::
 
 int main(int argc, char** argv) {
   const std::string mistake = argc > 1 ? argv[1] : "";
+  static EndsMpiLate late;
+  if (mistake == "host-ends-mpi-late") {
+    late.wanted = true;
+    int provided = MPI_THREAD_SINGLE;
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
+    const Runtime runtime(argc, argv);
+    (void)all_reduce(runtime.world(), 1, ordered([](int a, int b) { return a + b; }));
+    return 0;
+  }
   if (mistake == "host-owns-mpi") {
     int provided = MPI_THREAD_SINGLE;
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
