@@ -19,7 +19,8 @@ struct Malloc {
   template <typename U>
   explicit(false) Malloc(const Malloc<U>&) {}
   T* allocate(std::size_t n) {
-    if (auto* const memory = static_cast<T*>(std::malloc(n * sizeof(T)))) return memory;
+    const std::size_t bytes = n * sizeof(T);  // NOLINT(bugprone-sizeof-expression): T is a handle
+    if (auto* const memory = static_cast<T*>(std::malloc(bytes))) return memory;
     throw std::bad_alloc();
   }
   void deallocate(T* memory, std::size_t) noexcept { std::free(memory); }
