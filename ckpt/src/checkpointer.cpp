@@ -17,6 +17,7 @@
 #include "data_file.hpp"
 #include "fields.hpp"
 #include "record.hpp"
+#include "spare.hpp"
 #include "store.hpp"
 #include "transfer.hpp"
 #include "utf8.hpp"
@@ -66,9 +67,16 @@ class Checkpointer::Implementation {
       expects(options_.keep >= 1, "at least one epoch to keep");
       expect_utf8("program", options_.program);
       expect_utf8("identity", options_.identity);
-      if (is_on() && comm_.is_root())
-        store_.emplace(options_.directory, options_.lock_patience_seconds);
+      if (!is_on() || !comm_.is_root()) return;
+      store_.emplace(options_.directory, options_.lock_patience_seconds);
+      spare_.emplace(options_.directory);
     });
+  }
+
+  Implementation(const Implementation&) = delete;
+  Implementation& operator=(const Implementation&) = delete;
+  ~Implementation() {
+    if (spare_) spare_->remove();
   }
 
   void add(RegisteredField field) {
@@ -114,6 +122,7 @@ class Checkpointer::Implementation {
   Communicator comm_;
   Options options_;
   std::optional<EpochStore> store_;  // rank 0
+  std::optional<Spare> spare_;       // rank 0
   std::vector<RegisteredField> fields_;
   std::vector<RegisteredValue> values_;
   std::optional<std::vector<std::vector<Box>>> boxes_;  // per field and rank; filled on rank 0
@@ -242,10 +251,11 @@ void Checkpointer::Implementation::lay_out(std::uint64_t step) {
                                        {"cairn_step", static_cast<std::int64_t>(step)}};
     const auto path = store_->temporary_data_path(epoch);
     next_.epoch = epoch;
-    const auto layout = create_data_file(path, plans, about);
+    const auto layout = create_data_file(path, plans, about, Blocks::sparse);
     next_.data_bytes = layout.size_bytes;
     next_.structure = layout.structure;
     offsets_bytes_ = layout.dataset_offsets_bytes;
+    if (!spare_->take_place_of(path, layout)) File(path, O_WRONLY).reserve(layout.size_bytes);
     after_layout.check("lay out " + path.string());
     data_path_ = path.string();
     next_.step = step;
@@ -335,7 +345,8 @@ void Checkpointer::Implementation::save(std::uint64_t step) {
   saved_step_ = step;
   together(comm_, [&] { after_commit.check("end the save of an epoch"); });
   if (!store_) return;
-  if (const auto problem = detail::error_of([&] { store_->retire(options_.keep, damaged_); })) {
+  if (const auto problem =
+          detail::error_of([&] { store_->retire(options_.keep, damaged_, &*spare_); })) {
     warn(std::string("an old epoch could not be removed: ") + problem->what());
   }
 }

@@ -228,7 +228,7 @@ std::vector<StructureRecord> structure_of(const File& file, std::span<const Data
 
 DataFileLayout create_data_file(const std::filesystem::path& path,
                                 std::span<const DatasetPlan> datasets,
-                                std::span<const Attribute> root_attributes) {
+                                std::span<const Attribute> root_attributes, Blocks blocks) {
   const Hdf5ErrorsAsExceptions quiet;
   // HDF5 hides the errno, so open the file ourselves first: "Permission denied" beats "unable to
   // create file".
@@ -244,7 +244,7 @@ DataFileLayout create_data_file(const std::filesystem::path& path,
   }
   File file(path, O_RDWR);
   layout.size_bytes = file.size_bytes();
-  file.reserve(layout.size_bytes);
+  if (blocks == Blocks::reserved) file.reserve(layout.size_bytes);
   layout.structure = structure_of(file, datasets, layout);
   file.close();
   return layout;

@@ -29,13 +29,17 @@ struct DataFileLayout {
   std::vector<StructureRecord> structure;
 };
 
-/// Makes an HDF5 file with contiguous datasets whose space is allocated and reserved on disk but
-/// not written. Local, serial HDF5. Needs libhdf5's default file driver; no MPI-IO.
+/// Whether a file's blocks are taken from the disk at once, so that a full one shows now.
+enum class Blocks { reserved, sparse };
+
+/// Makes an HDF5 file with contiguous datasets whose space is allocated but not written. Local,
+/// serial HDF5. Needs libhdf5's default file driver; no MPI-IO.
 /// @throws Error{Errc::input_output, permission, …} when the file cannot be made, also when the
 /// disk is full
 DataFileLayout create_data_file(const std::filesystem::path& path,
                                 std::span<const DatasetPlan> datasets,
-                                std::span<const Attribute> root_attributes);
+                                std::span<const Attribute> root_attributes,
+                                Blocks blocks = Blocks::reserved);
 
 /// CRC-32C (Castagnoli) of `bytes`, continued from `crc`.
 [[nodiscard]] std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc = 0);

@@ -48,7 +48,9 @@ void copy_fields(const EpochReader& epoch, std::span<const std::size_t> fields, 
 }  // namespace
 
 void expect_foreign_name(const fs::path& directory, const fs::path& path) {
-  if (!EpochStore::is_own_name(path) && path.filename() != "lock") return;
+  if (!EpochStore::is_own_name(path) && path.filename() != "lock" &&
+      path.filename() != Spare::file_name)
+    return;
   std::error_code error;
   if (!fs::equivalent(directory, path.has_parent_path() ? path.parent_path() : ".", error)) return;
   throw Error(Errc::usage,

@@ -254,7 +254,8 @@ std::vector<std::uint64_t> EpochStore::retirable(int keep,
   return {retired.begin(), retired.end()};
 }
 
-void EpochStore::retire(int keep, const std::set<std::uint64_t>& damaged) const {
+void EpochStore::retire(int keep, const std::set<std::uint64_t>& damaged,
+                        const Spare* spare) const {
   // A data file without its record is an orphan that nobody trusts; a record without its data would
   // be a lie. So the records go first, durably.
   const auto retired = retirable(keep, damaged);
@@ -267,6 +268,8 @@ void EpochStore::retire(int keep, const std::set<std::uint64_t>& damaged) const 
   sync_directory(directory_);
   for (const auto epoch : retired) {
     before_data_removal.check("remove " + data_path(epoch).string());
+    // What has been found damaged may lie on bad blocks.
+    if (spare != nullptr && !damaged.contains(epoch)) spare->keep(data_path(epoch));
     remove_file(data_path(epoch));
     remove_file(temporary_data_path(epoch));
     remove_file(temporary_record_path(epoch));

@@ -12,6 +12,7 @@
 #include "cairn/core/error.hpp"
 #include "cairn/core/file.hpp"
 #include "record.hpp"
+#include "spare.hpp"
 
 namespace cairn::ckpt {
 
@@ -84,8 +85,8 @@ class EpochStore {
   [[nodiscard]] std::vector<std::uint64_t> retirable(int keep,
                                                      const std::set<std::uint64_t>& damaged) const;
 
-  /// Removes what is retirable().
-  void retire(int keep, const std::set<std::uint64_t>& damaged) const;
+  /// Removes what is retirable(), but for one data file, which becomes the `spare` if one is given.
+  void retire(int keep, const std::set<std::uint64_t>& damaged, const Spare* spare = nullptr) const;
 
   /// Forgets an epoch that was not published.
   void discard(std::uint64_t epoch) const noexcept;

@@ -20,7 +20,7 @@ EVERY = 10  # steps between epochs
 # Behind these points the epoch that is being saved counts already.
 BEHIND_COMMIT = ("ckpt.publish.sync", "ckpt.committed", "ckpt.retire.")
 # Passed by rank 0 alone.
-OF_RANK_0 = ("ckpt.layout", "ckpt.record.", "ckpt.publish.", "ckpt.retire.")
+OF_RANK_0 = ("ckpt.layout", "ckpt.record.", "ckpt.publish.", "ckpt.recycle.", "ckpt.retire.")
 
 
 def failpoints(program):
@@ -33,8 +33,11 @@ def failpoints(program):
 def expected_step(name, hit):
     """The step of the newest committed epoch after a kill at the hit-th pass of a save's failpoint.
 
-    Retirement begins with the third epoch, so its points are passed for the first time one epoch later each.
+    Retirement begins with the third epoch, so its points are passed for the first time two epochs later, and the
+    fourth epoch is the first that is written over a retired one.
     """
+    if name.startswith("ckpt.recycle."):
+        return (hit + 2) * EVERY
     if name.startswith("ckpt.retire."):
         return (hit + 2) * EVERY
     return (hit if name.startswith(BEHIND_COMMIT) else hit - 1) * EVERY or None
