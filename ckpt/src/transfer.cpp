@@ -50,6 +50,15 @@ std::span<const std::byte> gather_piece(const BlockInMemory& source, const BoxIn
 
 }  // namespace
 
+void pack_block(const BlockInMemory& source, std::byte* to) {
+  const auto size = source.element_bytes;
+  interior_in_memory(*source.block)
+      .for_each_run(0, volume(source.block->count),
+                    [&](std::size_t in_memory, std::size_t index, std::size_t length) {
+                      std::memcpy(to + index * size, source.data + in_memory * size, length * size);
+                    });
+}
+
 std::vector<std::uint32_t> write_block(File& file, std::uint64_t offset_bytes,
                                        const BlockInMemory& source,
                                        const std::function<void()>& before_piece) {

@@ -21,6 +21,9 @@ struct BlockInMemory {
   const Block* block = nullptr;
 };
 
+/// Copies the block's elements, without ghosts, one behind the other to `to`. Local.
+void pack_block(const BlockInMemory& source, std::byte* to);
+
 /// Writes the block to the dataset at `offset_bytes` and returns the CRC-32C of each of its pieces.
 /// `before_piece` is called before each write. Memory: one piece.
 std::vector<std::uint32_t> write_block(File& file, std::uint64_t offset_bytes,
