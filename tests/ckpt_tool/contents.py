@@ -114,27 +114,33 @@ class Verify(CkptTest):
 
     def test_a_flipped_byte_in_any_field_is_named_with_its_region(self):
         data = data_file(self.epochs, 1)
-        for name, (array, offset) in datasets(data).items():
-            if array.size == 0:
-                continue
-            for element in (0, array.size // 3, array.size - 1):
-                with self.subTest(field=name, element=element):
-                    at = offset + element * array.itemsize + array.itemsize - 1
-                    flip(data, at)
-                    bad = ckpt("verify", "--json", self.epochs, 1)
-                    flip(data, at)
-                    self.assertEqual(bad.code, BAD_DATA)
-                    [bad] = bad.json()["epochs"][0]["bad"]
-                    self.assertEqual((bad["file"], bad["field"]), (data.name, name))
-                    self.assertTrue(bad["offset_bytes"] <= at < bad["offset_bytes"] + bad["length_bytes"], (at, bad))
-                    region = numpy.zeros(array.shape, dtype=bool)
-                    region[tuple(slice(o, o + c) for o, c in zip(bad["region"]["offset"], bad["region"]["count"]))] = True
-                    self.assertTrue(region[numpy.unravel_index(element, array.shape)], bad)
-                    # The range lies within the region, and no piece is larger than 1 MiB.
-                    first, last = numpy.flatnonzero(region)[[0, -1]]
-                    self.assertGreaterEqual(bad["offset_bytes"], offset + first * array.itemsize)
-                    self.assertLessEqual(bad["offset_bytes"] + bad["length_bytes"], offset + (last + 1) * array.itemsize)
-                    self.assertLessEqual(bad["covered_bytes"], 1 << 20)
+        fields = {name: found for name, found in datasets(data).items() if found[0].size > 0}
+        for place in (lambda array: 0, lambda array: array.size // 3, lambda array: array.size - 1):
+            flipped = {name: offset + place(array) * array.itemsize + array.itemsize - 1
+                       for name, (array, offset) in fields.items()}
+            for at in flipped.values():
+                flip(data, at)
+            ended = ckpt("verify", "--json", self.epochs, 1)
+            for at in flipped.values():
+                flip(data, at)
+            self.assertEqual(ended.code, BAD_DATA)
+            bad = {each["field"]: each for each in ended.json()["epochs"][0]["bad"]}
+            self.assertEqual((set(bad), len(ended.json()["epochs"][0]["bad"])), (set(fields), len(fields)))
+            for name, (array, offset) in fields.items():
+                with self.subTest(field=name):
+                    self.assertEqual(bad[name]["file"], data.name)
+                    self.check_range(bad[name], array, offset, place(array), flipped[name])
+
+    def check_range(self, bad, array, offset, element, at):
+        self.assertTrue(bad["offset_bytes"] <= at < bad["offset_bytes"] + bad["length_bytes"], (at, bad))
+        region = numpy.zeros(array.shape, dtype=bool)
+        region[tuple(slice(o, o + c) for o, c in zip(bad["region"]["offset"], bad["region"]["count"]))] = True
+        self.assertTrue(region[numpy.unravel_index(element, array.shape)], bad)
+        # The range lies within the region, and no piece is larger than 1 MiB.
+        first, last = numpy.flatnonzero(region)[[0, -1]]
+        self.assertGreaterEqual(bad["offset_bytes"], offset + first * array.itemsize)
+        self.assertLessEqual(bad["offset_bytes"] + bad["length_bytes"], offset + (last + 1) * array.itemsize)
+        self.assertLessEqual(bad["covered_bytes"], 1 << 20)
 
     def test_a_flipped_byte_between_the_fields_is_structure(self):
         data = data_file(self.epochs, 2)
@@ -143,7 +149,7 @@ class Verify(CkptTest):
             if array.size:
                 covered[offset:offset + array.nbytes] = True
         structure = numpy.flatnonzero(~covered)
-        for at in [0, int(structure[-1])] + random.Random(1).sample(structure.tolist(), 6):
+        for at in [0, int(structure[-1])] + random.Random(1).sample(structure.tolist(), 4):
             with self.subTest(at=at):
                 flip(data, at)
                 verdicts = ckpt("verify", "--json", self.epochs, 2)
@@ -163,8 +169,7 @@ class Verify(CkptTest):
         good, bad = self.verified(BAD_DATA)[1], self.verified(BAD_DATA)[0]["bad"]
         self.assertTrue(good["good"])
         regions = [(each["region"]["offset"], each["region"]["count"]) for each in bad]
-        self.assertEqual(regions[0], ([0, 0], [400, 350]))
-        self.assertEqual(len(bad), 2)
+        self.assertEqual(regions, [([0, 0], [400, 350]), ([774, 350], [26, 350])])  # 131072 = 374 × 350 + 172
         self.assertEqual(bad[0]["covered_bytes"], 400 * 350 * 8)
         self.assertEqual(bad[0]["length_bytes"], (399 * 700 + 350) * 8)
 
@@ -288,7 +293,6 @@ class Export(CkptTest):
         self.expect(ended, SAME)
         pixels = read_png(png)
         self.assertEqual(pixels.shape[:2], expected.shape)
-        expected = expected.astype(float)
         colours = [float(word) for word in re.search(r"colours from (\S+) to (\S+)\n", ended.out).groups()]
         numpy.testing.assert_allclose(colours, [expected.min(), expected.max()], rtol=1e-12)
         self.assertEqual(tuple(pixels[numpy.unravel_index(expected.argmin(), expected.shape)]), (0, 0, 4))
@@ -303,7 +307,7 @@ class Export(CkptTest):
         self.check_picture("group/int32", ["1=3"], arrays["group/int32"][:, 3])
         self.check_picture("group/int32", ["2=10"], arrays["group/int32"][:, :, 10])
         self.check_picture("uint64", ["3=1", "0=2"], arrays["uint64"][2, :, :, 1])
-        self.check_picture("complex64", [], abs(arrays["complex64"]))
+        self.check_picture("complex64", [], abs(arrays["complex64"].astype("c16")))
 
     def test_a_large_picture_has_no_hole_and_grey_for_what_is_not_a_number(self):
         png = self.folder / "out.png"

@@ -117,23 +117,26 @@ class Directories(CkptTest):
 
 class Records(CkptTest):
     def expect_damaged(self, why):
-        """Epoch 2 is damaged: ls says so, 1 is taken with a warning instead, and to name 2 is an error."""
+        """Epoch 2 is damaged: ls and verify say so, and to name 2 is an error."""
         ended = ckpt("ls", self.epochs)
         self.assertEqual((ended.code, ended.err), (SAME, ""))
         newest = ended.out.splitlines()[-1]
         self.assertIn("damaged: ", newest)
         self.assertIn(why, newest)
         self.assertEqual(len(ended.out.splitlines()), 3)
+        self.expect(ckpt("show", self.epochs, 2), BAD_DATA, why)
+        self.expect(ckpt("verify", self.epochs), BAD_DATA, f"1 of 2 epochs in {self.epochs} is damaged")
+
+    def expect_passed_over(self, why):
+        """Epoch 1 is taken with a warning instead, and is not removed."""
         entry = ckpt("ls", "--json", self.epochs).json()["epochs"][-1]
         self.assertEqual(entry["verdict"], "damaged")
         self.assertIn(why, entry["why"])
         shown = ckpt("show", "--json", self.epochs)
         self.assertEqual((shown.code, shown.json()["epoch"], shown.err.count("\n")), (SAME, 1, 1))
         self.assertIn("warning: taking epoch 1: epoch 2 is damaged", shown.err)
-        self.expect(ckpt("show", self.epochs, 2), BAD_DATA, why)
         self.expect(ckpt("diff", f"{self.epochs}:2", self.other), BAD_DATA, why)
         self.expect(ckpt("export", f"{self.epochs}:2", self.folder / "out.h5"), BAD_DATA, why)
-        self.expect(ckpt("verify", self.epochs), BAD_DATA, f"1 of 2 epochs in {self.epochs} is damaged")
         before = contents(self.epochs)
         pruned = ckpt("prune", self.epochs, "--keep", 1)
         self.assertEqual((pruned.code, pruned.out), (SAME, ""))
@@ -147,6 +150,7 @@ class Records(CkptTest):
             with self.subTest(garbage=garbage[:30]):
                 record.write_bytes(garbage)
                 self.expect_damaged(why)
+        self.expect_passed_over(why)
 
     def test_no_files_in_the_place_of_files(self):
         record_file(self.epochs, 2).unlink()
@@ -159,6 +163,7 @@ class Records(CkptTest):
     def test_data_that_does_not_fit(self):
         os.truncate(data_file(self.epochs, 2), 1000)
         self.expect_damaged("has 1000 bytes instead of")
+        self.expect_passed_over("has 1000 bytes instead of")
         data_file(self.epochs, 2).unlink()
         self.expect_damaged("does not exist")
 
