@@ -19,6 +19,7 @@
 
 #include "benchmark.hpp"
 #include "cairn/collectives/collective.hpp"
+#include "shared_copies.hpp"
 
 namespace cairn::bench {
 
@@ -42,7 +43,10 @@ class NodeEngineRows {
       : context_(context),
         raw_(context.world.duplicate("bench.raw")),
         engine_(context.world, {.mode = mode_of(context)}),
-        window_(engine_, sizes_in_bytes.back() / sizeof(double)) {}
+        window_(engine_, sizes_in_bytes.back() / sizeof(double)) {
+    if (engine_.report().available && engine_.report().nodes == 1 && context.world.size() == 2)
+      floors_.emplace(raw_, sizes_in_bytes.back());
+  }
 
   std::vector<Row> measure() {
     add(
@@ -53,6 +57,7 @@ class NodeEngineRows {
       all_.assign(part_.size() * static_cast<std::size_t>(context_.world.size()), 0.0);
       reductions(bytes);
       copies(bytes);
+      if (floors_) floors(bytes);
     }
     return std::move(rows_);
   }
@@ -107,6 +112,25 @@ class NodeEngineRows {
           if (!engine_.all_gather(part_.data(), all_.data(), bytes)) mpi_all_gather();
         },
         mpi_all_gather);
+  }
+
+  /// The copies alone, against MPI's times of the rows above: an all_reduce cannot do with less
+  /// than one copy in and one out on each rank, a bcast with less than the longer of the two.
+  void floors(std::size_t bytes) {
+    const auto times = floors_->measure(bytes);
+    add_floor("all_reduce", times.in + times.out);
+    add_floor("bcast", std::max(times.in, times.out));
+  }
+
+  void add_floor(const std::string& name, double seconds) {
+    const auto above = std::find_if(rows_.rbegin(), rows_.rend(), [&](const Row& row) {
+      return row.name == "node_engine." + name;
+    });
+    Row row;
+    row.name = "node_engine." + name + "_copies_alone";
+    row.parameters = above->parameters;
+    row.seconds = {seconds, above->seconds.baseline};
+    rows_.push_back(std::move(row));
   }
 
   void mpi_all_reduce(int count) {
@@ -173,6 +197,7 @@ class NodeEngineRows {
   Communicator raw_;
   NodeEngine engine_;
   WindowVector<double> window_;
+  std::optional<SharedCopies> floors_;
   std::vector<double> part_;
   std::vector<double> result_;
   std::vector<double> all_;

@@ -59,9 +59,14 @@ class Raw {
   void gather_v(const std::vector<double>& in) {
     const int n = static_cast<int>(in.size());
     MPI_Gather(&n, 1, MPI_INT, counts_.data(), 1, MPI_INT, 0, comm_);
+    gather_known(in);
+  }
+
+  /// With the counts of the gather_v before.
+  void gather_known(const std::vector<double>& in) {
     if (root_) prepare();
-    MPI_Gatherv(in.data(), n, MPI_DOUBLE, out_.data(), counts_.data(), displacements_.data(),
-                MPI_DOUBLE, 0, comm_);
+    MPI_Gatherv(in.data(), static_cast<int>(in.size()), MPI_DOUBLE, out_.data(), counts_.data(),
+                displacements_.data(), MPI_DOUBLE, 0, comm_);
   }
 
   void all_to_all_v(const std::vector<double>& in, const std::vector<int>& send_counts) {
@@ -76,7 +81,11 @@ class Raw {
     int n = static_cast<int>(data.size());
     MPI_Bcast(&n, 1, MPI_INT, 0, comm_);
     data.resize(static_cast<std::size_t>(n));
-    MPI_Bcast(data.data(), n, MPI_DOUBLE, 0, comm_);
+    bcast_known(data);
+  }
+
+  void bcast_known(std::vector<double>& data) {
+    MPI_Bcast(data.data(), static_cast<int>(data.size()), MPI_DOUBLE, 0, comm_);
   }
 
  private:
@@ -168,6 +177,13 @@ std::vector<Row> measure_unknown_counts(Context& context) {
         [&] { raw.all_to_all_v(all, int_counts); });
     table.add(
         "unknown_counts.bcast", bytes, part, target, [&] { bcast(comm, into(part)); },
+        [&] { raw.bcast(part); });
+    // What knowing the counts would leave: the second of the two calls alone.
+    table.add(
+        "unknown_counts.known_gather_v", bytes, part, std::nullopt, [&] { raw.gather_known(part); },
+        [&] { raw.gather_v(part); });
+    table.add(
+        "unknown_counts.known_bcast", bytes, part, std::nullopt, [&] { raw.bcast_known(part); },
         [&] { raw.bcast(part); });
   }
   return table.take();

@@ -249,12 +249,7 @@ void NodeGroup::reduce_whole(const std::byte* in, std::byte* out, std::size_t n,
       polls = 0;
     } else if (reduced < steps && all_reached(written, step_ + reduced + 1)) {
       const std::size_t begin = reduced * chunk * width;
-      fold(
-          reduction, {0, count(reduced)},
-          [&](int r) { return r == rank_ ? in + begin : slot(r, step_ + reduced); },
-          [&](const std::byte* block, std::size_t at, std::size_t bytes) {
-            copy_bytes(out + begin + at, block, bytes);
-          });
+      combine_whole(in + begin, out + begin, count(reduced), reduction, step_ + reduced);
       publish(read, step_ + ++reduced);
       polls = 0;
     } else {
@@ -263,6 +258,19 @@ void NodeGroup::reduce_whole(const std::byte* in, std::byte* out, std::size_t n,
   }
   step_ += steps;
   publish(read, step_);
+}
+
+/// Reduces n elements of a chunk, all of which are in the others' slots; `in` may be `out`.
+void NodeGroup::combine_whole(const std::byte* in, std::byte* out, std::size_t n,
+                              const Reduction& reduction, std::uint64_t step) const {
+  const auto values = [&](int r) { return r == rank_ ? in : slot(r, step); };
+  if (size_ == 2) {  // an element is read before it is written: no need for a block in between
+    reduction.combine(out, values(0), values(1), n);
+    return;
+  }
+  fold(reduction, {0, n}, values, [&](const std::byte* block, std::size_t at, std::size_t bytes) {
+    copy_bytes(out + at, block, bytes);
+  });
 }
 
 /// Every rank reduces its part of each chunk: it finds the others' values in their slots, puts the

@@ -155,6 +155,8 @@ class NodeGroup {
   [[nodiscard]] Part part_of(int rank, std::size_t n, std::size_t element_bytes) const noexcept;
   void copy_in(const std::byte* in, const Chunk& chunk, std::size_t element_bytes,
                std::uint64_t step);
+  void combine_whole(const std::byte* in, std::byte* out, std::size_t n, const Reduction& reduction,
+                     std::uint64_t step) const;
   void combine(const std::byte* in, std::byte* out, const Chunk& chunk, const Reduction& reduction,
                std::uint64_t step);
   template <typename Values, typename Store>

@@ -9,11 +9,11 @@
 
 #include <mpi.h>
 
-#include <memory>
 #include <utility>
 #include <vector>
 
 #include "cairn/collectives/call.hpp"
+#include "cairn/collectives/owner.hpp"
 
 namespace cairn {
 
@@ -130,10 +130,10 @@ class [[nodiscard]] Future {
   R wait() {
     if (requests_.pending()) requests_.wait(status());
     if constexpr (std::is_void_v<R>) {
-      if (keeper_) std::exchange(keeper_, nullptr)->finish();
+      if (keeper_) std::exchange(keeper_, {})->finish();
     } else {
-      expects(keeper_ != nullptr, "a Future is waited for once");
-      return std::exchange(keeper_, nullptr)->finish();
+      expects(bool(keeper_), "a Future is waited for once");
+      return std::exchange(keeper_, {})->finish();
     }
   }
 
@@ -150,7 +150,7 @@ class [[nodiscard]] Future {
   explicit Future(const char* what) : what_(what) {}
 
   const char* what_;
-  std::unique_ptr<detail::Keeper<R>> keeper_;  // goes after the requests
+  detail::Owner<detail::Keeper<R>> keeper_;  // goes after the requests
   detail::Requests requests_;
 };
 
@@ -166,7 +166,7 @@ auto carry_out(const Async& way, const Signature& signature, const Where& where,
   Future<R> future(signature.call);
   Later later(way.comm, future.requests_);
   if constexpr (Frame::owns) {
-    auto kept = std::make_unique<KeptFrame<R, Frame>>(std::move(frame));
+    Owner kept(new KeptFrame<R, Frame>(std::move(frame)));
     auto& place = kept->frame;
     future.keeper_ = std::move(kept);
     body(later, place);

@@ -8,7 +8,6 @@
 
 #include "cairn/collectives/byte_buffer.hpp"
 #include "cairn/collectives/datatype.hpp"
-#include "cairn/core/error.hpp"
 
 namespace cairn {
 

@@ -12,10 +12,10 @@
 /// checks and datatypes that the plan keeps.
 #pragma once
 
-#include <memory>
 #include <utility>
 
 #include "cairn/collectives/async.hpp"
+#include "cairn/collectives/owner.hpp"
 
 namespace cairn {
 
@@ -100,7 +100,7 @@ class [[nodiscard]] Plan {
 
   const char* what_;
   const R* result_ = nullptr;
-  std::unique_ptr<detail::Prepared> call_;  // goes after the requests
+  detail::Owner<detail::Prepared> call_;  // goes after the requests
   detail::Requests requests_;
 };
 
@@ -110,8 +110,8 @@ template <typename Frame, typename Body>
 auto carry_out(const Planned& way, const Signature& signature, const Where& where, Frame frame,
                Body body) {
   using R = typename Frame::Result;
-  auto call = std::make_unique<PreparedCall<Frame, Body>>(way.comm, signature, where,
-                                                          std::move(frame), std::move(body));
+  Owner call(
+      new PreparedCall<Frame, Body>(way.comm, signature, where, std::move(frame), std::move(body)));
   Plan<R> plan(signature.call);
   if constexpr (!std::is_void_v<R>) plan.result_ = &call->frame.kept();
   plan.call_ = std::move(call);
