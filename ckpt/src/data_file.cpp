@@ -152,7 +152,8 @@ std::optional<Attribute> read_attribute(hid_t object, const char* name) {
       if (H5Tis_variable_str(type.get()) != 0) return std::nullopt;
       std::string text(H5Tget_size(type.get()), '\0');
       read(type.get(), text.data());
-      return Attribute{name, std::string(text.c_str())};
+      text.resize(std::min(text.find('\0'), text.size()));
+      return Attribute{name, std::move(text)};
     }
     default:
       return std::nullopt;

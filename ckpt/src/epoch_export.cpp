@@ -13,7 +13,7 @@ namespace {
 /// Where the file is to stand, through links.
 fs::path place_for(const fs::path& path) {
   std::error_code error;
-  const auto real = fs::canonical(path, error);
+  auto real = fs::canonical(path, error);
   if (error) return path;
   if (fs::is_regular_file(real, error)) return real;
   throw Error(Errc::usage, path.string() + " is not a file, and cannot be replaced by one");

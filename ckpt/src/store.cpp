@@ -260,7 +260,11 @@ void EpochStore::retire(int keep, const std::set<std::uint64_t>& damaged,
   // be a lie. So the records go first, durably.
   const auto retired = retirable(keep, damaged);
   if (retired.empty()) return;
+  std::set<std::uint64_t> reusable;
   for (const auto epoch : retired) {
+    // Only what was an epoch has been closed by all its writers; and what has been found damaged
+    // may lie on bad blocks.
+    if (fs::exists(record_path(epoch)) && !damaged.contains(epoch)) reusable.insert(epoch);
     before_record_removal.check("remove " + record_path(epoch).string());
     remove_file(record_path(epoch));
   }
@@ -268,8 +272,7 @@ void EpochStore::retire(int keep, const std::set<std::uint64_t>& damaged,
   sync_directory(directory_);
   for (const auto epoch : retired) {
     before_data_removal.check("remove " + data_path(epoch).string());
-    // What has been found damaged may lie on bad blocks.
-    if (spare != nullptr && !damaged.contains(epoch)) spare->keep(data_path(epoch));
+    if (spare != nullptr && reusable.contains(epoch)) spare->keep(data_path(epoch));
     remove_file(data_path(epoch));
     remove_file(temporary_data_path(epoch));
     remove_file(temporary_record_path(epoch));
