@@ -34,6 +34,7 @@ test_packages="
   python3-h5py                  # an independent reader of checkpoints
   python3-numpy                 # the same, for the numbers in them
   xxhash                        # xxhsum, an independent digest
+  valgrind                      # memcheck on the tests of collectives
   shellcheck                    # checks the shell scripts
   clang-format                  # checks the layout of the C++ files
   clang-tidy                    # checks the C++ code

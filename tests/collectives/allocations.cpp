@@ -1,13 +1,9 @@
-// A collective call allocates nothing: operator new is replaced by one that counts. What MPI itself
-// takes from malloc is not ours and is not counted.
+// A collective call allocates nothing.
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <numeric>
 #include <span>
 #include <vector>
@@ -19,33 +15,10 @@
 #include "cairn/collectives/node_engine.hpp"
 #include "cairn/collectives/point_to_point.hpp"
 #include "cairn/collectives/signals.hpp"
+#include "count_allocations.hpp"
 #include "mpi_test.hpp"
 
 using namespace cairn;
-
-namespace {
-
-std::atomic<std::size_t> allocations{0};
-
-void* counted(std::size_t size, std::size_t alignment) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  void* memory = nullptr;
-  if (alignment < sizeof(void*)) alignment = sizeof(void*);
-  if (posix_memalign(&memory, alignment, size == 0 ? 1 : size) != 0) throw std::bad_alloc();
-  return memory;
-}
-
-}  // namespace
-
-// The array and nothrow forms call these.
-void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  return counted(size, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -53,9 +26,9 @@ namespace {
 template <typename Call>
 std::size_t allocations_of(const Call& call) {
   for (int i = 0; i < 3; ++i) call();
-  const std::size_t before = allocations.load();
+  const std::size_t before = test::allocations();
   for (int i = 0; i < 10; ++i) call();
-  return allocations.load() - before;
+  return test::allocations() - before;
 }
 
 /// Buffers of p parts of n elements, and the layout that says so.

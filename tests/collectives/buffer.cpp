@@ -166,6 +166,10 @@ TEST_CASE("vectors that are moved in come back; into() reuses memory; fresh make
   all_gather(comm, mine, into(big));
   CHECK(big.size() == 2 * p);
   CHECK(big.data() == memory);
+  big.assign(1000, -1);  // larger than what comes
+  all_gather(comm, mine, into(big));
+  CHECK(big.size() == 2 * p);
+  CHECK(big.data() == memory);
   CHECK(all_gather(comm, mine, fresh) == big);
 
   std::vector<int> ones(5, 1);

@@ -3,7 +3,9 @@
 #include <mpi.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +17,39 @@
 #include "cairn/core/error.hpp"
 
 using namespace cairn;
+
+namespace {
+
+/// Committed datatypes and operations that nobody has freed; never destroyed.
+std::set<const void*>& alive() {
+  static auto* const handles = new std::set<const void*>;
+  return *handles;
+}
+
+}  // namespace
+
+// MPI's profiling interface.
+extern "C" {
+
+int MPI_Type_commit(MPI_Datatype* type) {
+  alive().insert(*type);
+  return PMPI_Type_commit(type);
+}
+int MPI_Type_free(MPI_Datatype* type) {
+  alive().erase(*type);
+  return PMPI_Type_free(type);
+}
+int MPI_Op_create(MPI_User_function* function, int commute, MPI_Op* op) {
+  const int code = PMPI_Op_create(function, commute, op);
+  alive().insert(*op);
+  return code;
+}
+int MPI_Op_free(MPI_Op* op) {
+  alive().erase(*op);
+  return PMPI_Op_free(op);
+}
+
+}  // extern "C"
 
 namespace {
 
@@ -44,6 +79,16 @@ void use_everything(const Communicator& comm) {
   statics.plans.back().start();
   statics.plans.back().wait();
 }
+
+/// A host program that ends MPI from a static object made before all of ours.
+struct EndsMpiLate {
+  bool wanted = false;
+  ~EndsMpiLate() {
+    if (!wanted) return;
+    MPI_Finalize();
+    if (!alive().empty()) std::_Exit(6);
+  }
+};
 
 int mismatch(const Communicator& comm, const std::string& kind) {
   std::vector<double> x(10, 1.0);
@@ -94,6 +139,15 @@ inline constexpr auto cairn::members_of<Pair> = cairn::Members<&Pair::a, &Pair::
 
 int main(int argc, char** argv) {
   const std::string mistake = argc > 1 ? argv[1] : "";
+  static EndsMpiLate late;
+  if (mistake == "host-ends-mpi-late") {
+    late.wanted = true;
+    int provided = MPI_THREAD_SINGLE;
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
+    const Runtime runtime(argc, argv);
+    (void)all_reduce(runtime.world(), 1, ordered([](int a, int b) { return a + b; }));
+    return 0;
+  }
   if (mistake == "host-owns-mpi") {
     int provided = MPI_THREAD_SINGLE;
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
@@ -101,8 +155,9 @@ int main(int argc, char** argv) {
       const Runtime runtime(argc, argv);
       use_everything(runtime.world());
     }
+    if (alive().size() < 3) return 4;  // two operations and a datatype are kept until now
     MPI_Finalize();
-    return 0;  // the static objects go after MPI has
+    return alive().empty() ? 0 : 5;  // the static objects go after MPI has
   }
   const Runtime runtime(argc, argv);
   const auto& comm = runtime.world();

@@ -50,7 +50,7 @@ def waiting_twice_is_an_error():
 
 
 def objects_may_outlive_mpi():
-    for order in ("statics", "host-owns-mpi"):
+    for order in ("statics", "host-owns-mpi", "host-ends-mpi-late"):
         for ranks in (1, 3):
             ended = mpirun(ranks, order)
             check(ended.code == 0 and ended.err == "", f"{order}: a clean end expected\n{ended}")

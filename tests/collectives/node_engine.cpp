@@ -7,75 +7,24 @@
 #include <mpi.h>
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <complex>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
-#include <thread>
-#include <utility>
 #include <vector>
 
 #include "cairn/collectives/collective.hpp"
 #include "cairn/core/random.hpp"
 #include "mpi_test.hpp"
+#include "node_engine_cases.hpp"
 
 using namespace cairn;
+using namespace test;
 
 namespace {
-
-using Doubles = std::vector<double>;
-
-/// One node, and virtual nodes of 1, 2 and 3 ranks.
-constexpr int layouts[] = {0, 1, 2, 3};
-
-/// In elements of 8 bytes: nothing, one, odd, up to and beyond what is reduced at once (2 KiB), one
-/// chunk (16 KiB) and several, beyond all slots (512 KiB), beyond a piece over nodes (1 MiB).
-constexpr std::size_t sizes[] = {0,    1,    7,    256,   257,   2047,  2048,
-                                 2049, 4097, 8191, 12289, 65537, 140001};
-
-NodeEngine engine_on(const Communicator& comm, int ranks_per_node) {
-  return NodeEngine(comm, {.mode = NodeEngineMode::on, .ranks_per_node = ranks_per_node});
-}
-
-/// An engine that is on says no only where no two ranks share a node.
-bool expected(const NodeEngine& engine) { return engine.report().ranks_per_node > 1; }
-
-/// Between 1 and 3, so that products stay exact for seven ranks.
-double value(int rank, std::size_t i, std::uint64_t call = 0) {
-  return static_cast<double>((static_cast<std::size_t>(rank) * 5 + i * 7 + call * 11) % 3 + 1);
-}
-
-template <typename T>
-T as(double x) {
-  if constexpr (requires { typename T::value_type; }) {
-    return T(static_cast<typename T::value_type>(x));
-  } else {
-    return static_cast<T>(x);
-  }
-}
-
-template <typename T = double>
-std::vector<T> values(int rank, std::size_t n, std::uint64_t call = 0) {
-  std::vector<T> result(n);
-  for (std::size_t i = 0; i < n; ++i) result[i] = as<T>(value(rank, i, call));
-  return result;
-}
-
-template <typename T = double, typename Combine = std::plus<>>
-std::vector<T> reduced(int ranks, std::size_t n, std::uint64_t call = 0, Combine combine = {}) {
-  auto result = values<T>(0, n, call);
-  for (int r = 1; r < ranks; ++r) {
-    const auto theirs = values<T>(r, n, call);
-    for (std::size_t i = 0; i < n; ++i) result[i] = static_cast<T>(combine(result[i], theirs[i]));
-  }
-  return result;
-}
 
 template <typename T, typename Combine>
 void check_operation(NodeEngine& engine, MPI_Datatype type, MPI_Op operation, Combine combine) {
@@ -314,134 +263,6 @@ TEST_CASE("calls follow each other with changing operations, roots and sizes") {
   }
 }
 
-TEST_CASE("no rank leaves a barrier before the last has come") {
-  const auto& comm = test::world();
-  // A number on rank 0 that all ranks of this machine see.
-  std::uint64_t* arrived = nullptr;
-  MPI_Win shared = MPI_WIN_NULL;
-  MPI_Win_allocate_shared(comm.is_root() ? sizeof(std::uint64_t) : 0, 8, MPI_INFO_NULL,
-                          comm.native(), static_cast<void*>(&arrived), &shared);
-  MPI_Aint bytes = 0;
-  int unit = 0;
-  MPI_Win_shared_query(shared, 0, &bytes, &unit, static_cast<void*>(&arrived));
-  const std::atomic_ref<std::uint64_t> last(*arrived);
-  if (comm.is_root()) last.store(0);
-  barrier(comm);
-  std::uint64_t call = 0;
-  for (const int ranks_per_node : layouts) {
-    auto engine = engine_on(comm, ranks_per_node);
-    if (!expected(engine)) continue;
-    for (int round = 0; round < 40; ++round) {
-      ++call;
-      // Each in turn comes late.
-      if (comm.is_root(round % comm.size())) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        last.store(call, std::memory_order_relaxed);
-      }
-      CHECK(engine.barrier());
-      CHECK(last.load(std::memory_order_relaxed) == call);
-      CHECK(engine.barrier());
-    }
-  }
-  MPI_Win_free(&shared);
-}
-
-TEST_CASE("a rank that waits in the engine lets MPI finish its pending sends") {
-  const auto& comm = test::world();
-  auto engine = engine_on(comm, 0);
-  if (!expected(engine)) return;
-  // Rank 0 sends by rendezvous and comes to the engine at once; the others come only when they have
-  // received, which needs MPI's progress on rank 0.
-  const Doubles message(300000, 2.0);
-  const int count = static_cast<int>(message.size());
-  for (int round = 0; round < 3; ++round) {
-    std::vector<MPI_Request> requests;
-    if (comm.is_root()) {
-      for (int r = 1; r < comm.size(); ++r)
-        MPI_Isend(message.data(), count, MPI_DOUBLE, r, 5, comm.native(), &requests.emplace_back());
-    } else {
-      Doubles in(message.size());
-      MPI_Recv(in.data(), count, MPI_DOUBLE, 0, 5, comm.native(), MPI_STATUS_IGNORE);
-      CHECK(in == message);
-    }
-    double one = 1.0;
-    if (round == 0) CHECK(engine.barrier());
-    if (round == 1) CHECK(engine.all_reduce(&one, 1, MPI_DOUBLE, MPI_SUM));
-    // A root of a bcast does not wait; a reader does.
-    if (round == 2) CHECK(engine.bcast(&one, sizeof one, comm.size() - 1));
-    MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE);
-  }
-}
-
-TEST_CASE("engine and MPI traffic take turns on the same ranks") {
-  const auto& comm = test::world();
-  auto engine = engine_on(comm, 2);
-  const int next = (comm.rank() + 1) % comm.size();
-  const int previous = (comm.rank() + comm.size() - 1) % comm.size();
-  for (std::uint64_t call = 0; call < 40; ++call) {
-    const std::size_t n = 1 + 997 * static_cast<std::size_t>(call);
-    Doubles sum = values(comm.rank(), n, call);
-    int token = comm.rank();
-    MPI_Request request = MPI_REQUEST_NULL;
-    MPI_Isend(&token, 1, MPI_INT, next, 9, comm.native(), &request);
-    if (engine.all_reduce(sum.data(), n, MPI_DOUBLE, MPI_SUM))
-      CHECK(sum == reduced(comm.size(), n, call));
-    int got = -1;
-    MPI_Recv(&got, 1, MPI_INT, previous, 9, comm.native(), MPI_STATUS_IGNORE);
-    CHECK(got == previous);
-    MPI_Wait(&request, MPI_STATUS_IGNORE);
-    CHECK(all_reduce(comm, 1) == comm.size());
-  }
-}
-
-TEST_CASE("several engines live at once, on parts of the ranks too, and are moved") {
-  const auto& comm = test::world();
-  const auto half = comm.split(comm.rank() % 2);
-  std::vector<NodeEngine> engines;
-  engines.push_back(engine_on(comm, 0));
-  engines.push_back(engine_on(half, 0));
-  engines.push_back(engine_on(half, 2));
-  engines.push_back(engine_on(comm, 3));
-  for (int call = 0; call < 20; ++call) {
-    for (auto& engine : engines) {
-      std::vector<std::int64_t> ones(5000, 1);
-      const bool taken = engine.all_reduce(ones.data(), ones.size(), MPI_INT64_T, MPI_SUM);
-      CHECK(taken == expected(engine));
-      if (taken) CHECK(ones == std::vector<std::int64_t>(5000, engine.report().ranks));
-    }
-  }
-  // In another order than they were made.
-  engines.erase(engines.begin());
-  std::swap(engines.front(), engines.back());
-  if (expected(engines.front())) CHECK(engines.front().barrier());
-}
-
-TEST_CASE("window vectors are reduced in place") {
-  const auto& comm = test::world();
-  for (const int ranks_per_node : layouts) {
-    CAPTURE(ranks_per_node);
-    auto engine = engine_on(comm, ranks_per_node);
-    for (const auto n : sizes) {
-      CAPTURE(n);
-      WindowVector<double> x(engine, n);
-      WindowVector<double> untouched(engine, n);
-      CHECK(std::count(x.begin(), x.end(), 0.0) == static_cast<std::ptrdiff_t>(n));
-      for (std::uint64_t call = 0; call < 3; ++call) {
-        const auto mine = values(comm.rank(), n, call);
-        std::copy(mine.begin(), mine.end(), x.begin());
-        all_reduce(engine, x, MPI_SUM);
-        CHECK(Doubles(x.begin(), x.end()) == reduced(comm.size(), n, call));
-      }
-      CHECK(std::count(untouched.begin(), untouched.end(), 0.0) == static_cast<std::ptrdiff_t>(n));
-    }
-    // By MPI, since the engine does not know it.
-    WindowVector<double> x(engine, 4);
-    CHECK_THROWS_AS(engine.all_reduce(x.window(), 5, MPI_DOUBLE, MPI_SUM), Error);
-    auto other = engine_on(comm, ranks_per_node);
-    CHECK_THROWS_AS(other.all_reduce(x.window(), 4, MPI_DOUBLE, MPI_SUM), Error);
-  }
-}
-
 TEST_CASE("the engine that is off does nothing, and its windows work") {
   const auto& comm = test::world();
   const Environment variable("CAIRN_NODE_ENGINE", "off");
@@ -514,30 +335,4 @@ TEST_CASE("the measurement is the same on all ranks, and its choice is what is u
   CHECK((text.find("all_reduce, window") == std::string::npos) == (comm.size() == 1));
   CHECK((text.find("not available: no two ranks share a node") != std::string::npos) ==
         (comm.size() == 1));
-}
-
-TEST_CASE("shared memory has no name that could stay behind") {
-  const auto names = [] {
-    std::vector<std::string> list;
-    for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
-      const auto name = entry.path().filename().string();
-      if (name.find("cairn") != std::string::npos) list.push_back(name);
-    }
-    return list;
-  };
-  const auto engine = engine_on(test::world(), 0);
-  CHECK(names().empty());
-}
-
-TEST_CASE("engines and windows may outlive MPI") {
-  // Destroyed after main's Runtime has called MPI_Finalize.
-  static std::optional<NodeEngine> engine;
-  static std::optional<WindowVector<double>> window;
-  static std::optional<NodeEngine> later;
-  engine.emplace(engine_on(test::world(), 2));
-  window.emplace(*engine, 1000);
-  later.emplace(engine_on(test::world(), 0));
-  std::fill(window->begin(), window->end(), 1.0);
-  all_reduce(*engine, *window, MPI_SUM);
-  CHECK((*window)[999] == test::world().size());
 }

@@ -2,6 +2,7 @@
 
 #include "cairn/collectives/operation.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <stdexcept>
@@ -9,6 +10,7 @@
 
 #include "cairn/collectives/async.hpp"
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/plan.hpp"
 #include "cairn/core/error.hpp"
 #include "mpi_test.hpp"
 #include "ways.hpp"
@@ -120,6 +122,83 @@ TEST_CASE("what an operation throws comes out of the call, on the ranks where it
   const int throwers = all_reduce(comm, threw);
   CHECK(throwers <= comm.size());
   CHECK((throwers >= 1) == (comm.size() > 1));
+}
+
+TEST_CASE("what an operation throws comes out of wait(), once, and the next call is clean") {
+  const auto& comm = test::world();
+  const auto is_thrown = [](const auto& wait) {
+    try {
+      wait();
+    } catch (const std::range_error&) {
+      return 1;
+    }
+    return 0;
+  };
+  bool throws = true;
+  int calls = 0;
+  const auto plus = [&](int a, int b) {
+    ++calls;
+    if (throws) throw std::range_error("too far");
+    return a + b;
+  };
+  std::vector<int> x(3, 1);
+  auto future = all_reduce(async(comm), x, commutative(plus));
+  const int out_of_future = is_thrown([&] { future.wait(); });
+  CHECK(calls == out_of_future);  // no second element after an error
+  auto planned = all_reduce(plan(comm), x, commutative(plus));
+  planned.start();
+  const int out_of_plan = is_thrown([&] { planned.wait(); });
+  CHECK(is_thrown([&] { planned.wait(); }) == 0);
+  CHECK((all_reduce(comm, out_of_future) >= 1) == (comm.size() > 1));
+  CHECK((all_reduce(comm, out_of_plan) >= 1) == (comm.size() > 1));
+  throws = false;
+  x.assign(3, 1);
+  planned.start();
+  CHECK(is_thrown([&] { planned.wait(); }) == 0);
+  CHECK(x == std::vector<int>(3, comm.size()));
+}
+
+TEST_CASE("what an operation threw goes with a future that nobody waits for") {
+  const auto& comm = test::world();
+  std::vector<int> x(3, 1);
+  {
+    auto future = all_reduce(
+        async(comm), x, commutative([](int, int) -> int { throw std::range_error("too far"); }));
+    while (!future.test()) {
+    }
+  }
+  CHECK(all_reduce(comm, 1, commutative([](int a, int b) { return a + b; })) == comm.size());
+}
+
+TEST_CASE("every named operation, against what it means") {
+  const auto& comm = test::world();
+  const auto contribution = [](int rank) {
+    std::vector<int> x(5);
+    for (int i = 0; i < 5; ++i) x[static_cast<std::size_t>(i)] = (rank * 5 + i * 3) % 4;
+    return x;
+  };
+  const auto agree = [&](auto op, auto meaning) {
+    auto expected = contribution(0);
+    for (int r = 1; r < comm.size(); ++r) {
+      const auto theirs = contribution(r);
+      for (std::size_t i = 0; i < 5; ++i) expected[i] = meaning(expected[i], theirs[i]);
+    }
+    const std::vector<int> reduced = all_reduce(comm, contribution(comm.rank()), op);
+    CHECK((comm.size() == 1 || reduced == expected));
+    for (const int a : {0, 1, 2, 3}) {
+      for (const int b : {0, 1, 2, 3}) CHECK(op(a, b) == meaning(a, b));
+    }
+  };
+  agree(Sum{}, [](int a, int b) { return a + b; });
+  agree(Product{}, [](int a, int b) { return a * b; });
+  agree(Minimum{}, [](int a, int b) { return std::min(a, b); });
+  agree(Maximum{}, [](int a, int b) { return std::max(a, b); });
+  agree(LogicalAnd{}, [](int a, int b) { return a != 0 && b != 0 ? 1 : 0; });
+  agree(LogicalOr{}, [](int a, int b) { return a != 0 || b != 0 ? 1 : 0; });
+  agree(LogicalXor{}, [](int a, int b) { return (a != 0) != (b != 0) ? 1 : 0; });
+  agree(BitAnd{}, [](int a, int b) { return a & b; });
+  agree(BitOr{}, [](int a, int b) { return a | b; });
+  agree(BitXor{}, [](int a, int b) { return a ^ b; });
 }
 
 TEST_CASE("named operations cover what MPI defines, types of one byte included") {

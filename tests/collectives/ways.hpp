@@ -64,6 +64,7 @@ void in_every_way(const Communicator& comm, Prepare prepare, Call call, Check ch
       if (start == 0) {
         while (!persistent.test()) {
         }
+        check();  // done is done, before wait()
       }
       persistent.wait();
       check();
