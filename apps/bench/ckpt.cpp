@@ -1,12 +1,19 @@
-// A durable epoch against raw write + fsync of the same bytes, one file per rank. Both begin with
-// an untimed warm-up of the same size, since fresh page cache is slow on virtual machines.
+// A durable epoch against raw write + fsync of the same bytes, one new file per rank; the first
+// epoch of a directory against the same; and a verified restart against reading such files. All
+// begin with an untimed warm-up of the same size, since fresh page cache is slow on virtual
+// machines.
 
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "benchmark.hpp"
 #include "cairn/ckpt/checkpointer.hpp"
@@ -51,39 +58,174 @@ void write_raw(const fs::path& path, std::span<const double> data) {
   file.close();
 }
 
-Row measure_size(Context& context, std::size_t mebibytes) {
-  const auto& comm = context.world;
-  const Scratch scratch(comm);
-  const std::size_t n = (mebibytes << 20) / sizeof(double);
-  const auto rank = static_cast<std::size_t>(comm.rank());
-  std::vector<double> u(n);
-  for (std::size_t i = 0; i < n; ++i) u[i] = static_cast<double>(rank * n + i);
+void read_raw(const fs::path& path, std::vector<double>& data) {
+  const File file(path, O_RDONLY);
+  file.read_at(std::as_writable_bytes(std::span(data)), 0);
+}
 
-  ckpt::Checkpointer ckpt(comm, {.directory = scratch.path / "ckpt"});
-  ckpt.field("u", u, {{n * static_cast<std::size_t>(comm.size())}, {rank * n}, {n}});
-  std::uint64_t step = 0;
-  const auto raw_file = scratch.path / ("raw." + std::to_string(rank));
-  const auto save = [&] { ckpt.save(++step); };
-  const auto raw = [&] {
-    write_raw(raw_file, u);
-    barrier(comm);  // durable on all ranks, as an epoch is when save() returns
-  };
-  for (int warm_up = 0; warm_up < 3; ++warm_up) {
+/// One size: a field of `mebibytes` on each rank, and what is measured of it.
+class Epochs {
+ public:
+  Epochs(Context& context, std::size_t mebibytes)
+      : context_(context),
+        scratch_(context.world),
+        mebibytes_(mebibytes),
+        n_((mebibytes << 20) / sizeof(double)),
+        u_(n_),
+        raw_file_(scratch_.path / ("raw." + std::to_string(comm().rank()))) {
+    for (std::size_t i = 0; i < n_; ++i) u_[i] = static_cast<double>(rank() * n_ + i);
+  }
+
+  /// Epochs one after the other, as a long run makes them.
+  Row steady() {
+    auto ckpt = checkpointer("ckpt", {rank() * n_}, u_);
+    std::uint64_t step = 0;
+    const auto save = [&] { ckpt.save(++step); };
+    const auto raw = [&] { write_and_wait(); };
+    for (int warm_up = 0; warm_up < 4; ++warm_up) {
+      save();
+      raw();
+    }
+    return row("ckpt.epoch", compare(context_, save, raw), 0.75);
+  }
+
+  /// The first epoch of a directory, to make which is part of it.
+  Row first() {
+    int directory = 0;
+    const auto save = [&] {
+      checkpointer("first-" + std::to_string(directory++), {rank() * n_}, u_).save(1);
+      if (comm().is_root())
+        fs::remove_all(scratch_.path / ("first-" + std::to_string(directory - 1)));
+      barrier(comm());
+    };
+    const auto raw = [&] {
+      write_and_wait();
+      fs::remove(raw_file_);
+      barrier(comm());
+    };
     save();
     raw();
+    return row("ckpt.first_epoch", compare(context_, save, raw), 1.15);
   }
-  return {"durable epoch",
-          {{"MiB a rank", static_cast<std::int64_t>(mebibytes)}},
-          compare(context, save, raw),
-          1.5};
-}
+
+  /// A restart after steady(), with the same cut, or with one of which each rank has another part.
+  Row restart(const char* name, std::size_t shift, double target) {
+    const std::size_t p = static_cast<std::size_t>(comm().size());
+    const std::size_t first = rank() == 0 ? 0 : rank() * n_ - shift;
+    const std::size_t last = rank() + 1 == p ? p * n_ : (rank() + 1) * n_ - shift;
+    std::vector<double> v(last - first);
+    auto ckpt = checkpointer("ckpt", {first}, v);
+    const auto restore = [&] { (void)ckpt.restore(); };
+    const auto read = [&] {
+      read_raw(raw_file_, u_);
+      barrier(comm());
+    };
+    write_and_wait();
+    restore();
+    read();
+    return row(name, compare(context_, restore, read), target);
+  }
+
+  /// How long save() keeps the program in mode async, against one memcpy of the data; and a loop
+  /// that computes while the epoch is written, against the same loop alone.
+  std::vector<Row> background() {
+    auto ckpt = checkpointer("async", {rank() * n_}, u_, ckpt::Options::Mode::async);
+    std::vector<double> copy(n_);
+    std::vector<Seconds> blocked;
+    std::vector<Seconds> slowed;
+    for (std::uint64_t step = 1; step <= background_epochs + 4; ++step) {
+      const double memcpy_alone =
+          time([&] { std::memcpy(copy.data(), u_.data(), n_ * sizeof(double)); });
+      const double loop_alone = time([&] { compute(); });
+      const double save = time([&] { ckpt.save(step); });
+      const double loop = time([&] { compute(); });
+      ckpt.wait();
+      if (step <= 4) continue;  // the first ones are written to new files, from new memory
+      blocked.push_back({save, memcpy_alone});
+      slowed.push_back({loop, loop_alone});
+    }
+    return {row("ckpt.async_save", medians(blocked), 1.3),
+            row("ckpt.async_compute", medians(slowed), 1.05)};
+  }
+
+ private:
+  static constexpr std::uint64_t background_epochs = 9;
+
+  /// Some tenths of a second in the registers, so that the writer competes for the core alone.
+  static void compute() {
+    volatile double start = 0.5;  // or the compiler computes it
+    double value = start;
+    for (int i = 0; i < 100'000'000; ++i) value = value * 0.999999 + 1e-6;
+    use(value);
+  }
+
+  template <typename Work>
+  double time(Work&& work) {
+    barrier(comm());
+    const auto begin = std::chrono::steady_clock::now();
+    work();
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+    return all_reduce(comm(), elapsed.count(), Maximum{});
+  }
+
+  static Seconds medians(const std::vector<Seconds>& all) {
+    std::vector<double> ratios;
+    std::vector<double> baselines;
+    for (const auto& one : all) {
+      ratios.push_back(one.ours / one.baseline);
+      baselines.push_back(one.baseline);
+    }
+    const double baseline = median(baselines);
+    return {median(ratios) * baseline, baseline};
+  }
+
+  [[nodiscard]] const Communicator& comm() const { return context_.world; }
+  [[nodiscard]] std::size_t rank() const { return static_cast<std::size_t>(comm().rank()); }
+
+  ckpt::Checkpointer checkpointer(const std::string& name, ckpt::Shape offset,
+                                  std::vector<double>& data,
+                                  ckpt::Options::Mode mode = ckpt::Options::Mode::sync) {
+    ckpt::Checkpointer ckpt(comm(), {.directory = scratch_.path / name, .mode = mode});
+    ckpt.field("u", data,
+               {{n_ * static_cast<std::size_t>(comm().size())}, std::move(offset), {data.size()}});
+    return ckpt;
+  }
+
+  void write_and_wait() {
+    write_raw(raw_file_, u_);
+    barrier(comm());  // durable on all ranks, as an epoch is when save() returns
+  }
+
+  [[nodiscard]] Row row(const char* name, Seconds seconds, double target) const {
+    // Small epochs are all renames and fsyncs of the directory.
+    const auto wanted = mebibytes_ >= 512 ? std::optional(target) : std::nullopt;
+    return {name, {{"MiB_a_rank", static_cast<std::int64_t>(mebibytes_)}}, seconds, wanted};
+  }
+
+  Context& context_;
+  const Scratch scratch_;
+  std::size_t mebibytes_;
+  std::size_t n_;
+  std::vector<double> u_;
+  fs::path raw_file_;
+};
 
 std::vector<Row> measure(Context& context) {
-  return {measure_size(context, 8), measure_size(context, 64), measure_size(context, 256)};
+  std::vector<Row> rows;
+  for (const std::size_t mebibytes : {8, 64, 512}) {
+    Epochs epochs(context, mebibytes);
+    rows.push_back(epochs.steady());
+    rows.push_back(epochs.first());
+    rows.push_back(epochs.restart("ckpt.restart", 0, 1 / 0.8));
+    rows.push_back(
+        epochs.restart("ckpt.restart_other_cut", (mebibytes << 20) / sizeof(double) / 3, 1 / 0.6));
+    for (auto& row : epochs.background()) rows.push_back(std::move(row));
+  }
+  return rows;
 }
 
-const Benchmark ckpt_benchmark{"ckpt", "a durable epoch against write + fsync of one file per rank",
-                               measure};
+const Benchmark ckpt_benchmark{
+    "ckpt", "epochs against write + fsync of files, restarts against reading them", measure};
 
 }  // namespace
 

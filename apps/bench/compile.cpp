@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -21,8 +22,6 @@
 #include "benchmark.hpp"
 #include "cairn/collectives/agree.hpp"
 #include "cairn/core/error.hpp"
-
-extern char** environ;
 
 namespace cairn::bench {
 

@@ -2,9 +2,15 @@
 /// returns the exit code; Errors are main's.
 #pragma once
 
+#include <string>
+
 namespace cairn::tool {
 
 int run_command(int argc, const char* const* argv);
 int info_command(int argc, const char* const* argv);
+int ckpt_command(int argc, const char* const* argv);
+
+/// "ckpt ls" and the like, for messages. @param argv  as for ckpt_command()
+[[nodiscard]] std::string ckpt_command_name(int argc, const char* const* argv);
 
 }  // namespace cairn::tool

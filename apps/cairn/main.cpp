@@ -25,6 +25,7 @@ struct Command {
 constexpr std::array commands{
     Command{"run", "start an MPI program, and start it again when it crashes", tool::run_command},
     Command{"info", "what this installation is, and its settings", tool::info_command},
+    Command{"ckpt", "list, verify, compare, prune and export checkpoints", tool::ckpt_command},
 };
 
 std::string help() {
@@ -55,12 +56,16 @@ int dispatch(int argc, const char* const* argv) {
                   std::string(" (cairn --help lists all)"));
 }
 
+std::string name_for_messages(int argc, const char* const* argv) {
+  const std::string_view word = argc > 1 ? argv[1] : "";
+  if (word == "ckpt") return "cairn " + tool::ckpt_command_name(argc - 1, argv + 1);
+  return word == "run" || word == "info" ? fmt::format("cairn {}", word) : "cairn";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string_view command = argc > 1 ? argv[1] : "";
-  const auto name =
-      command == "run" || command == "info" ? fmt::format("cairn {}", command) : "cairn";
+  const auto name = name_for_messages(argc, argv);
   try {
     return dispatch(argc, argv);
   } catch (const Error& error) {

@@ -46,6 +46,7 @@ struct Settings {
   std::uint64_t max_iterations = 10000;
   std::filesystem::path ckpt_dir;
   std::uint64_t ckpt_every = 0;
+  std::string ckpt_mode = "sync";
   std::uint64_t residual_every = 0;
   std::filesystem::path output;
   std::filesystem::path result;
@@ -69,6 +70,8 @@ void declare(program::Options& options, Settings& settings) {
            "folder for checkpoints; a run restarts from what it holds")
       .add("ckpt-every", settings.ckpt_every,
            "iterations between checkpoints; 0: only on a stop signal, and when giving up")
+      .add("ckpt-mode", settings.ckpt_mode,
+           "sync, or async: write a copy in the background, which costs its memory")
       .add("residual-every", settings.residual_every,
            "iterations between printed residuals; 0: only at the end")
       .add("output", settings.output, "file of x: FILE.h5 (HDF5, /x) or FILE.mtx (Matrix Market)")
@@ -113,7 +116,8 @@ class Job {
                .every = settings.ckpt_every,
                .program = "cairn-cg",
                .identity = identity(),
-               .warn = [&context](std::string_view text) { context.log.warning(text); }}) {
+               .warn = [&context](std::string_view text) { context.log.warning(text); },
+               .mode = ckpt::mode_of(settings.ckpt_mode)}) {
     const auto block = block_of(system_.matrix.partition(), context.world.rank());
     auto& state = solver_.state();
     ckpt_.field("x", state.x, block);
@@ -195,6 +199,7 @@ class Job {
         return signal;
       }
     }
+    ckpt_.wait();
     seconds_ = seconds_since(begin);
     done_ = solver_.iterations() - first;
     return 0;
@@ -256,6 +261,7 @@ class Job {
   void give_up() {
     const bool stagnated = solver_.status() == Status::stagnated;
     if (!stagnated && saved_ != solver_.iterations()) save();
+    ckpt_.wait();
     if (!context_.world.is_root()) return;
     context_.log.warning(
         stagnated

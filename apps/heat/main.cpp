@@ -43,6 +43,7 @@ struct Settings {
   std::uint64_t seed = 1;
   std::filesystem::path ckpt_dir;
   std::uint64_t ckpt_every = 0;
+  std::string ckpt_mode = "sync";
   std::uint64_t norm_every = 0;
   std::filesystem::path picture;
   std::filesystem::path output;
@@ -57,6 +58,8 @@ void declare(program::Options& options, Settings& settings) {
       .add("ckpt-dir", settings.ckpt_dir,
            "folder for checkpoints; a run restarts from what it holds")
       .add("ckpt-every", settings.ckpt_every, "steps between checkpoints; 0: only on a stop signal")
+      .add("ckpt-mode", settings.ckpt_mode,
+           "sync, or async: write a copy in the background, which costs its memory")
       .add("norm-every", settings.norm_every, "steps between printed norms; 0: only at the end")
       .add("picture", settings.picture, "PNG of the final field, at most 1024 pixels a side")
       .add("output", settings.output,
@@ -90,7 +93,8 @@ class Job {
                .every = settings.ckpt_every,
                .program = "cairn-heat",
                .identity = fmt::format("size={} {}", settings.size, initial_.identity()),
-               .warn = [&context](std::string_view text) { context.log.warning(text); }}) {
+               .warn = [&context](std::string_view text) { context.log.warning(text); },
+               .mode = ckpt::mode_of(settings.ckpt_mode)}) {
     ckpt_.field("u", field_.now, block_of(field_), {{"units", std::string("1")}});
   }
 
@@ -149,6 +153,7 @@ class Job {
         return signal;
       }
     }
+    ckpt_.wait();
     seconds_ = seconds_since(begin);
     return 0;
   }

@@ -4,10 +4,12 @@
 
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <random>
 #include <set>
 #include <utility>
 
+#include "background_writer.hpp"
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/collectives/unknown_counts.hpp"
@@ -17,6 +19,7 @@
 #include "data_file.hpp"
 #include "fields.hpp"
 #include "record.hpp"
+#include "spare.hpp"
 #include "store.hpp"
 #include "transfer.hpp"
 #include "utf8.hpp"
@@ -28,6 +31,7 @@ namespace {
 // In the order in which a save and a restore pass them; those of the commit stand in store.cpp.
 Failpoint at_save{"ckpt.save.begin"};
 Failpoint after_layout{"ckpt.layout"};
+Failpoint before_copy{"ckpt.copy"};
 Failpoint before_data_open{"ckpt.data.open"};
 Failpoint before_data_write{"ckpt.data.write"};
 Failpoint before_data_sync{"ckpt.data.sync"};
@@ -66,18 +70,32 @@ class Checkpointer::Implementation {
       expects(options_.keep >= 1, "at least one epoch to keep");
       expect_utf8("program", options_.program);
       expect_utf8("identity", options_.identity);
-      if (is_on() && comm_.is_root())
-        store_.emplace(options_.directory, options_.lock_patience_seconds);
+      if (!is_on() || !comm_.is_root()) return;
+      store_.emplace(options_.directory, options_.lock_patience_seconds);
+      spare_.emplace(options_.directory);
     });
   }
 
+  Implementation(const Implementation&) = delete;
+  Implementation& operator=(const Implementation&) = delete;
+  ~Implementation() {
+    if (in_flight_) {
+      (void)detail::error_of([&] { (void)writer_.take(); });
+      if (store_) store_->discard(next_.epoch);
+      warn("an epoch was still being written and is given up; wait() makes it whole");
+    }
+    if (spare_) spare_->remove();
+  }
+
   void add(RegisteredField field) {
+    expects(!in_flight_, "fields before the first save");
     check_field(field);
     fields_.push_back(std::move(field));
     boxes_.reset();
   }
 
   void add(RegisteredValue value) {
+    expects(!in_flight_, "values before the first save");
     expects(is_utf8(value.name), "a name in UTF-8 of value '" + escaped(value.name) + "'");
     values_.push_back(std::move(value));
     boxes_.reset();
@@ -86,6 +104,7 @@ class Checkpointer::Implementation {
   std::optional<std::uint64_t> restore();
   bool due(std::uint64_t step);
   void save(std::uint64_t step);
+  void wait();
 
   [[nodiscard]] int stop_signal() const noexcept { return stop_signal_; }
   [[nodiscard]] std::optional<std::uint64_t> epoch() const noexcept { return epoch_; }
@@ -105,7 +124,10 @@ class Checkpointer::Implementation {
 
   void lay_out(std::uint64_t step);
   void refuse_to_bury() const;
-  std::vector<std::uint32_t> write_parts();
+  [[nodiscard]] std::vector<BlockInMemory> blocks_in_memory() const;
+  void stage();
+  [[nodiscard]] std::vector<std::uint32_t> write_parts(const std::vector<BlockInMemory>& blocks);
+  void complete(const std::function<std::vector<std::uint32_t>()>& write);
   void commit(std::vector<std::vector<PartRecord>> parts);
   void warn(const std::string& message) const {
     if (comm_.is_root() && options_.warn) options_.warn(message);
@@ -114,6 +136,7 @@ class Checkpointer::Implementation {
   Communicator comm_;
   Options options_;
   std::optional<EpochStore> store_;  // rank 0
+  std::optional<Spare> spare_;       // rank 0
   std::vector<RegisteredField> fields_;
   std::vector<RegisteredValue> values_;
   std::optional<std::vector<std::vector<Box>>> boxes_;  // per field and rank; filled on rank 0
@@ -128,6 +151,12 @@ class Checkpointer::Implementation {
   EpochRecord next_;                          // its number on all ranks, the rest on rank 0
   std::string data_path_;                     // all ranks
   std::vector<std::uint64_t> offsets_bytes_;  // all ranks: each field's dataset in the file
+
+  // Of the epoch that is on its way, in mode async.
+  bool in_flight_ = false;            // equal on all ranks
+  std::vector<Block> staged_blocks_;  // per field: this rank's, without ghosts
+  std::vector<std::vector<std::byte>> staged_;
+  BackgroundWriter writer_;  // goes first
 };
 
 void Checkpointer::Implementation::gather_boxes_once() {
@@ -174,6 +203,7 @@ void Checkpointer::Implementation::load(const EpochRecord& record) {
 
 std::optional<std::uint64_t> Checkpointer::Implementation::restore() {
   if (!is_on()) return std::nullopt;
+  wait();
   const trace::Span span("ckpt.restore");
   gather_boxes_once();
   auto candidates =
@@ -219,6 +249,9 @@ std::optional<std::uint64_t> Checkpointer::Implementation::restore() {
 
 bool Checkpointer::Implementation::due(std::uint64_t step) {
   stop_signal_ = agreed_stop_signal(comm_);
+  if (in_flight_ &&
+      (stop_signal_ != 0 || all_reduce(comm_, static_cast<int>(writer_.is_done()), Minimum{}) != 0))
+    wait();
   if (!is_on() || saved_step_ == step) return false;
   return stop_signal_ != 0 || (options_.every != 0 && step % options_.every == 0);
 }
@@ -242,14 +275,20 @@ void Checkpointer::Implementation::lay_out(std::uint64_t step) {
                                        {"cairn_step", static_cast<std::int64_t>(step)}};
     const auto path = store_->temporary_data_path(epoch);
     next_.epoch = epoch;
-    const auto layout = create_data_file(path, plans, about);
+    const auto layout = create_data_file(path, plans, about, Blocks::sparse);
     next_.data_bytes = layout.size_bytes;
     next_.structure = layout.structure;
     offsets_bytes_ = layout.dataset_offsets_bytes;
+    if (!spare_->take_place_of(path, layout)) File(path, O_WRONLY).reserve(layout.size_bytes);
     after_layout.check("lay out " + path.string());
     data_path_ = path.string();
     next_.step = step;
     next_.data_file = store_->data_path(epoch).filename().string();
+    for (const auto& value : values_) {
+      next_.values.push_back(
+          {value.name, value.type,
+           std::vector<std::byte>(value.data, value.data + size_of(value.type))});
+    }
   });
   offsets_bytes_.resize(fields_.size());
   bcast(comm_, std::span<std::uint64_t>(offsets_bytes_));
@@ -257,15 +296,38 @@ void Checkpointer::Implementation::lay_out(std::uint64_t step) {
   next_.epoch = bcast(comm_, next_.epoch);
 }
 
-/// Every rank writes its blocks and makes them durable. Returns this rank's digests.
-std::vector<std::uint32_t> Checkpointer::Implementation::write_parts() {
+std::vector<BlockInMemory> Checkpointer::Implementation::blocks_in_memory() const {
+  std::vector<BlockInMemory> blocks;
+  for (const auto& field : fields_) blocks.push_back(memory_of(field));
+  return blocks;
+}
+
+/// Copies the fields. The memory is kept for the next time.
+void Checkpointer::Implementation::stage() {
+  const trace::Span span("ckpt.copy");
+  before_copy.check("copy the fields");
+  staged_.resize(fields_.size());
+  staged_blocks_.clear();
+  for (std::size_t f = 0; f < fields_.size(); ++f) {
+    const auto source = memory_of(fields_[f]);
+    staged_blocks_.push_back(*source.block);
+    staged_blocks_.back().ghosts = 0;
+    staged_[f].resize(volume(source.block->count) * source.element_bytes);
+    pack_block(source, staged_[f].data());
+  }
+}
+
+/// Every rank writes its blocks and makes them durable. Returns this rank's digests. May run in a
+/// thread of its own.
+std::vector<std::uint32_t> Checkpointer::Implementation::write_parts(
+    const std::vector<BlockInMemory>& blocks) {
   before_data_open.check("open " + data_path_);
   File file(data_path_, O_WRONLY);
   std::vector<std::uint32_t> crcs;
   {
     const trace::Span span("ckpt.write");
-    for (std::size_t f = 0; f < fields_.size(); ++f) {
-      const auto written = write_block(file, offsets_bytes_[f], memory_of(fields_[f]),
+    for (std::size_t f = 0; f < blocks.size(); ++f) {
+      const auto written = write_block(file, offsets_bytes_[f], blocks[f],
                                        [&] { before_data_write.check("write " + data_path_); });
       crcs.insert(crcs.end(), written.begin(), written.end());
     }
@@ -292,10 +354,6 @@ void Checkpointer::Implementation::commit(std::vector<std::vector<PartRecord>> p
     next_.fields.push_back(
         {field.name, field.type, field.block.global, offsets_bytes_[f], std::move(parts[f])});
   }
-  for (const auto& value : values_) {
-    next_.values.push_back({value.name, value.type,
-                            std::vector<std::byte>(value.data, value.data + size_of(value.type))});
-  }
   store_->publish(next_);
   job_ = next_.job;
   trace::instant("epoch.committed", static_cast<std::int64_t>(next_.epoch));
@@ -316,31 +374,73 @@ void Checkpointer::Implementation::refuse_to_bury() const {
 
 void Checkpointer::Implementation::save(std::uint64_t step) {
   if (!is_on()) return;
+  wait();
   const trace::Span span("ckpt.save", static_cast<std::int64_t>(step));
   trace::flush();
   gather_boxes_once();
   next_ = {};
+  const bool in_background = options_.mode == Options::Mode::async && stop_signal_ == 0;
   try {
     lay_out(step);
-    const auto crcs = together(comm_, [&] { return write_parts(); });
+    if (in_background) {
+      together(comm_, [&] {
+        stage();
+        std::vector<BlockInMemory> blocks;
+        for (std::size_t f = 0; f < fields_.size(); ++f)
+          blocks.push_back({staged_[f].data(), size_of(fields_[f].type), &staged_blocks_[f]});
+        writer_.start([this, blocks = std::move(blocks)] { return write_parts(blocks); });
+      });
+    }
+  } catch (const Error&) {
+    if (in_background) (void)detail::error_of([&] { (void)writer_.take(); });
+    if (store_ && next_.epoch != 0) store_->discard(next_.epoch);
+    throw;
+  }
+  next_.step = step;
+  saved_step_ = step;
+  in_flight_ = in_background;
+  if (!in_background) complete([this] { return write_parts(blocks_in_memory()); });
+}
+
+void Checkpointer::Implementation::wait() {
+  if (!in_flight_) return;
+  in_flight_ = false;
+  const trace::Span span("ckpt.wait");
+  complete([this] { return writer_.take(); });
+}
+
+/// Makes an epoch of what `write` has written on every rank.
+void Checkpointer::Implementation::complete(
+    const std::function<std::vector<std::uint32_t>()>& write) {
+  try {
+    const auto crcs = together(comm_, write);
     auto parts = gather_parts(comm_, fields_, *boxes_, crcs);
     together(comm_, [&] {
       if (store_) commit(std::move(parts));
     });
   } catch (const Error&) {
-    if (store_ && next_.epoch != 0) store_->discard(next_.epoch);
+    saved_step_.reset();
+    if (store_) store_->discard(next_.epoch);
     throw;
   }
   epoch_ = next_.epoch;
-  saved_step_ = step;
   together(comm_, [&] { after_commit.check("end the save of an epoch"); });
   if (!store_) return;
-  if (const auto problem = detail::error_of([&] { store_->retire(options_.keep, damaged_); })) {
+  if (const auto problem =
+          detail::error_of([&] { store_->retire(options_.keep, damaged_, &*spare_); })) {
     warn(std::string("an old epoch could not be removed: ") + problem->what());
   }
 }
 
 // --- the interface ---------------------------------------------------------------------------
+
+Options::Mode mode_of(std::string_view word) {
+  if (word == "sync") return Options::Mode::sync;
+  if (word == "async") return Options::Mode::async;
+  Error error(Errc::usage, "'" + std::string(word) + "' is no mode of checkpoints; sync or async");
+  error.mark_agreed();
+  throw error;
+}
 
 Checkpointer::Checkpointer(MPI_Comm comm, Options options)
     : implementation_(std::make_unique<Implementation>(comm, std::move(options))) {}
@@ -372,6 +472,11 @@ bool Checkpointer::due(std::uint64_t step) { return implementation_->due(step); 
 
 void Checkpointer::save(std::uint64_t step) {
   implementation_->save(step);
+  trace::flush();
+}
+
+void Checkpointer::wait() {
+  implementation_->wait();
   trace::flush();
 }
 

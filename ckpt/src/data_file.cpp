@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "cairn/core/error.hpp"
@@ -24,6 +25,20 @@ std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc) {
     bytes = bytes.subspan(length);
   }
   return ~crc;
+}
+
+std::uint32_t crc32c_of(const File& file, std::uint64_t offset_bytes, std::uint64_t length_bytes) {
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(piece_bytes, length_bytes));
+  std::uint32_t crc = 0;
+  while (length_bytes > 0) {
+    const auto bytes =
+        std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), length_bytes));
+    file.read_at(bytes, offset_bytes);
+    crc = crc32c(bytes, crc);
+    offset_bytes += bytes.size();
+    length_bytes -= bytes.size();
+  }
+  return crc;
 }
 
 namespace {
@@ -113,15 +128,51 @@ void write_attribute(hid_t object, const Attribute& attribute) {
   }
 }
 
+/// One scalar attribute; nothing for what an Attribute cannot hold.
+std::optional<Attribute> read_attribute(hid_t object, const char* name) {
+  const Hdf5Handle attribute(H5Aopen(object, name, H5P_DEFAULT), "H5Aopen");
+  const Hdf5Handle space(H5Aget_space(attribute.get()), "H5Aget_space");
+  const Hdf5Handle type(H5Aget_type(attribute.get()), "H5Aget_type");
+  if (H5Sget_simple_extent_npoints(space.get()) != 1) return std::nullopt;
+  const auto read = [&](hid_t memory_type, void* value) {
+    check_hdf5(H5Aread(attribute.get(), memory_type, value), std::string("H5Aread ") + name);
+  };
+  switch (H5Tget_class(type.get())) {
+    case H5T_FLOAT: {
+      double value = 0;
+      read(H5T_NATIVE_DOUBLE, &value);
+      return Attribute{name, value};
+    }
+    case H5T_INTEGER: {
+      std::int64_t value = 0;
+      read(H5T_NATIVE_INT64, &value);
+      return Attribute{name, value};
+    }
+    case H5T_STRING: {
+      if (H5Tis_variable_str(type.get()) != 0) return std::nullopt;
+      std::string text(H5Tget_size(type.get()), '\0');
+      read(type.get(), text.data());
+      text.resize(std::min(text.find('\0'), text.size()));
+      return Attribute{name, std::move(text)};
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+/// Locking fails on many parallel file systems; the directory's own lock keeps others out.
+void leave_unlocked([[maybe_unused]] const Hdf5Handle& access) {
+#if H5_VERSION_GE(1, 10, 7)
+  check_hdf5(H5Pset_file_locking(access.get(), false, true), "H5Pset_file_locking");
+#endif
+}
+
 constexpr hsize_t alignment_bytes = hsize_t{1} << 20;
 
 Hdf5Handle create_file(const std::filesystem::path& path) {
   const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), "H5Pcreate");
   check_hdf5(H5Pset_alignment(access.get(), alignment_bytes, alignment_bytes), "H5Pset_alignment");
-#if H5_VERSION_GE(1, 10, 7)
-  // Locking fails on many parallel file systems; the directory's own lock keeps others out.
-  check_hdf5(H5Pset_file_locking(access.get(), false, true), "H5Pset_file_locking");
-#endif
+  leave_unlocked(access);
   return {H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()),
           "create " + path.string()};
 }
@@ -169,10 +220,7 @@ std::vector<StructureRecord> structure_of(const File& file, std::span<const Data
     first = end;
   }
   for (auto& range : structure) {
-    std::vector<std::byte> bytes(
-        range.length_bytes);  // at most a gap of alignment_bytes, and HDF5's headers
-    file.read_at(bytes, range.offset_bytes);
-    range.crc = crc32c(bytes);
+    range.crc = crc32c_of(file, range.offset_bytes, range.length_bytes);
   }
   return structure;
 }
@@ -181,7 +229,7 @@ std::vector<StructureRecord> structure_of(const File& file, std::span<const Data
 
 DataFileLayout create_data_file(const std::filesystem::path& path,
                                 std::span<const DatasetPlan> datasets,
-                                std::span<const Attribute> root_attributes) {
+                                std::span<const Attribute> root_attributes, Blocks blocks) {
   const Hdf5ErrorsAsExceptions quiet;
   // HDF5 hides the errno, so open the file ourselves first: "Permission denied" beats "unable to
   // create file".
@@ -197,10 +245,38 @@ DataFileLayout create_data_file(const std::filesystem::path& path,
   }
   File file(path, O_RDWR);
   layout.size_bytes = file.size_bytes();
-  file.reserve(layout.size_bytes);
+  if (blocks == Blocks::reserved) file.reserve(layout.size_bytes);
   layout.structure = structure_of(file, datasets, layout);
   file.close();
   return layout;
+}
+
+std::vector<Attribute> read_attributes(const std::filesystem::path& path,
+                                       const std::string& dataset) {
+  const Hdf5ErrorsAsExceptions quiet;
+  const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), "H5Pcreate");
+  leave_unlocked(access);
+  const Hdf5Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()),
+                        "open " + path.string());
+  const Hdf5Handle object(H5Dopen2(file.get(), dataset.c_str(), H5P_DEFAULT),
+                          "open dataset '" + dataset + "'");
+  std::vector<std::string> names;
+  hsize_t position = 0;
+  check_hdf5(H5Aiterate2(
+                 object.get(), H5_INDEX_NAME, H5_ITER_INC, &position,
+                 [](hid_t, const char* name, const H5A_info_t*, void* list) -> herr_t {
+                   static_cast<std::vector<std::string>*>(list)->emplace_back(name);
+                   return 0;
+                 },
+                 &names),
+             "H5Aiterate");
+  std::vector<Attribute> attributes;
+  for (const auto& name : names) {
+    if (auto attribute = read_attribute(object.get(), name.c_str())) {
+      attributes.push_back(std::move(*attribute));
+    }
+  }
+  return attributes;
 }
 
 void verify_structure(const File& file, const EpochRecord& record) {
@@ -209,11 +285,7 @@ void verify_structure(const File& file, const EpochRecord& record) {
                                     " bytes instead of " + std::to_string(record.data_bytes));
   }
   for (const auto& range : record.structure) {
-    if (range.length_bytes > record.data_bytes)
-      throw Error(Errc::bad_data, "the record is inconsistent");
-    std::vector<std::byte> bytes(range.length_bytes);
-    file.read_at(bytes, range.offset_bytes);
-    if (crc32c(bytes) != range.crc) {
+    if (crc32c_of(file, range.offset_bytes, range.length_bytes) != range.crc) {
       throw Error(Errc::bad_data, file.path().string() +
                                       " is damaged in its HDF5 structure, bytes " +
                                       std::to_string(range.offset_bytes) + " to " +

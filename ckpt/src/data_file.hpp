@@ -29,16 +29,31 @@ struct DataFileLayout {
   std::vector<StructureRecord> structure;
 };
 
-/// Makes an HDF5 file with contiguous datasets whose space is allocated and reserved on disk but
-/// not written. Local, serial HDF5. Needs libhdf5's default file driver; no MPI-IO.
+/// Whether a file's blocks are taken from the disk at once, so that a full one shows now.
+enum class Blocks { reserved, sparse };
+
+/// Makes an HDF5 file with contiguous datasets whose space is allocated but not written. Local,
+/// serial HDF5. Needs libhdf5's default file driver; no MPI-IO.
 /// @throws Error{Errc::input_output, permission, …} when the file cannot be made, also when the
 /// disk is full
 DataFileLayout create_data_file(const std::filesystem::path& path,
                                 std::span<const DatasetPlan> datasets,
-                                std::span<const Attribute> root_attributes);
+                                std::span<const Attribute> root_attributes,
+                                Blocks blocks = Blocks::reserved);
 
 /// CRC-32C (Castagnoli) of `bytes`, continued from `crc`.
 [[nodiscard]] std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc = 0);
+
+/// The CRC-32C of a range of the file. Memory: one piece. @throws Error{bad_data} when the file
+/// ends before
+[[nodiscard]] std::uint32_t crc32c_of(const File& file, std::uint64_t offset_bytes,
+                                      std::uint64_t length_bytes);
+
+/// The attributes of a dataset that an Attribute can hold: numbers and texts; others are left out.
+/// Only for a file whose structure is verified: HDF5 parses it.
+/// @throws Error{Errc::input_output} when HDF5 cannot read it
+[[nodiscard]] std::vector<Attribute> read_attributes(const std::filesystem::path& path,
+                                                     const std::string& dataset);
 
 /// Checks the structure of the file against the record. @throws Error{Errc::bad_data, …}
 void verify_structure(const File& file, const EpochRecord& record);

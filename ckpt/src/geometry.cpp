@@ -46,4 +46,20 @@ std::size_t BoxInArray::position(std::size_t index) const noexcept {
   return array_index;
 }
 
+/// Up to the axis along which the two ends differ there is one index; below it all of them.
+Box bounding_box(const Box& box, std::size_t first, std::size_t last) {
+  Box bounds = box;
+  --last;
+  std::size_t stride = volume(box.count);
+  for (std::size_t axis = 0; axis < box.count.size(); ++axis) {
+    stride /= box.count[axis];
+    bounds.offset[axis] = box.offset[axis] + first / stride;
+    bounds.count[axis] = last / stride - first / stride + 1;
+    if (bounds.count[axis] > 1) break;
+    first %= stride;
+    last %= stride;
+  }
+  return bounds;
+}
+
 }  // namespace cairn::ckpt

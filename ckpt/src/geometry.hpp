@@ -6,15 +6,9 @@
 #include <optional>
 #include <utility>
 
-#include "cairn/ckpt/block.hpp"
+#include "cairn/ckpt/box.hpp"
 
 namespace cairn::ckpt {
-
-/// A box inside an array: [offset, offset + count) along every axis.
-struct Box {
-  Shape offset;
-  Shape count;
-};
 
 /// What two boxes share; nothing when they share no element.
 [[nodiscard]] std::optional<Box> intersection(const Box& a, const Box& b);
@@ -49,5 +43,8 @@ class BoxInArray {
   Box box_;
   std::size_t run_length_ = 1;
 };
+
+/// The smallest box around elements [first, last) of `box` in box order, first < last.
+[[nodiscard]] Box bounding_box(const Box& box, std::size_t first, std::size_t last);
 
 }  // namespace cairn::ckpt

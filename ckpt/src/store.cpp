@@ -10,9 +10,11 @@
 #include <chrono>
 #include <cstdio>
 #include <thread>
+#include <tuple>
 
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
+#include "utf8.hpp"
 
 namespace cairn::ckpt {
 
@@ -122,24 +124,66 @@ fs::path EpochStore::record_path(std::uint64_t epoch) const {
   return path_of(directory_, epoch, record_suffix);
 }
 
+fs::path EpochStore::temporary_record_path(std::uint64_t epoch) const {
+  return path_of(directory_, epoch, std::string(record_suffix) + std::string(temporary_suffix));
+}
+
+EpochStore EpochStore::reader(const fs::path& directory) {
+  EpochStore store;
+  store.directory_ = directory;
+  return store;
+}
+
+bool EpochStore::is_own_name(const fs::path& path) { return epoch_of(path).has_value(); }
+
+std::vector<EpochFile> EpochStore::files() const {
+  std::vector<EpochFile> files;
+  for (const auto& path : epoch_files(directory_)) {
+    const auto plain =
+        has_suffix(path, temporary_suffix) ? fs::path(path).replace_extension() : path;
+    files.push_back(
+        {path, *epoch_of(path),
+         has_suffix(plain, record_suffix) ? EpochFile::Kind::record : EpochFile::Kind::data,
+         plain != path});
+  }
+  std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.epoch, a.path) < std::tie(b.epoch, b.path);
+  });
+  return files;
+}
+
+FoundEpoch EpochStore::examine(std::uint64_t epoch) const {
+  FoundEpoch entry{epoch, {}, {}, {}};
+  const auto path = record_path(epoch);
+  try {
+    // Opening a pipe would wait for its writer.
+    if (std::error_code error; fs::exists(path, error) && !fs::is_regular_file(path, error)) {
+      throw Error(Errc::bad_data, "it is not a file");
+    }
+    entry.text = read_file(path);
+    const auto record = parse_record(entry.text);
+    if (record.epoch != epoch) throw Error(Errc::bad_data, "it is the record of another epoch");
+    if (record.data_file != data_path(epoch).filename()) {
+      throw Error(Errc::bad_data, "it names the data file '" + escaped(record.data_file) +
+                                      "', which is not its own");
+    }
+  } catch (const Error& error) {
+    entry.text.clear();
+    entry.problem = path.string() + ": " + error.what();
+    entry.code = error.code();
+  }
+  return entry;
+}
+
 std::vector<FoundEpoch> EpochStore::find() const {
   std::vector<FoundEpoch> found;
   for (const auto& path : epoch_files(directory_)) {
     if (!has_suffix(path, record_suffix)) continue;
-    FoundEpoch entry{*epoch_of(path), {}, {}};
-    try {
-      entry.text = read_file(path);
-      if (parse_record(entry.text).epoch != entry.epoch) {
-        throw Error(Errc::bad_data, "it is the record of another epoch");
-      }
-    } catch (const Error& error) {
-      // Neither what may not be read nor what is too new to be understood is damage to be passed
-      // over.
-      if (error.code() == Errc::permission || error.code() == Errc::usage) {
-        throw Error(error.code(), path.string() + ": " + error.what());
-      }
-      entry.text.clear();
-      entry.problem = path.string() + ": " + error.what();
+    auto entry = examine(*epoch_of(path));
+    // Neither what may not be read nor what is too new to be understood is damage to be passed
+    // over.
+    if (entry.code == Errc::permission || entry.code == Errc::usage) {
+      throw Error(entry.code, entry.problem);
     }
     found.push_back(std::move(entry));
   }
@@ -166,8 +210,7 @@ void EpochStore::remove_strays() const {
 void EpochStore::publish(const EpochRecord& record) const {
   const auto path = record_path(record.epoch);
   const auto text = record_text(record);
-  auto temporary = path;
-  temporary += temporary_suffix;
+  const auto temporary = temporary_record_path(record.epoch);
   {
     File file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
     before_record_write.check("write " + temporary.string());
@@ -184,42 +227,60 @@ void EpochStore::publish(const EpochRecord& record) const {
   sync_directory(directory_);
 }
 
-/// The data file of a record is there, and of the right size.
-bool EpochStore::has_data(const FoundEpoch& entry) const {
-  const auto record = parse_record(entry.text);
+std::string EpochStore::data_problem(const EpochRecord& record) const {
+  const auto path = directory_ / record.data_file;
   std::error_code error;
-  return fs::file_size(directory_ / record.data_file, error) == record.data_bytes && !error;
+  if (!fs::exists(path, error)) return path.string() + " does not exist";
+  if (!fs::is_regular_file(path, error)) return path.string() + " is not a file";
+  const auto size_bytes = fs::file_size(path, error);
+  if (error) return path.string() + ": " + error.message();
+  if (size_bytes == record.data_bytes) return {};
+  return path.string() + " has " + std::to_string(size_bytes) + " bytes instead of " +
+         std::to_string(record.data_bytes);
 }
 
-void EpochStore::retire(int keep, const std::set<std::uint64_t>& damaged) const {
+std::vector<std::uint64_t> EpochStore::retirable(int keep,
+                                                 const std::set<std::uint64_t>& damaged) const {
   std::uint64_t oldest_kept = 0;
   for (const auto& entry : find()) {
-    const bool is_good = entry.problem.empty() && !damaged.contains(entry.epoch) && has_data(entry);
+    const bool is_good = entry.problem.empty() && !damaged.contains(entry.epoch) &&
+                         data_problem(parse_record(entry.text)).empty();
     if (is_good && --keep == 0) oldest_kept = entry.epoch;
   }
+  std::set<std::uint64_t> retired;
+  for (const auto& path : epoch_files(directory_)) {
+    if (const auto epoch = *epoch_of(path); epoch < oldest_kept) retired.insert(epoch);
+  }
+  return {retired.begin(), retired.end()};
+}
+
+void EpochStore::retire(int keep, const std::set<std::uint64_t>& damaged,
+                        const Spare* spare) const {
   // A data file without its record is an orphan that nobody trusts; a record without its data would
   // be a lie. So the records go first, durably.
-  std::vector<std::uint64_t> retired;
-  for (const auto& path : epoch_files(directory_)) {
-    const auto epoch = *epoch_of(path);
-    if (epoch >= oldest_kept || !has_suffix(path, record_suffix)) continue;
-    before_record_removal.check("remove " + path.string());
-    remove_file(path);
-    retired.push_back(epoch);
-  }
+  const auto retired = retirable(keep, damaged);
   if (retired.empty()) return;
+  std::set<std::uint64_t> reusable;
+  for (const auto epoch : retired) {
+    // Only what was an epoch has been closed by all its writers; and what has been found damaged
+    // may lie on bad blocks.
+    if (fs::exists(record_path(epoch)) && !damaged.contains(epoch)) reusable.insert(epoch);
+    before_record_removal.check("remove " + record_path(epoch).string());
+    remove_file(record_path(epoch));
+  }
   before_removal_sync.check("fsync " + directory_.string());
   sync_directory(directory_);
   for (const auto epoch : retired) {
     before_data_removal.check("remove " + data_path(epoch).string());
+    if (spare != nullptr && reusable.contains(epoch)) spare->keep(data_path(epoch));
     remove_file(data_path(epoch));
+    remove_file(temporary_data_path(epoch));
+    remove_file(temporary_record_path(epoch));
   }
 }
 
 void EpochStore::discard(std::uint64_t epoch) const noexcept {
-  auto temporary_record = record_path(epoch);
-  temporary_record += temporary_suffix;
-  ::unlink(temporary_record.c_str());
+  ::unlink(temporary_record_path(epoch).c_str());
   ::unlink(temporary_data_path(epoch).c_str());
   if (::access(record_path(epoch).c_str(), F_OK) != 0) ::unlink(data_path(epoch).c_str());
 }

@@ -9,16 +9,28 @@
 #include <string>
 #include <vector>
 
+#include "cairn/core/error.hpp"
 #include "cairn/core/file.hpp"
 #include "record.hpp"
+#include "spare.hpp"
 
 namespace cairn::ckpt {
 
 /// A record file that was found in the directory.
 struct FoundEpoch {
   std::uint64_t epoch = 0;
-  std::string text;     ///< the record, digest checked; empty when there is a problem
-  std::string problem;  ///< why the record is no good; empty when it is
+  std::string text;            ///< the record, digest checked; empty when there is a problem
+  std::string problem;         ///< why the record is no good; empty when it is
+  Errc code = Errc::bad_data;  ///< of the problem
+};
+
+/// A file of the directory that has a name of this store's.
+struct EpochFile {
+  enum class Kind { data, record };
+  std::filesystem::path path;
+  std::uint64_t epoch = 0;
+  Kind kind = Kind::data;
+  bool is_temporary = false;
 };
 
 /// All functions are local and throw Error.
@@ -29,15 +41,33 @@ class EpochStore {
   /// patience
   EpochStore(const std::filesystem::path& directory, double lock_patience_seconds);
 
+  /// For functions that only look: makes nothing, takes no lock, so that a job may be working in
+  /// the directory meanwhile.
+  [[nodiscard]] static EpochStore reader(const std::filesystem::path& directory);
+
+  /// Whether this store could have given a file of its own that name, in whatever directory.
+  [[nodiscard]] static bool is_own_name(const std::filesystem::path& path);
+
   [[nodiscard]] const std::filesystem::path& directory() const noexcept { return directory_; }
   [[nodiscard]] std::filesystem::path data_path(std::uint64_t epoch) const;
   [[nodiscard]] std::filesystem::path temporary_data_path(std::uint64_t epoch) const;
   [[nodiscard]] std::filesystem::path record_path(std::uint64_t epoch) const;
+  [[nodiscard]] std::filesystem::path temporary_record_path(std::uint64_t epoch) const;
 
   /// Every record in the directory, newest epoch first.
   /// @throws Error{Errc::permission} for a record that may not be read, {usage} for one of a later
   /// format
   [[nodiscard]] std::vector<FoundEpoch> find() const;
+
+  /// Every file with a name of this store's, by epoch.
+  [[nodiscard]] std::vector<EpochFile> files() const;
+
+  /// The record of one epoch; what is wrong with it is a `problem`, never thrown.
+  [[nodiscard]] FoundEpoch examine(std::uint64_t epoch) const;
+
+  /// What is wrong with the data file of a good record, as far as its size tells; empty for
+  /// nothing.
+  [[nodiscard]] std::string data_problem(const EpochRecord& record) const;
 
   /// A number above that of any file in the directory.
   [[nodiscard]] std::uint64_t next_epoch() const;
@@ -49,15 +79,20 @@ class EpochStore {
   /// epoch.
   void publish(const EpochRecord& record) const;
 
-  /// Removes every epoch older than the newest `keep` good ones. Those in `damaged`, of which a
-  /// restart has found out that they are not, do not count.
-  void retire(int keep, const std::set<std::uint64_t>& damaged) const;
+  /// The epochs older than the newest `keep` good ones, and what a retirement that was cut short
+  /// has left of such. Those in `damaged`, of which a restart has found out that they are not good,
+  /// do not count.
+  [[nodiscard]] std::vector<std::uint64_t> retirable(int keep,
+                                                     const std::set<std::uint64_t>& damaged) const;
+
+  /// Removes what is retirable(), but for one data file, which becomes the `spare` if one is given.
+  void retire(int keep, const std::set<std::uint64_t>& damaged, const Spare* spare = nullptr) const;
 
   /// Forgets an epoch that was not published.
   void discard(std::uint64_t epoch) const noexcept;
 
  private:
-  [[nodiscard]] bool has_data(const FoundEpoch& entry) const;
+  EpochStore() = default;
 
   std::filesystem::path directory_;
   std::optional<File> lock_;

@@ -50,6 +50,15 @@ std::span<const std::byte> gather_piece(const BlockInMemory& source, const BoxIn
 
 }  // namespace
 
+void pack_block(const BlockInMemory& source, std::byte* to) {
+  const auto size = source.element_bytes;
+  interior_in_memory(*source.block)
+      .for_each_run(0, volume(source.block->count),
+                    [&](std::size_t in_memory, std::size_t index, std::size_t length) {
+                      std::memcpy(to + index * size, source.data + in_memory * size, length * size);
+                    });
+}
+
 std::vector<std::uint32_t> write_block(File& file, std::uint64_t offset_bytes,
                                        const BlockInMemory& source,
                                        const std::function<void()>& before_piece) {
@@ -135,32 +144,52 @@ class OverlapCopier {
 
 }  // namespace
 
+PartReader::PartReader(const File& file, const FieldRecord& field, const PartRecord& part)
+    : file_(file),
+      field_(field),
+      part_(part),
+      element_bytes_(size_of(field.type)),
+      elements_(volume(part.box.count)),
+      in_file_(field.global, part.box),
+      staging_(std::min(piece_bytes, elements_ * element_bytes_)) {}
+
+PartReader::Range PartReader::range(std::size_t piece) const noexcept {
+  const auto length = piece_bytes / element_bytes_;
+  return {piece * length, std::min((piece + 1) * length, elements_)};
+}
+
+std::uint64_t PartReader::offset_bytes(std::size_t index) const noexcept {
+  return field_.offset_bytes + in_file_.position(index) * element_bytes_;
+}
+
+std::optional<std::span<const std::byte>> PartReader::read(std::size_t piece) {
+  const auto [first, last] = range(piece);
+  const auto bytes = std::span(staging_).first((last - first) * element_bytes_);
+  const auto begin = first;  // a structured binding cannot be captured
+  in_file_.for_each_run(
+      first, last, [&](std::size_t element, std::size_t index, std::size_t length) {
+        file_.read_at(bytes.subspan((index - begin) * element_bytes_, length * element_bytes_),
+                      field_.offset_bytes + element * element_bytes_);
+      });
+  if (crc32c(bytes) != part_.piece_crcs[piece]) return std::nullopt;
+  return bytes;
+}
+
 void read_overlap(const File& file, const FieldRecord& field, const PartRecord& part,
                   const BlockInMemory& target) {
   const auto shared = intersection(part.box, {target.block->offset, target.block->count});
   if (!shared) return;
-  const auto size = target.element_bytes;
-  const auto elements = volume(part.box.count);
-  const auto piece = piece_bytes / size;
-  const BoxInArray in_file(field.global, part.box);
-  std::vector<std::byte> staging(std::min(piece_bytes, elements * size));
+  PartReader reader(file, field, part);
   OverlapCopier copier(part, *shared, target);
   while (!copier.done()) {
-    const auto number = copier.position() / piece;
-    const auto first = number * piece;
-    const auto last = std::min(first + piece, elements);
-    const auto bytes = std::span(staging).first((last - first) * size);
-    in_file.for_each_run(first, last,
-                         [&](std::size_t element, std::size_t index, std::size_t length) {
-                           file.read_at(bytes.subspan((index - first) * size, length * size),
-                                        field.offset_bytes + element * size);
-                         });
-    if (crc32c(bytes) != part.piece_crcs[number]) {
-      throw Error(Errc::bad_data,
-                  file.path().string() + " is damaged in field '" + field.name + "', near byte " +
-                      std::to_string(field.offset_bytes + in_file.position(first) * size));
+    const auto piece = copier.position() / (piece_bytes / target.element_bytes);
+    const auto [first, last] = reader.range(piece);
+    const auto bytes = reader.read(piece);
+    if (!bytes) {
+      throw Error(Errc::bad_data, file.path().string() + " is damaged in field '" + field.name +
+                                      "', near byte " + std::to_string(reader.offset_bytes(first)));
     }
-    copier.copy_from(bytes, first, last);
+    copier.copy_from(*bytes, first, last);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -20,11 +21,46 @@ struct BlockInMemory {
   const Block* block = nullptr;
 };
 
+/// Copies the block's elements, without ghosts, one behind the other to `to`. Local.
+void pack_block(const BlockInMemory& source, std::byte* to);
+
 /// Writes the block to the dataset at `offset_bytes` and returns the CRC-32C of each of its pieces.
 /// `before_piece` is called before each write. Memory: one piece.
 std::vector<std::uint32_t> write_block(File& file, std::uint64_t offset_bytes,
                                        const BlockInMemory& source,
                                        const std::function<void()>& before_piece);
+
+/// A part's pieces, read one at a time. Memory: one piece.
+class PartReader {
+ public:
+  /// All three outlive it.
+  PartReader(const File& file, const FieldRecord& field, const PartRecord& part);
+
+  [[nodiscard]] std::size_t pieces() const noexcept { return part_.piece_crcs.size(); }
+
+  /// Elements [first, last) of the part in box order.
+  struct Range {
+    std::size_t first = 0;
+    std::size_t last = 0;
+  };
+  [[nodiscard]] Range range(std::size_t piece) const noexcept;
+
+  /// Where element `index` of the part lies in the file.
+  [[nodiscard]] std::uint64_t offset_bytes(std::size_t index) const noexcept;
+
+  /// The bytes of a piece in box order, until the next read; nothing when its digest does not fit.
+  /// @throws Error{bad_data} when the file ends before, {input_output} when it cannot be read
+  [[nodiscard]] std::optional<std::span<const std::byte>> read(std::size_t piece);
+
+ private:
+  const File& file_;
+  const FieldRecord& field_;
+  const PartRecord& part_;
+  std::size_t element_bytes_;
+  std::size_t elements_;
+  BoxInArray in_file_;
+  std::vector<std::byte> staging_;
+};
 
 /// Reads those pieces of `part` that overlap the block, checks their digests, and copies the
 /// overlap into memory. Ghosts are left alone. Memory: one piece.

@@ -82,3 +82,26 @@ TEST_CASE("memory holds the ghosts too") {
   CHECK(volume({}) == 1);
   CHECK(volume({3, 0}) == 0);
 }
+
+TEST_CASE("the bounding box of a range is the smallest box around its elements") {
+  const Box box{{2, 5, 1}, {3, 2, 4}};
+  const std::size_t elements = volume(box.count);
+  for (std::size_t first = 0; first < elements; ++first) {
+    for (std::size_t last = first + 1; last <= elements; ++last) {
+      Shape low{99, 99, 99};
+      Shape high{0, 0, 0};
+      for (std::size_t n = first; n < last; ++n) {
+        const std::size_t index[]{2 + n / 8, 5 + n / 4 % 2, 1 + n % 4};
+        for (std::size_t axis = 0; axis < 3; ++axis) {
+          low[axis] = std::min(low[axis], index[axis]);
+          high[axis] = std::max(high[axis], index[axis]);
+        }
+      }
+      const auto bounds = bounding_box(box, first, last);
+      for (std::size_t axis = 0; axis < 3; ++axis) {
+        CHECK(bounds.offset[axis] == low[axis]);
+        CHECK(bounds.offset[axis] + bounds.count[axis] == high[axis] + 1);
+      }
+    }
+  }
+}

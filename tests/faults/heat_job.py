@@ -12,13 +12,13 @@ from processes import check, finish, newest_step, run, scratch_directory, start 
 class HeatJob:
     """cairn-heat with fixed parameters in a scratch directory; each call is one launch."""
 
-    def __init__(self, mpiexec, program, scratch, size=64, steps=60, every=10):
+    def __init__(self, mpiexec, program, scratch, size=64, steps=60, every=10, mode="sync"):
         self.mpiexec, self.program = mpiexec, program
         self.directory = scratch / "ckpt"
         self.result_file = scratch / "result.json"
         self.options = ["--size", size, "--steps", steps, "--initial", "spots", "--threads", 1,
                         "--result", self.result_file]
-        self.checkpoints = ["--ckpt-dir", self.directory, "--ckpt-every", every]
+        self.checkpoints = ["--ckpt-dir", self.directory, "--ckpt-every", every, "--ckpt-mode", mode]
 
     def command(self, ranks, *more):
         return [self.mpiexec, "-n", ranks, self.program, *self.options, *more]

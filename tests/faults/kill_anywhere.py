@@ -1,7 +1,8 @@
 """kill -9 at every failpoint of the checkpoint path, on a rank; restart on another number of ranks.
 
 Each time: the newest committed epoch is found, the result is right to the last bit, and no stray file survives the
-next epoch. The short form takes one rank, hit and restart size per failpoint, chosen by --seed; --long takes them all.
+next epoch. The short form takes one rank, hit, mode and restart size per failpoint, chosen by --seed; --long takes them
+all.
 
 usage: kill_anywhere.py MPIEXEC CAIRN_HEAT [--seed N] [--long]
 """
@@ -20,7 +21,7 @@ EVERY = 10  # steps between epochs
 # Behind these points the epoch that is being saved counts already.
 BEHIND_COMMIT = ("ckpt.publish.sync", "ckpt.committed", "ckpt.retire.")
 # Passed by rank 0 alone.
-OF_RANK_0 = ("ckpt.layout", "ckpt.record.", "ckpt.publish.", "ckpt.retire.")
+OF_RANK_0 = ("ckpt.layout", "ckpt.record.", "ckpt.publish.", "ckpt.recycle.", "ckpt.retire.")
 
 
 def failpoints(program):
@@ -33,8 +34,11 @@ def failpoints(program):
 def expected_step(name, hit):
     """The step of the newest committed epoch after a kill at the hit-th pass of a save's failpoint.
 
-    Retirement begins with the third epoch, so its points are passed for the first time one epoch later each.
+    Retirement begins with the third epoch, so its points are passed for the first time two epochs later, and the
+    fourth epoch is the first that is written over a retired one.
     """
+    if name.startswith("ckpt.recycle."):
+        return (hit + 2) * EVERY
     if name.startswith("ckpt.retire."):
         return (hit + 2) * EVERY
     return (hit if name.startswith(BEHIND_COMMIT) else hit - 1) * EVERY or None
@@ -60,16 +64,18 @@ def kill_in_restore(job, digest, name, rank, restart_ranks):
 
 
 def cases(names, long, seed):
-    """(name, rank, hit, restart ranks)"""
+    """(name, rank, hit, mode, restart ranks)"""
     chooser = random.Random(seed)
     for name in names:
         ranks = [0] if name.startswith(OF_RANK_0) else list(range(RANKS))
         hits = [1, 2, 3]
         restarts = [1, 2, 3, 4, 7]
+        # A restore knows no modes, and in the background it is open which epoch is the newest at some step.
+        modes = ["async"] if name == "ckpt.copy" else ["sync"] if "restore" in name else ["sync", "async"]
         if long:
-            yield from ((name, r, h, chooser.choice(restarts)) for r, h in itertools.product(ranks, hits))
+            yield from ((*case, chooser.choice(restarts)) for case in itertools.product([name], ranks, hits, modes))
         else:
-            yield name, chooser.choice(ranks), chooser.choice(hits), chooser.choice(restarts)
+            yield name, chooser.choice(ranks), chooser.choice(hits), chooser.choice(modes), chooser.choice(restarts)
 
 
 def main():
@@ -84,16 +90,16 @@ def main():
     count = 0
     with scratch_directory() as scratch:
         digest = HeatJob(arguments.mpiexec, arguments.program, scratch).undisturbed_digest()
-    for name, rank, hit, restart_ranks in cases(failpoints(arguments.program), arguments.long, arguments.seed):
+    for name, rank, hit, mode, restart_ranks in cases(failpoints(arguments.program), arguments.long, arguments.seed):
         with scratch_directory() as scratch:
-            job = HeatJob(arguments.mpiexec, arguments.program, scratch, every=EVERY)
+            job = HeatJob(arguments.mpiexec, arguments.program, scratch, every=EVERY, mode=mode)
             if name.startswith("ckpt.restore."):
                 kill_in_restore(job, digest, name, rank, restart_ranks)
             else:
                 kill_in_save(job, digest, name, rank, hit, restart_ranks)
             check(not strays(job.directory), f"{name} left {strays(job.directory)}")
         count += 1
-        print(f"{name} rank {rank} hit {hit} -> restart on {restart_ranks}: good", flush=True)
+        print(f"{name} rank {rank} hit {hit} {mode} -> restart on {restart_ranks}: good", flush=True)
         remove_segments(segments() - before)  # a kill leaves them behind; they are not what this test is about
     print(f"{count} kills, all recovered, in {time.monotonic() - begin:.0f} s (seed {arguments.seed})")
 

@@ -11,12 +11,14 @@
 #include "cairn/collectives/collective.hpp"
 #include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/error.hpp"
+#include "cairn/program/picture.hpp"
 #include "initial.hpp"
 #include "mpi_test.hpp"
 #include "twin.hpp"
 
 using namespace cairn;
 using namespace cairn::heat;
+using cairn::program::colour;
 
 namespace {
 

@@ -71,6 +71,10 @@ void File::reserve(std::uint64_t size_bytes) {
   }
 }
 
+void File::resize(std::uint64_t size_bytes) {
+  check_posix(::ftruncate(descriptor_, static_cast<off_t>(size_bytes)), "resize " + path_.string());
+}
+
 void File::sync() { check_posix(::fdatasync(descriptor_), "fdatasync " + path_.string()); }
 
 void File::close() {

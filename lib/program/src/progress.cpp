@@ -39,10 +39,13 @@ std::string duration(double seconds) {
 
 }  // namespace
 
-Progress::Progress(const Context& context, std::string label, std::uint64_t total)
-    : log_(context.log.enabled(Level::info) && stderr_is_terminal() ? &context.log : nullptr),
+Progress::Progress(Log& log, std::string label, std::uint64_t total)
+    : log_(log.enabled(Level::info) && stderr_is_terminal() ? &log : nullptr),
       label_(std::move(label)),
       total_(total) {}
+
+Progress::Progress(const Context& context, std::string label, std::uint64_t total)
+    : Progress(context.log, std::move(label), total) {}
 
 Progress::~Progress() { finish(); }
 

@@ -58,9 +58,18 @@ struct Options {
   std::function<void(std::string_view)> warn = {};
   /// How long to wait for a former launch, just dying, to let go of the directory.
   double lock_patience_seconds = 10;
+  /// sync: an epoch is durable when save() returns. async: save() copies the fields and returns, a
+  /// thread writes the copy, and a later due(), save() or wait() commits the epoch. At most one
+  /// epoch is on its way.
+  enum class Mode { sync, async } mode = Mode::sync;
   /// Whether SIGTERM, SIGUSR1 and SIGINT become requests to stop (signals.hpp).
   enum class Signals { leave_alone, catch_stop } signals = Signals::catch_stop;
 };
+
+/// The mode of a command line: "sync" or "async". Local.
+/// @throws Error{Errc::usage} for other words; marked as agreed, since all ranks have one command
+/// line
+[[nodiscard]] Options::Mode mode_of(std::string_view word);
 
 /// Collective over its communicator, of which it keeps a duplicate; no global state, several may
 /// live side by side.
@@ -116,14 +125,25 @@ class Checkpointer {
 
   /// Whether an epoch should be saved now: `step` is a multiple of options.every, or some rank was
   /// asked to stop, and this step is not saved yet. Equal on all ranks. Collective: one all_reduce
-  /// of an int.
+  /// of an int, and one more while an epoch is on its way, which is committed here once all ranks
+  /// have written theirs.
+  /// @throws what wait() throws
   [[nodiscard]] bool due(std::uint64_t step);
 
-  /// Saves all fields and values as one epoch, durable when it returns, and retires epochs beyond
-  /// options.keep. Collective, blocking. Memory: 1 MiB and the digests.
+  /// Saves all fields and values as one epoch, and retires epochs beyond options.keep. Collective.
+  ///
+  /// In mode sync, and when due() has reported a stop signal, the epoch is durable when it returns;
+  /// memory: 1 MiB and the digests. In mode async it waits for the epoch that is on its way,
+  /// copies, and returns; memory: one copy of the fields, 1 MiB and the digests.
   /// @throws Error{input_output, permission, …} on every rank; the older epochs are then as they
   /// were
   void save(std::uint64_t step);
+
+  /// Waits until the epoch that is on its way, if any, is committed. Collective, blocking. Call it
+  /// at the end of a run with mode async: the destructor gives up what is not committed.
+  /// @throws Error{input_output, permission, …} on every rank when the epoch could not be written;
+  /// the older epochs are then as they were
+  void wait();
 
   /// The stop signal that due() last agreed on, 0 for none; leave with stop_exit_code(). Local.
   [[nodiscard]] int stop_signal() const noexcept;

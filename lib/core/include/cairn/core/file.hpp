@@ -37,6 +37,9 @@ class File {
   /// unsupported.
   void reserve(std::uint64_t size_bytes);
 
+  /// Makes the file so long: cut off, or with zeros added.
+  void resize(std::uint64_t size_bytes);
+
   /// fdatasync: the bytes, and what is needed to find them, are on the device.
   void sync();
 

@@ -22,6 +22,8 @@ class Progress {
   /// @param context  of run(); its log must outlive this object
   /// @param total    number of units (steps, bytes) until the end; 0: unknown
   Progress(const Context& context, std::string label, std::uint64_t total);
+  /// The same for a tool without ranks.
+  Progress(Log& log, std::string label, std::uint64_t total);
   /// Removes the line.
   ~Progress();
   Progress(const Progress&) = delete;

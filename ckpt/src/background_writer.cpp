@@ -1,0 +1,68 @@
+#include "background_writer.hpp"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <utility>
+
+namespace cairn::ckpt {
+
+namespace {
+
+/// So much nicer than the program: it takes the time that the program leaves.
+constexpr int niceness = 10;
+
+/// Blocks all signals in this thread, and in those that it starts meanwhile.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() noexcept {
+    sigset_t all;
+    sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
+};
+
+}  // namespace
+
+BackgroundWriter::~BackgroundWriter() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void BackgroundWriter::start(Work work) {
+  work_ = std::move(work);
+  failure_ = nullptr;
+  const SignalsBlocked for_the_thread;  // they are the main thread's
+  done_.store(false, std::memory_order_relaxed);
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (...) {
+    done_.store(true, std::memory_order_relaxed);
+    throw;
+  }
+}
+
+void BackgroundWriter::run() noexcept {
+  // On Linux the priority is the thread's own. Not to get it is no failure.
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), niceness);
+  try {
+    result_ = work_();
+  } catch (...) {
+    failure_ = std::current_exception();
+  }
+  done_.store(true, std::memory_order_release);
+}
+
+std::vector<std::uint32_t> BackgroundWriter::take() {
+  if (thread_.joinable()) thread_.join();
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  return std::exchange(result_, {});
+}
+
+}  // namespace cairn::ckpt

@@ -1,0 +1,85 @@
+#include "spare.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <vector>
+
+#include "cairn/core/error.hpp"
+#include "cairn/core/failpoint.hpp"
+#include "cairn/core/file.hpp"
+
+namespace cairn::ckpt {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+Failpoint before_structure{"ckpt.recycle.structure"};
+Failpoint before_rename{"ckpt.recycle.rename"};
+
+/// Whether nothing but this process can see what is written into the file. Other processes on this
+/// machine show in that the kernel refuses a write lease; where it has no leases, and on other
+/// machines, they do not show.
+bool is_private(const File& file) {
+  struct stat status = {};
+  if (::fstat(file.descriptor(), &status) != 0 || status.st_nlink != 1) return false;
+  if (::fcntl(file.descriptor(), F_SETLEASE, F_WRLCK) != 0) return errno != EAGAIN;
+  ::fcntl(file.descriptor(), F_SETLEASE, F_UNLCK);
+  return true;
+}
+
+/// A link could lead to somebody else's file.
+bool is_regular(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(fs::symlink_status(path, error));
+}
+
+void copy_range(const File& from, File& to, std::uint64_t offset_bytes,
+                std::uint64_t length_bytes) {
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(length_bytes, piece_bytes));
+  while (length_bytes > 0) {
+    const auto bytes =
+        std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), length_bytes));
+    from.read_at(bytes, offset_bytes);
+    to.write_at(bytes, offset_bytes);
+    offset_bytes += bytes.size();
+    length_bytes -= bytes.size();
+  }
+}
+
+}  // namespace
+
+Spare::Spare(const fs::path& directory) : path_(directory / file_name) {}
+
+void Spare::keep(const fs::path& retired) const {
+  if (!fs::exists(retired)) return;
+  rename_file(retired, path_);
+}
+
+bool Spare::take_place_of(const fs::path& path, const DataFileLayout& layout) const {
+  std::optional<File> spare;
+  if (is_regular(path_)) spare.emplace(path_, O_RDWR | O_NOFOLLOW);
+  if (!spare || !is_private(*spare)) {
+    remove();
+    return false;
+  }
+  const File skeleton(path, O_RDONLY);
+  before_structure.check("write " + path_.string());
+  spare->resize(layout.size_bytes);
+  spare->reserve(layout.size_bytes);
+  for (const auto& range : layout.structure)
+    copy_range(skeleton, *spare, range.offset_bytes, range.length_bytes);
+  spare->close();
+  before_rename.check("rename " + path_.string());
+  rename_file(path_, path);
+  return true;
+}
+
+void Spare::remove() const noexcept { ::unlink(path_.c_str()); }
+
+}  // namespace cairn::ckpt
