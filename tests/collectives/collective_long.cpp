@@ -18,6 +18,7 @@
 #include "cairn/collectives/collective.hpp"
 #include "cairn/collectives/plan.hpp"
 #include "cairn/collectives/point_to_point.hpp"
+#include "cairn/collectives/wide_layout.hpp"
 #include "mpi_test.hpp"
 
 using namespace cairn;
@@ -233,4 +234,22 @@ TEST_CASE("more than 2^31 bytes: parts whose displacements and counts just fit i
   const Output out(end);
   all_gather_v(comm, in.view(), out.view(), {counts, displacements});
   CHECK(is_gathered(out));
+}
+
+TEST_CASE("more than 2^31 bytes: parts of wide layouts") {
+  const auto& comm = test::world();
+  const std::vector<std::size_t> counts{n, 1 << 20};
+  const std::vector<std::size_t> displacements{0, n + 7};
+  const std::size_t end = n + 7 + (1 << 20);
+  const Input in(comm.rank(), counts[static_cast<std::size_t>(comm.rank())]);
+  const WideLayout layout{counts, displacements};
+  const Output out(end);
+  all_gather_v(comm, in.view(), out.view(), layout);
+  CHECK(out.is_part_at(0, n, 0));
+  CHECK(out.is_part_at(n + 7, 1 << 20, 1));
+  std::fill_n(out.view().data(), end, std::uint8_t{0});
+  const Out at_root = comm.is_root() ? out.view() : Out{};
+  gather_v(comm, in.view(), at_root, comm.is_root() ? layout : WideLayout{});
+  if (comm.is_root()) CHECK(out.is_part_at(0, n, 0));
+  if (comm.is_root()) CHECK(out.is_part_at(n + 7, 1 << 20, 1));
 }

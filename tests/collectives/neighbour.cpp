@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cairn/collectives/cartesian.hpp"
+#include "cairn/collectives/wide_neighbour.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/random.hpp"
 #include "mpi_test.hpp"
@@ -109,7 +110,21 @@ TEST_CASE("neighbour collectives on random graphs") {
     in_every_way(
         along, clear,
         [&](const auto& way) {
-          return neighbor_all_to_all_v(way, outgoing, {send, send_at}, got, {receive, receive_at});
+          return neighbor_all_to_all_v(way, outgoing, Layout{send, send_at}, got,
+                                       Layout{receive, receive_at});
+        },
+        verify);
+
+    const auto wide = [](const std::vector<int>& numbers) {
+      return std::vector<std::size_t>(numbers.begin(), numbers.end());
+    };
+    const auto send_wide = wide(send), send_at_wide = wide(send_at);
+    const auto receive_wide = wide(receive), receive_at_wide = wide(receive_at);
+    in_every_way(
+        along, clear,
+        [&](const auto& way) {
+          return neighbor_all_to_all_v(way, outgoing, WideLayout{send_wide, send_at_wide}, got,
+                                       WideLayout{receive_wide, receive_at_wide});
         },
         verify);
 
@@ -132,7 +147,14 @@ TEST_CASE("neighbour collectives on random graphs") {
     in_every_way(
         along, [&] { std::fill(all.begin(), all.end(), untouched); },
         [&](const auto& way) {
-          return neighbor_all_gather_v(way, mine, all, {gather, gather_at});
+          return neighbor_all_gather_v(way, mine, all, Layout{gather, gather_at});
+        },
+        [&] { CHECK(all == gathered); });
+    const auto gather_wide = wide(gather), gather_at_wide = wide(gather_at);
+    in_every_way(
+        along, [&] { std::fill(all.begin(), all.end(), untouched); },
+        [&](const auto& way) {
+          return neighbor_all_gather_v(way, mine, all, WideLayout{gather_wide, gather_at_wide});
         },
         [&] { CHECK(all == gathered); });
   }

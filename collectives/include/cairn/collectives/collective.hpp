@@ -35,7 +35,7 @@
 namespace cairn {
 
 /// Counts and displacements of a v-collective, in elements of the flat buffer; one entry per rank,
-/// the caller's. MPI's ints: parts that do not fit travel by Parts (parts.hpp).
+/// the caller's. MPI's ints: for parts that do not fit see wide_layout.hpp.
 struct Layout {
   std::span<const int> counts;
   std::span<const int> displacements;
