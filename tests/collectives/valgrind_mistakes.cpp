@@ -41,9 +41,8 @@ void leak_datatype() {
 }
 
 void leak_memory() {
-  // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks)
   static_cast<void>(std::make_unique<std::vector<double>>(n, 1.0).release());
-}
+}  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks)
 
 void read_undefined(const Communicator& comm) {
   const auto values = almost_filled();
