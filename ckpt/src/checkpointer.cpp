@@ -84,7 +84,7 @@ class Checkpointer::Implementation {
       if (store_) store_->discard(next_.epoch);
       warn("an epoch was still being written and is given up; wait() makes it whole");
     }
-    if (spare_) spare_->remove();
+    if (spare_ && epoch_) spare_->remove();  // one that was refused leaves all as it is
   }
 
   void add(RegisteredField field) {
