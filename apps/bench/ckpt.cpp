@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -161,11 +160,7 @@ class Epochs {
 
   template <typename Work>
   double time(Work&& work) {
-    barrier(comm());
-    const auto begin = std::chrono::steady_clock::now();
-    work();
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
-    return all_reduce(comm(), elapsed.count(), Maximum{});
+    return detail::time_batch(comm(), work, 1);
   }
 
   static Seconds medians(const std::vector<Seconds>& all) {

@@ -32,7 +32,6 @@ class Survivors {
 
   /// Whether a sector of a write that no sync followed arrives.
   bool sector_survives() { return is_torn_ ? below(2) == 0 : true; }
-  [[nodiscard]] bool is_durable(std::size_t i) const { return durable_[i]; }
   /// Tears every other write.
   void begin_write(std::size_t i) {
     is_torn_ = crash_ != Crash::kill && !durable_[i] && below(2) == 0;

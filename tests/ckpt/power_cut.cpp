@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <numeric>
-#include <optional>
 #include <string>
 
 #include "cairn/ckpt/checkpointer.hpp"
@@ -76,21 +75,24 @@ std::uint64_t committed_before(const Operations& operations, std::size_t cut) {
 
 /// What is wrong after the crash; empty for nothing.
 std::string problem_after(const fs::path& directory, int keep, std::uint64_t committed) {
-  std::optional<std::uint64_t> found;
+  std::uint64_t found = 0;
   try {
     Program program(directory, keep);
-    found = program.ckpt.restore();
-    if (found.value_or(0) < committed) return "an older epoch than the newest committed one";
-    if (found.value_or(0) > committed + 1) return "an epoch of the future";
-    if (found && !program.holds(*found)) return "wrong data";
-    program.save(*found + 1);  // goes on, whatever the crash has left behind
+    try {
+      found = program.ckpt.restore().value_or(0);
+    } catch (const Error& error) {
+      // Of a first epoch that was cut short a record may stand there without its data.
+      return committed == 0 && error.code() == Errc::bad_data ? "" : error.what();
+    }
+    if (found < committed) return "an older epoch than the newest committed one";
+    if (found > committed + 1) return "an epoch of the future";
+    if (found != 0 && !program.holds(found)) return "wrong data";
+    program.save(found + 1);  // goes on, whatever the crash has left behind
   } catch (const Error& error) {
-    return committed == 0 ? "" : error.what();
-  } catch (const std::bad_optional_access&) {
-    return "";
+    return std::string("it cannot go on: ") + error.what();
   }
   Program program(directory, keep);
-  if (program.ckpt.restore() != *found + 1 || !program.holds(*found + 1))
+  if (program.ckpt.restore() != found + 1 || !program.holds(found + 1))
     return "the epoch after the restart is lost";
   return "";
 }
