@@ -1,0 +1,90 @@
+/// The inside of a Checkpointer: what it knows between calls. restoring.cpp and saving.cpp do the
+/// work.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "background_writer.hpp"
+#include "cairn/ckpt/checkpointer.hpp"
+#include "cairn/collectives/communicator.hpp"
+#include "fields.hpp"
+#include "record.hpp"
+#include "spare.hpp"
+#include "store.hpp"
+#include "transfer.hpp"
+
+namespace cairn::ckpt {
+
+class Checkpointer::Implementation {
+ public:
+  Implementation(MPI_Comm comm, Options options);
+  Implementation(const Implementation&) = delete;
+  Implementation& operator=(const Implementation&) = delete;
+  ~Implementation();
+
+  void add(RegisteredField field);
+  void add(RegisteredValue value);
+  std::optional<std::uint64_t> restore();
+  bool due(std::uint64_t step);
+  void save(std::uint64_t step);
+  void wait();
+
+  [[nodiscard]] int stop_signal() const noexcept { return stop_signal_; }
+  [[nodiscard]] std::optional<std::uint64_t> epoch() const noexcept { return epoch_; }
+
+ private:
+  [[nodiscard]] bool is_on() const { return !options_.directory.empty(); }
+
+  /// The options that must be equal on all ranks, since every rank decides by its own.
+  [[nodiscard]] std::string signature() const {
+    return "directory '" + options_.directory.string() + "' every " +
+           std::to_string(options_.every) + " keep " + std::to_string(options_.keep) +
+           " program '" + options_.program + "' identity '" + options_.identity + "'";
+  }
+  void gather_boxes_once();
+  void refuse_foreign(const EpochRecord& record) const;
+  void load(const EpochRecord& record);
+
+  void lay_out(std::uint64_t step);
+  void refuse_to_bury() const;
+  [[nodiscard]] std::vector<BlockInMemory> blocks_in_memory() const;
+  void stage();
+  [[nodiscard]] std::vector<std::uint32_t> write_parts(const std::vector<BlockInMemory>& blocks);
+  void complete(const std::function<std::vector<std::uint32_t>()>& write);
+  void commit(std::vector<std::vector<PartRecord>> parts);
+  void warn(const std::string& message) const {
+    if (comm_.is_root() && options_.warn) options_.warn(message);
+  }
+
+  Communicator comm_;
+  Options options_;
+  std::optional<EpochStore> store_;  // rank 0
+  std::optional<Spare> spare_;       // rank 0
+  std::vector<RegisteredField> fields_;
+  std::vector<RegisteredValue> values_;
+  std::optional<std::vector<std::vector<Box>>> boxes_;  // per field and rank; filled on rank 0
+
+  std::string job_;
+  std::optional<std::uint64_t> epoch_;
+  std::optional<std::uint64_t> saved_step_;
+  std::set<std::uint64_t> damaged_;  ///< epochs that restore() passed over
+  int stop_signal_ = 0;
+
+  // Of the epoch that is being saved.
+  EpochRecord next_;                          // its number on all ranks, the rest on rank 0
+  std::string data_path_;                     // all ranks
+  std::vector<std::uint64_t> offsets_bytes_;  // all ranks: each field's dataset in the file
+
+  // Of the epoch that is on its way, in mode async.
+  bool in_flight_ = false;            // equal on all ranks
+  std::vector<Block> staged_blocks_;  // per field: this rank's, without ghosts
+  std::vector<std::vector<std::byte>> staged_;
+  BackgroundWriter writer_;  // goes first
+};
+
+}  // namespace cairn::ckpt

@@ -1,0 +1,105 @@
+// The restore of a Checkpointer.
+
+#include <fcntl.h>
+
+#include <cstring>
+
+#include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/unknown_counts.hpp"
+#include "cairn/core/error.hpp"
+#include "cairn/core/failpoint.hpp"
+#include "cairn/trace/trace.hpp"
+#include "checkpointer_implementation.hpp"
+#include "data_file.hpp"
+
+namespace cairn::ckpt {
+
+namespace {
+
+Failpoint before_restore_open{"ckpt.restore.open"};
+Failpoint before_restore_read{"ckpt.restore.read"};
+
+}  // namespace
+
+/// The same verdict on every rank, since every rank has the same record and the same registrations.
+void Checkpointer::Implementation::refuse_foreign(const EpochRecord& record) const {
+  std::string why;
+  if (record.program != options_.program) {
+    why =
+        "it was written by program '" + record.program + "' and this is '" + options_.program + "'";
+  } else if (record.identity != options_.identity) {
+    why = "it was written with '" + record.identity + "' and this run has '" + options_.identity +
+          "'";
+  } else {
+    why = mismatch(record, fields_, values_);
+  }
+  if (why.empty()) return;
+  throw_agreed(comm_, Errc::bad_data,
+               "epoch " + std::to_string(record.epoch) + " in " + options_.directory.string() +
+                   " belongs to another run: " + why +
+                   "; choose another checkpoint directory, or the former parameters");
+}
+
+/// Verifies and reads; throws what this rank alone may see.
+void Checkpointer::Implementation::load(const EpochRecord& record) {
+  const auto path = options_.directory / record.data_file;
+  before_restore_open.check("open " + path.string());
+  const File file(path, O_RDONLY);
+  if (comm_.is_root()) verify_structure(file, record);
+  for (std::size_t f = 0; f < fields_.size(); ++f) {
+    const auto target = memory_of(fields_[f]);
+    before_restore_read.check("read " + path.string());
+    for (const auto& part : record.fields[f].parts)
+      read_overlap(file, record.fields[f], part, target);
+  }
+  for (std::size_t v = 0; v < values_.size(); ++v) {
+    std::memcpy(values_[v].data, record.values[v].bytes.data(), record.values[v].bytes.size());
+  }
+}
+
+std::optional<std::uint64_t> Checkpointer::Implementation::restore() {
+  if (!is_on()) return std::nullopt;
+  wait();
+  const trace::Span span("ckpt.restore");
+  gather_boxes_once();
+  auto candidates =
+      together(comm_, [&] { return store_ ? store_->find() : std::vector<FoundEpoch>{}; });
+  const auto found = bcast(comm_, candidates.size());
+  candidates.resize(found);
+  std::string problems;
+  for (auto& candidate : candidates) {
+    bcast(comm_, into(candidate.text));
+    bcast(comm_, into(candidate.problem));
+    if (candidate.problem.empty()) {
+      const auto record =
+          parse_record(candidate.text);  // verified on rank 0, and the same text everywhere
+      refuse_foreign(record);
+      try {
+        together(comm_, [&] { load(record); });
+        job_ = record.job;
+        epoch_ = record.epoch;
+        saved_step_ = record.step;
+        if (comm_.is_root())
+          trace::instant("epoch.restored", static_cast<std::int64_t>(record.epoch));
+        return record.step;
+      } catch (const Error& error) {
+        // Only what is wrong with the files is a reason to look for older ones.
+        const bool is_damage = error.code() == Errc::bad_data || error.code() == Errc::no_input ||
+                               error.code() == Errc::input_output;
+        if (!error.agreed() || !is_damage) throw;
+        candidate.problem = error.what();
+      }
+    }
+    damaged_.insert(candidate.epoch);
+    warn("epoch " + std::to_string(candidate.epoch) +
+         " is not usable, trying an older one: " + candidate.problem);
+    problems += (problems.empty() ? "" : "; ") + candidate.problem;
+  }
+  if (candidates.empty()) return std::nullopt;
+  throw_agreed(comm_, Errc::bad_data,
+               "no epoch in " + options_.directory.string() + " can be restored: " + problems +
+                   "; move the directory away to begin from the start");
+}
+
+}  // namespace cairn::ckpt

@@ -1,0 +1,227 @@
+// The save of a Checkpointer, at once and in the background.
+
+#include <fcntl.h>
+
+#include <cstdio>
+#include <random>
+#include <utility>
+
+#include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/unknown_counts.hpp"
+#include "cairn/core/error.hpp"
+#include "cairn/core/failpoint.hpp"
+#include "cairn/trace/trace.hpp"
+#include "checkpointer_implementation.hpp"
+#include "data_file.hpp"
+
+namespace cairn::ckpt {
+
+namespace {
+
+// In the order in which a save passes them; those of the commit stand in store.cpp, those of a
+// recycled file in spare.cpp.
+Failpoint at_save{"ckpt.save.begin"};
+Failpoint after_layout{"ckpt.layout"};
+Failpoint before_copy{"ckpt.copy"};
+Failpoint before_data_open{"ckpt.data.open"};
+Failpoint before_data_write{"ckpt.data.write"};
+Failpoint before_data_sync{"ckpt.data.sync"};
+Failpoint after_data_sync{"ckpt.data.synced"};
+Failpoint after_commit{"ckpt.committed"};
+
+std::string random_job_id() {
+  std::random_device device;
+  char hex[33];
+  std::snprintf(hex, sizeof hex, "%08x%08x%08x%08x", device(), device(), device(), device());
+  return hex;
+}
+
+}  // namespace
+
+bool Checkpointer::Implementation::due(std::uint64_t step) {
+  stop_signal_ = agreed_stop_signal(comm_);
+  if (in_flight_ &&
+      (stop_signal_ != 0 || all_reduce(comm_, static_cast<int>(writer_.is_done()), Minimum{}) != 0))
+    wait();
+  if (!is_on() || saved_step_ == step) return false;
+  return stop_signal_ != 0 || (options_.every != 0 && step % options_.every == 0);
+}
+
+/// Rank 0 makes the file; every rank learns its name, the epoch's number and the datasets' offsets.
+void Checkpointer::Implementation::lay_out(std::uint64_t step) {
+  together(comm_, [&] {
+    at_save.check("save an epoch");
+    if (!store_) return;
+    if (!epoch_) refuse_to_bury();
+    // The number first: a straggler of a killed launch must not find a file of the name that it was
+    // told.
+    const auto epoch = store_->next_epoch();
+    store_->remove_strays();
+    std::vector<DatasetPlan> plans;
+    for (const auto& field : fields_) {
+      plans.push_back({field.name, field.type, field.block.global, field.attributes});
+    }
+    const std::vector<Attribute> about{{"cairn_program", options_.program},
+                                       {"cairn_epoch", static_cast<std::int64_t>(epoch)},
+                                       {"cairn_step", static_cast<std::int64_t>(step)}};
+    const auto path = store_->temporary_data_path(epoch);
+    next_.epoch = epoch;
+    const auto layout = create_data_file(path, plans, about, Blocks::sparse);
+    next_.data_bytes = layout.size_bytes;
+    next_.structure = layout.structure;
+    offsets_bytes_ = layout.dataset_offsets_bytes;
+    if (!spare_->take_place_of(path, layout)) File(path, O_WRONLY).reserve(layout.size_bytes);
+    after_layout.check("lay out " + path.string());
+    data_path_ = path.string();
+    next_.step = step;
+    next_.data_file = store_->data_path(epoch).filename().string();
+    for (const auto& value : values_) {
+      next_.values.push_back(
+          {value.name, value.type,
+           std::vector<std::byte>(value.data, value.data + size_of(value.type))});
+    }
+  });
+  offsets_bytes_.resize(fields_.size());
+  bcast(comm_, std::span<std::uint64_t>(offsets_bytes_));
+  bcast(comm_, into(data_path_));
+  next_.epoch = bcast(comm_, next_.epoch);
+}
+
+std::vector<BlockInMemory> Checkpointer::Implementation::blocks_in_memory() const {
+  std::vector<BlockInMemory> blocks;
+  for (const auto& field : fields_) blocks.push_back(memory_of(field));
+  return blocks;
+}
+
+/// Copies the fields. The memory is kept for the next time.
+void Checkpointer::Implementation::stage() {
+  const trace::Span span("ckpt.copy");
+  before_copy.check("copy the fields");
+  staged_.resize(fields_.size());
+  staged_blocks_.clear();
+  for (std::size_t f = 0; f < fields_.size(); ++f) {
+    const auto source = memory_of(fields_[f]);
+    staged_blocks_.push_back(*source.block);
+    staged_blocks_.back().ghosts = 0;
+    staged_[f].resize(volume(source.block->count) * source.element_bytes);
+    pack_block(source, staged_[f].data());
+  }
+}
+
+/// Every rank writes its blocks and makes them durable. Returns this rank's digests. May run in a
+/// thread of its own.
+std::vector<std::uint32_t> Checkpointer::Implementation::write_parts(
+    const std::vector<BlockInMemory>& blocks) {
+  before_data_open.check("open " + data_path_);
+  File file(data_path_, O_WRONLY);
+  std::vector<std::uint32_t> crcs;
+  {
+    const trace::Span span("ckpt.write");
+    for (std::size_t f = 0; f < blocks.size(); ++f) {
+      const auto written = write_block(file, offsets_bytes_[f], blocks[f],
+                                       [&] { before_data_write.check("write " + data_path_); });
+      crcs.insert(crcs.end(), written.begin(), written.end());
+    }
+  }
+  const trace::Span span("ckpt.sync");
+  before_data_sync.check("fdatasync " + data_path_);
+  file.sync();
+  file.close();
+  after_data_sync.check("fdatasync " + data_path_);
+  return crcs;
+}
+
+/// Rank 0 completes the record, publishes it, and only then retires older epochs.
+void Checkpointer::Implementation::commit(std::vector<std::vector<PartRecord>> parts) {
+  const trace::Span span("ckpt.commit");
+  next_.job = job_.empty() ? random_job_id() : job_;
+  next_.program = options_.program;
+  next_.identity = options_.identity;
+  next_.launch = launch_number();
+  next_.ranks = comm_.size();
+  next_.parent = epoch_;
+  for (std::size_t f = 0; f < fields_.size(); ++f) {
+    const auto& field = fields_[f];
+    next_.fields.push_back(
+        {field.name, field.type, field.block.global, offsets_bytes_[f], std::move(parts[f])});
+  }
+  store_->publish(next_);
+  job_ = next_.job;
+  trace::instant("epoch.committed", static_cast<std::int64_t>(next_.epoch));
+}
+
+/// A run that saves without having restored must not retire the epochs of another one. Rank 0.
+void Checkpointer::Implementation::refuse_to_bury() const {
+  for (const auto& found : store_->find()) {
+    if (!found.problem.empty()) continue;
+    const auto record = parse_record(found.text);
+    if (record.program == options_.program && record.identity == options_.identity) return;
+    throw Error(Errc::bad_data, options_.directory.string() +
+                                    " holds epochs of another run (program '" + record.program +
+                                    "', '" + record.identity +
+                                    "'); choose another checkpoint directory");
+  }
+}
+
+void Checkpointer::Implementation::save(std::uint64_t step) {
+  if (!is_on()) return;
+  wait();
+  const trace::Span span("ckpt.save", static_cast<std::int64_t>(step));
+  trace::flush();
+  gather_boxes_once();
+  next_ = {};
+  const bool in_background = options_.mode == Options::Mode::async && stop_signal_ == 0;
+  try {
+    lay_out(step);
+    if (in_background) {
+      together(comm_, [&] {
+        stage();
+        std::vector<BlockInMemory> blocks;
+        for (std::size_t f = 0; f < fields_.size(); ++f)
+          blocks.push_back({staged_[f].data(), size_of(fields_[f].type), &staged_blocks_[f]});
+        writer_.start([this, blocks = std::move(blocks)] { return write_parts(blocks); });
+      });
+    }
+  } catch (const Error&) {
+    if (in_background) (void)detail::error_of([&] { (void)writer_.take(); });
+    if (store_ && next_.epoch != 0) store_->discard(next_.epoch);
+    throw;
+  }
+  next_.step = step;
+  saved_step_ = step;
+  in_flight_ = in_background;
+  if (!in_background) complete([this] { return write_parts(blocks_in_memory()); });
+}
+
+void Checkpointer::Implementation::wait() {
+  if (!in_flight_) return;
+  in_flight_ = false;
+  const trace::Span span("ckpt.wait");
+  complete([this] { return writer_.take(); });
+}
+
+/// Makes an epoch of what `write` has written on every rank.
+void Checkpointer::Implementation::complete(
+    const std::function<std::vector<std::uint32_t>()>& write) {
+  try {
+    const auto crcs = together(comm_, write);
+    auto parts = gather_parts(comm_, fields_, *boxes_, crcs);
+    together(comm_, [&] {
+      if (store_) commit(std::move(parts));
+    });
+  } catch (const Error&) {
+    saved_step_.reset();
+    if (store_) store_->discard(next_.epoch);
+    throw;
+  }
+  epoch_ = next_.epoch;
+  together(comm_, [&] { after_commit.check("end the save of an epoch"); });
+  if (!store_) return;
+  if (const auto problem =
+          detail::error_of([&] { store_->retire(options_.keep, damaged_, &*spare_); })) {
+    warn(std::string("an old epoch could not be removed: ") + problem->what());
+  }
+}
+
+}  // namespace cairn::ckpt
