@@ -7,6 +7,7 @@
 #include "cairn/core/error.hpp"
 #include "cairn/trace/trace.hpp"
 #include "checkpointer_implementation.hpp"
+#include "cut.hpp"
 #include "utf8.hpp"
 
 namespace cairn::ckpt {
@@ -51,6 +52,7 @@ Checkpointer::Implementation::~Implementation() {
 
 void Checkpointer::Implementation::add(RegisteredField field) {
   expects(!in_flight_, "fields before the first save");
+  if (field.cut) field.block = field.cut->empty_block();
   check_field(field);
   fields_.push_back(std::move(field));
   boxes_.reset();
@@ -65,6 +67,15 @@ void Checkpointer::Implementation::add(RegisteredValue value) {
 
 void Checkpointer::Implementation::gather_boxes_once() {
   if (!boxes_) boxes_ = gather_boxes(comm_, fields_, values_);
+}
+
+/// Before a save: the blocks of this rank now. Collective.
+void Checkpointer::Implementation::cut_fields() {
+  for (auto& field : fields_) {
+    if (!field.cut) continue;
+    field.cut->before_save(comm_, field);
+    boxes_.reset();
+  }
 }
 
 // --- the interface ---------------------------------------------------------------------------
@@ -84,13 +95,42 @@ Checkpointer::Checkpointer(const Communicator& comm, Options options)
 Checkpointer::Checkpointer(Checkpointer&&) noexcept = default;
 Checkpointer::~Checkpointer() = default;
 
+RegisteredField Checkpointer::registered(std::string name, ScalarType type,
+                                         std::function<Bytes()> storage,
+                                         std::vector<Attribute> attributes) {
+  return {.name = std::move(name),
+          .type = type,
+          .attributes = std::move(attributes),
+          .storage = [storage = std::move(storage)] {
+            const auto bytes = storage();
+            return std::span(bytes.data, bytes.size);
+          }};
+}
+
 void Checkpointer::add_field(std::string name, ScalarType type, std::function<Bytes()> storage,
                              Block block, std::vector<Attribute> attributes) {
-  implementation_->add(RegisteredField{std::move(name), type, std::move(block),
-                                       std::move(attributes), [storage = std::move(storage)] {
-                                         const auto bytes = storage();
-                                         return std::span(bytes.data, bytes.size);
-                                       }});
+  auto field = registered(std::move(name), type, std::move(storage), std::move(attributes));
+  field.block = std::move(block);
+  implementation_->add(std::move(field));
+}
+
+void Checkpointer::add_elements(std::string name, ScalarType type, std::function<Bytes()> storage,
+                                std::size_t width, std::function<void(std::size_t)> resize,
+                                std::vector<Attribute> attributes) {
+  implementation_->add(
+      make_elements(registered(std::move(name), type, std::move(storage), std::move(attributes)),
+                    width, std::move(resize)));
+}
+
+void Checkpointer::add_rows(std::string name, ScalarType type, std::function<Bytes()> storage,
+                            Rows rows, std::vector<Attribute> attributes) {
+  implementation_->add(
+      make_rows(registered(std::move(name), type, std::move(storage), std::move(attributes)),
+                std::move(rows)));
+}
+
+void Checkpointer::blobs(const std::string& name, std::vector<Blob>& blobs) {
+  for (auto& field : make_blobs(name, blobs)) implementation_->add(std::move(field));
 }
 
 void Checkpointer::add_value(std::string name, ScalarType type, std::byte* data) {

@@ -46,6 +46,7 @@ class Checkpointer::Implementation {
            std::to_string(options_.every) + " keep " + std::to_string(options_.keep) +
            " program '" + options_.program + "' identity '" + options_.identity + "'";
   }
+  void cut_fields();
   void gather_boxes_once();
   void refuse_foreign(const EpochRecord& record) const;
   void load(const EpochRecord& record);

@@ -169,6 +169,7 @@ void Checkpointer::Implementation::save(std::uint64_t step) {
   wait();
   const trace::Span span("ckpt.save", static_cast<std::int64_t>(step));
   trace::flush();
+  cut_fields();
   gather_boxes_once();
   next_ = {};
   const bool in_background = options_.mode == Options::Mode::async && stop_signal_ == 0;

@@ -18,6 +18,7 @@
 
 #include <mpi.h>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -36,6 +37,8 @@
 #include "cairn/collectives/signals.hpp"
 
 namespace cairn::ckpt {
+
+struct RegisteredField;
 
 /// What a Checkpointer is to do. The defaults keep the two newest epochs and catch stop signals.
 struct Options {
@@ -66,10 +69,22 @@ struct Options {
   enum class Signals { leave_alone, catch_stop } signals = Signals::catch_stop;
 };
 
+/// A byte string that means nothing to the Checkpointer.
+using Blob = std::vector<std::byte>;
+
 /// The mode of a command line: "sync" or "async". Local.
 /// @throws Error{Errc::usage} for other words; marked as agreed, since all ranks have one command
 /// line
 [[nodiscard]] Options::Mode mode_of(std::string_view word);
+
+/// Eigen's matrices and vectors with memory of their own.
+template <typename M>
+concept EigenMatrix = Storable<typename M::Scalar> && requires(M& m) {
+  requires std::same_as<M, typename M::PlainObject>;
+  { m.data() } -> std::same_as<typename M::Scalar*>;
+  { M::IsRowMajor } -> std::convertible_to<bool>;
+  { M::IsVectorAtCompileTime } -> std::convertible_to<bool>;
+};
 
 /// Collective over its communicator, of which it keeps a duplicate; no global state, several may
 /// live side by side.
@@ -107,6 +122,52 @@ class Checkpointer {
   template <Storable T>
   void field(std::string name, std::span<T> storage, Block block,
              std::vector<Attribute> attributes = {});
+
+  /// Registers an Eigen matrix or vector that holds consecutive rows of a global one. Local.
+  ///
+  /// The dataset has shape [global_rows × columns], or [global_rows] for a vector. A column-major
+  /// matrix stands there transposed, [columns × global_rows], as HDF5 shows Fortran's arrays.
+  ///
+  /// @param matrix     of all columns and this rank's rows; its size stays; it may be swapped
+  /// @param first_row  of the global matrix
+  template <EigenMatrix M>
+  void field(std::string name, M& matrix, std::size_t global_rows, std::size_t first_row,
+             std::vector<Attribute> attributes = {});
+
+  /// Registers a set of elements in no order that may move between ranks, such as particles. Local.
+  ///
+  /// Each rank holds any number of them, another one at every save. A restore resizes `storage` and
+  /// deals them out evenly, in the order in which the ranks held them; sets of equal size, the
+  /// members of particles in several vectors, are dealt alike.
+  ///
+  /// @param storage  shape [elements of this rank × width]
+  /// @param width    numbers of an element; the dataset has shape [elements × width], or [elements]
+  /// if 1
+  template <Storable T>
+  void elements(std::string name, std::vector<T>& storage, std::size_t width = 1,
+                std::vector<Attribute> attributes = {});
+
+  /// Registers a global array whose rows the ranks hold in any order, as after a partitioning of a
+  /// graph. Local.
+  ///
+  /// The dataset has shape [rows.global × rows.width] (or [rows.global] if the width is 1) in the
+  /// order of the row numbers. Save and restore exchange rows through MPI, which takes three copies
+  /// of this rank's rows in memory. A restart may hold other rows.
+  ///
+  /// @param storage  shape [rows.mine.size() × rows.width]
+  /// @throws Error{Errc::internal} from save() and restore(), on every rank, when a row is on no
+  /// rank or on two
+  template <Storable T>
+  void rows(std::string name, std::vector<T>& storage, Rows rows,
+            std::vector<Attribute> attributes = {});
+
+  /// Registers opaque byte strings, any number on each rank, for example one with the state of its
+  /// random numbers. Local.
+  ///
+  /// A restore replaces them: the ranks of before are dealt out evenly and in order, so that on the
+  /// same number of ranks with one string each, each rank gets its own. In the file: `name/sizes`
+  /// and `name/bytes`.
+  void blobs(const std::string& name, std::vector<Blob>& blobs);
 
   /// Registers a small value that is equal on all ranks: rank 0's is saved, and restored
   /// everywhere. Local.
@@ -157,8 +218,22 @@ class Checkpointer {
     std::byte* data;
     std::size_t size;
   };
+  template <Storable T>
+  static std::function<Bytes()> bytes_of(std::vector<T>& storage) {
+    return [&storage] {
+      return Bytes{reinterpret_cast<std::byte*>(storage.data()), storage.size() * sizeof(T)};
+    };
+  }
+  static RegisteredField registered(std::string name, ScalarType type,
+                                    std::function<Bytes()> storage,
+                                    std::vector<Attribute> attributes);
   void add_field(std::string name, ScalarType type, std::function<Bytes()> storage, Block block,
                  std::vector<Attribute> attributes);
+  void add_elements(std::string name, ScalarType type, std::function<Bytes()> storage,
+                    std::size_t width, std::function<void(std::size_t)> resize,
+                    std::vector<Attribute> attributes);
+  void add_rows(std::string name, ScalarType type, std::function<Bytes()> storage, Rows rows,
+                std::vector<Attribute> attributes);
   void add_value(std::string name, ScalarType type, std::byte* data);
 
   class Implementation;
@@ -177,12 +252,8 @@ void export_hdf5(const Communicator& comm, const std::filesystem::path& path,
 template <Storable T>
 void Checkpointer::field(std::string name, std::vector<T>& storage, Block block,
                          std::vector<Attribute> attributes) {
-  add_field(
-      std::move(name), scalar_type_of<T>(),
-      [&storage] {
-        return Bytes{reinterpret_cast<std::byte*>(storage.data()), storage.size() * sizeof(T)};
-      },
-      std::move(block), std::move(attributes));
+  add_field(std::move(name), scalar_type_of<T>(), bytes_of(storage), std::move(block),
+            std::move(attributes));
 }
 
 template <Storable T>
@@ -194,6 +265,42 @@ void Checkpointer::field(std::string name, std::span<T> storage, Block block,
         return Bytes{reinterpret_cast<std::byte*>(storage.data()), storage.size_bytes()};
       },
       std::move(block), std::move(attributes));
+}
+
+template <EigenMatrix M>
+void Checkpointer::field(std::string name, M& matrix, std::size_t global_rows,
+                         std::size_t first_row, std::vector<Attribute> attributes) {
+  using T = typename M::Scalar;
+  const auto rows = static_cast<std::size_t>(matrix.rows());
+  const auto columns = static_cast<std::size_t>(matrix.cols());
+  Block block{{global_rows, columns}, {first_row, 0}, {rows, columns}};
+  if (M::IsVectorAtCompileTime) {
+    block = {{global_rows}, {first_row}, {rows * columns}};
+  } else if (!M::IsRowMajor) {
+    block = {{columns, global_rows}, {0, first_row}, {columns, rows}};
+  }
+  add_field(
+      std::move(name), scalar_type_of<T>(),
+      [&matrix] {
+        return Bytes{reinterpret_cast<std::byte*>(matrix.data()),
+                     static_cast<std::size_t>(matrix.size()) * sizeof(T)};
+      },
+      std::move(block), std::move(attributes));
+}
+
+template <Storable T>
+void Checkpointer::elements(std::string name, std::vector<T>& storage, std::size_t width,
+                            std::vector<Attribute> attributes) {
+  add_elements(
+      std::move(name), scalar_type_of<T>(), bytes_of(storage), width,
+      [&storage](std::size_t n) { storage.resize(n); }, std::move(attributes));
+}
+
+template <Storable T>
+void Checkpointer::rows(std::string name, std::vector<T>& storage, Rows rows,
+                        std::vector<Attribute> attributes) {
+  add_rows(std::move(name), scalar_type_of<T>(), bytes_of(storage), std::move(rows),
+           std::move(attributes));
 }
 
 template <Storable T>
