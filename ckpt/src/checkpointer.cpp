@@ -33,12 +33,14 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
     expects(mine == roots,
             "the same checkpoint options on every rank; here: " + mine + " on rank 0: " + roots);
     expects(options_.keep >= 1, "at least one epoch to keep");
+    expects(options_.local.keep >= 1, "at least one local epoch to keep");
     expect_utf8("program", options_.program);
     expect_utf8("identity", options_.identity);
     if (!is_on() || !comm_.is_root()) return;
     store_.emplace(options_.directory, options_.lock_patience_seconds);
     spare_.emplace(options_.directory);
   });
+  open_local_tier();
 }
 
 Checkpointer::Implementation::~Implementation() {

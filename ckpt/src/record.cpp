@@ -19,6 +19,8 @@ constexpr std::string_view version = "1";
 
 [[noreturn]] void damaged(const std::string& what) { throw Error(Errc::bad_data, what); }
 
+}  // namespace
+
 std::string digest_of(std::string_view text) {
   const auto digest = XXH3_128bits(text.data(), text.size());
   char hex[33];
@@ -26,6 +28,8 @@ std::string digest_of(std::string_view text) {
                 static_cast<unsigned long long>(digest.low64));
   return hex;
 }
+
+namespace {
 
 // --- hexadecimal strings of bytes and of CRCs -----------------------------------------------
 
@@ -60,6 +64,8 @@ std::vector<std::byte> bytes_from_hex(std::string_view text) {
   return bytes;
 }
 
+}  // namespace
+
 std::string crcs_to_hex(const std::vector<std::uint32_t>& crcs) {
   std::string text;
   text.reserve(8 * crcs.size());
@@ -78,6 +84,8 @@ std::vector<std::uint32_t> crcs_from_hex(std::string_view text) {
   }
   return crcs;
 }
+
+namespace {
 
 // --- JSON ------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@
 
 #include "cairn/ckpt/attribute.hpp"
 #include "cairn/ckpt/block.hpp"
+#include "cairn/ckpt/local_tier.hpp"
 #include "cairn/ckpt/scalar_type.hpp"
 #include "cairn/collectives/communicator.hpp"
 #include "cairn/collectives/signals.hpp"
@@ -67,6 +68,10 @@ struct Options {
   enum class Mode { sync, async } mode = Mode::sync;
   /// Whether SIGTERM, SIGUSR1 and SIGINT become requests to stop (signals.hpp).
   enum class Signals { leave_alone, catch_stop } signals = Signals::catch_stop;
+  /// More frequent epochs in the nodes' own memory or disks; off unless it names a directory. A
+  /// restart takes the newest epoch of both tiers; one of the nodes is first written to
+  /// `directory`.
+  LocalTier local = {};
 };
 
 /// A byte string that means nothing to the Checkpointer.
@@ -184,8 +189,8 @@ class Checkpointer {
   ///         identity or shape
   std::optional<std::uint64_t> restore();
 
-  /// Whether an epoch should be saved now: `step` is a multiple of options.every, or some rank was
-  /// asked to stop, and this step is not saved yet. Equal on all ranks. Collective: one all_reduce
+  /// Whether an epoch should be saved now: `step` is a multiple of options.every or of
+  /// options.local.every, or some rank was asked to stop, and this step is not saved yet. Equal on all ranks. Collective: one all_reduce
   /// of an int, and one more while an epoch is on its way, which is committed here once all ranks
   /// have written theirs.
   /// @throws what wait() throws
@@ -193,6 +198,8 @@ class Checkpointer {
 
   /// Saves all fields and values as one epoch, and retires epochs beyond options.keep. Collective.
   ///
+  /// The epoch goes to the local tier when `step` is a multiple of options.local.every, not of
+  /// options.every, and nobody is asked to stop; it is then always durable when it returns.
   /// In mode sync, and when due() has reported a stop signal, the epoch is durable when it returns;
   /// memory: 1 MiB and the digests. In mode async it waits for the epoch that is on its way,
   /// copies, and returns; memory: one copy of the fields, 1 MiB and the digests.
