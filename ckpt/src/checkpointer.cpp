@@ -1,5 +1,6 @@
 #include "cairn/ckpt/checkpointer.hpp"
 
+#include <chrono>
 #include <utility>
 
 #include "cairn/collectives/agree.hpp"
@@ -21,10 +22,30 @@ void expect_utf8(const std::string& option, const std::string& text) {
               "checkpoints need the " + option + " in UTF-8, and this is not: " + escaped(text));
 }
 
+Pacing::Settings pacing_of(const Options& options) {
+  Pacing::Settings settings{.every = options.every,
+                            .interval_seconds = options.interval_seconds,
+                            .is_automatic = options.interval == Options::Interval::automatic,
+                            .mtbf_seconds = options.mtbf_seconds};
+  if (options.time_limit) {
+    const std::chrono::duration<double> left =
+        *options.time_limit - std::chrono::system_clock::now();
+    settings.limit_seconds = pacing_clock() + left.count();
+  }
+  return settings;
+}
+
 }  // namespace
 
+double pacing_clock() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(now).count();
+}
+
 Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
-    : comm_(comm, "cairn.ckpt"), options_(std::move(options)) {
+    : comm_(comm, "cairn.ckpt"),
+      options_(std::move(options)),
+      pacing_(pacing_of(options_), pacing_clock()) {
   if (options_.signals == Options::Signals::catch_stop) catch_stop_signals();
   const auto mine = signature();
   auto roots = mine;
@@ -34,6 +55,8 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
             "the same checkpoint options on every rank; here: " + mine + " on rank 0: " + roots);
     expects(options_.keep >= 1, "at least one epoch to keep");
     expects(options_.local.keep >= 1, "at least one local epoch to keep");
+    expects(options_.interval_seconds >= 0 && options_.mtbf_seconds > 0,
+            "an interval that is not negative, and a mean time between failures");
     expect_utf8("program", options_.program);
     expect_utf8("identity", options_.identity);
     if (!is_on() || !comm_.is_root()) return;

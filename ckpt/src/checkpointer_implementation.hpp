@@ -15,6 +15,7 @@
 #include "fields.hpp"
 #include "job_file.hpp"
 #include "local_epochs.hpp"
+#include "pacing.hpp"
 #include "record.hpp"
 #include "spare.hpp"
 #include "store.hpp"
@@ -92,6 +93,7 @@ class Checkpointer::Implementation {
   std::optional<EpochStore> store_;  // rank 0
   std::optional<Spare> spare_;       // rank 0
   std::optional<LocalEpochs> local_;
+  std::optional<std::uint64_t> shared_step_;  ///< due() found it time for a shared epoch
   std::optional<JobFile> job_file_;  // rank 0, with a local tier; nothing without the file
   std::vector<RegisteredField> fields_;
   std::vector<RegisteredValue> values_;
@@ -102,6 +104,8 @@ class Checkpointer::Implementation {
   std::optional<std::uint64_t> saved_step_;
   std::set<std::uint64_t> damaged_;  ///< epochs that restore() passed over
   int stop_signal_ = 0;
+  Pacing pacing_;           // rank 0's decides
+  double epoch_begin_ = 0;  // on the clock of pacing_
 
   // Of the epoch that is being saved.
   EpochRecord next_;                          // its number on all ranks, the rest on rank 0

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+#include <csignal>
 #include <utility>
 
 #include "cairn/collectives/agree.hpp"
@@ -30,14 +32,21 @@ Failpoint after_commit{"ckpt.committed"};
 
 }  // namespace
 
+/// One number says it all: twice the stop signal, and one for an epoch that is due.
 bool Checkpointer::Implementation::due(std::uint64_t step) {
-  stop_signal_ = agreed_stop_signal(comm_);
+  int request = 2 * pending_stop_signal();
+  if (comm_.is_root()) {
+    const auto advice = pacing_.after_step(step, pacing_clock());
+    if (advice == Pacing::Advice::save) request += 1;
+    if (advice == Pacing::Advice::save_and_stop) request = std::max(request, 2 * SIGXCPU);
+  }
+  request = all_reduce(comm_, request, Maximum{});
+  stop_signal_ = request / 2;
   if (in_flight_ &&
       (stop_signal_ != 0 || all_reduce(comm_, static_cast<int>(writer_.is_done()), Minimum{}) != 0))
     wait();
-  if (!is_on() || saved_step_ == step) return false;
-  return stop_signal_ != 0 || (options_.every != 0 && step % options_.every == 0) ||
-         is_local_step(step);
+  if (request % 2 != 0) shared_step_ = step;
+  return is_on() && saved_step_ != step && (request != 0 || is_local_step(step));
 }
 
 /// Rank 0 makes the file; every rank learns its name, the epoch's number and the datasets' offsets.
@@ -172,8 +181,9 @@ void Checkpointer::Implementation::refuse_to_bury() const {
 void Checkpointer::Implementation::save(std::uint64_t step) {
   if (!is_on()) return;
   wait();
-  if (stop_signal_ == 0 && is_local_step(step)) return save_local(step);
+  if (is_local_step(step)) return save_local(step);
   const trace::Span span("ckpt.save", static_cast<std::int64_t>(step));
+  epoch_begin_ = pacing_clock();
   trace::flush();
   cut_fields();
   gather_boxes_once();
@@ -199,13 +209,18 @@ void Checkpointer::Implementation::save(std::uint64_t step) {
   saved_step_ = step;
   in_flight_ = in_background;
   if (!in_background) complete([this] { return write_parts(blocks_in_memory()); });
+  pacing_.waited(pacing_clock() - epoch_begin_);
+  if (!in_background) pacing_.saved(epoch_begin_, pacing_clock());
 }
 
 void Checkpointer::Implementation::wait() {
   if (!in_flight_) return;
   in_flight_ = false;
   const trace::Span span("ckpt.wait");
+  const auto begin = pacing_clock();
   complete([this] { return writer_.take(); });
+  pacing_.waited(pacing_clock() - begin);
+  pacing_.saved(epoch_begin_, pacing_clock());
 }
 
 /// Makes an epoch of what `write` has written on every rank.

@@ -25,7 +25,8 @@ Failpoint before_scavenge{"ckpt.local.scavenge"};
 
 bool Checkpointer::Implementation::is_local_step(std::uint64_t step) const {
   const auto is_due = [&](std::uint64_t every) { return every != 0 && step % every == 0; };
-  return local_ && is_due(options_.local.every) && !is_due(options_.every);
+  return local_ && is_due(options_.local.every) && !is_due(options_.every) &&
+         shared_step_ != step && stop_signal_ == 0;
 }
 
 void Checkpointer::Implementation::open_local_tier() {

@@ -18,6 +18,7 @@
 
 #include <mpi.h>
 
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -47,8 +48,18 @@ struct Options {
   /// checkpointing is off, and restore(), due() and save() find and do nothing, but due() still
   /// watches for stop signals.
   std::filesystem::path directory = {};
-  /// Steps between epochs; 0: only when asked to stop.
+  /// Steps between epochs; 0: not by steps. Without steps and seconds only when asked to stop.
   std::uint64_t every = 0;
+  /// Seconds between epochs, begin to begin; 0: not by time. Rank 0's clock decides, at due().
+  double interval_seconds = 0;
+  /// automatic: the seconds between epochs are those that waste the least time, by what epochs cost
+  /// here and by `mtbf_seconds` (Daly 2006); the first epoch comes after a minute.
+  enum class Interval { fixed, automatic } interval = Interval::fixed;
+  /// Mean time between failures of the whole job, for Interval::automatic.
+  double mtbf_seconds = 86400;
+  /// When the job will be ended. Before that due() asks for a last epoch and stop_signal() becomes
+  /// SIGXCPU, early enough for a step and for twice the longest epoch so far.
+  std::optional<std::chrono::system_clock::time_point> time_limit = {};
   /// The program that writes, in UTF-8; an epoch of another program is refused.
   std::string program = {};
   /// Run parameters that a restart must share, in UTF-8, for example "size=1024 initial=sine";
@@ -190,9 +201,10 @@ class Checkpointer {
   std::optional<std::uint64_t> restore();
 
   /// Whether an epoch should be saved now: `step` is a multiple of options.every or of
-  /// options.local.every, or some rank was asked to stop, and this step is not saved yet. Equal on all ranks. Collective: one all_reduce
-  /// of an int, and one more while an epoch is on its way, which is committed here once all ranks
-  /// have written theirs.
+  /// options.local.every, or the interval is over, or some rank was asked to stop, or the time limit
+  /// is near, and this step is not saved yet. Equal on all ranks. Collective: one all_reduce of an
+  /// int, and one more while an epoch is on its way, which is committed here once all ranks have
+  /// written theirs.
   /// @throws what wait() throws
   [[nodiscard]] bool due(std::uint64_t step);
 
@@ -213,7 +225,8 @@ class Checkpointer {
   /// the older epochs are then as they were
   void wait();
 
-  /// The stop signal that due() last agreed on, 0 for none; leave with stop_exit_code(). Local.
+  /// The stop signal that due() last agreed on, SIGXCPU for the time limit, 0 for none; leave with
+  /// stop_exit_code(). Local.
   [[nodiscard]] int stop_signal() const noexcept;
 
   /// The number of the epoch that was last restored or committed by this object; nothing before.
