@@ -328,7 +328,7 @@ void LocalEpochs::retire() {
 }
 
 void LocalEpochs::discard() const noexcept {
-  if (is_leader()) files_.discard(epoch_);
+  if (is_leader() && !committed_.contains(epoch_)) files_.discard(epoch_);
 }
 
 }  // namespace cairn::ckpt

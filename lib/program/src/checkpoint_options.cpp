@@ -121,6 +121,13 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
       .add("ckpt-mtbf", mtbf_hours, "mean hours between failures of the whole job")
       .add("ckpt-mode", mode,
            "sync, or async: write a copy in the background, which costs its memory")
+      .add("ckpt-local", local_directory,
+           "folder on each node for checkpoints in between, %h in it is the node's name; in /dev/shm "
+           "it is memory")
+      .add("ckpt-local-every", local_every, fmt::format("{} between those", steps))
+      .add("ckpt-redundancy", redundancy,
+           "lost nodes that those bear: none, partner (one of two), xor (one of eight), or rs:K+M (M "
+           "of K+M)")
       .add(
           "time-limit", time_limit,
           "SECONDS or [D-]HH:MM:SS until the job is ended, or slurm: as Slurm says; shortly "
@@ -138,7 +145,12 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
                         .program = std::move(program),
                         .identity = std::move(identity),
                         .warn = [log = &context.log](std::string_view text) { log->warning(text); },
-                        .mode = ckpt::mode_of(mode)};
+                        .mode = ckpt::mode_of(mode),
+                        .local = {.directory = local_directory,
+                                  .every = local_every,
+                                  .redundancy = ckpt::redundancy_of(redundancy)}};
+  if (local_every != 0 && (local_directory.empty() || directory.empty()))
+    refuse("--ckpt-local-every needs --ckpt-local, and --ckpt-dir, where a restart takes them");
   if (interval == "auto") {
     options.interval = ckpt::Options::Interval::automatic;
   } else if (const auto seconds = parse_duration(interval)) {

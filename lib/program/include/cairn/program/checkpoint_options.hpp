@@ -26,6 +26,9 @@ struct CheckpointOptions {
   std::string interval = "0";
   double mtbf_hours = 24;
   std::string mode = "sync";
+  std::filesystem::path local_directory;
+  std::uint64_t local_every = 0;
+  std::string redundancy = "partner";
   std::string time_limit;
 
   /// Adds them to the options of a program whose steps are called `steps`.
