@@ -50,8 +50,8 @@ class Checkpointer::Implementation {
            options_.local.directory.string() + "' every " + std::to_string(options_.local.every) +
            " keep " + std::to_string(options_.local.keep) + " group " +
            std::to_string(options_.local.redundancy.group) + " losses " +
-           std::to_string(options_.local.redundancy.losses) +
-           " program '" + options_.program + "' identity '" + options_.identity + "'";
+           std::to_string(options_.local.redundancy.losses) + " program '" + options_.program +
+           "' identity '" + options_.identity + "'";
   }
   void cut_fields();
   void gather_boxes_once();
@@ -94,7 +94,7 @@ class Checkpointer::Implementation {
   std::optional<Spare> spare_;       // rank 0
   std::optional<LocalEpochs> local_;
   std::optional<std::uint64_t> shared_step_;  ///< due() found it time for a shared epoch
-  std::optional<JobFile> job_file_;  // rank 0, with a local tier; nothing without the file
+  std::optional<JobFile> job_file_;           // rank 0, with a local tier; nothing without the file
   std::vector<RegisteredField> fields_;
   std::vector<RegisteredValue> values_;
   std::optional<std::vector<std::vector<Box>>> boxes_;  // per field and rank; filled on rank 0

@@ -12,9 +12,9 @@ namespace cairn::ckpt {
 /// The hosts of a communicator's ranks, in the order of their lowest rank.
 struct FailureDomains {
   std::vector<std::string> hosts;
-  std::vector<int> host_of;                 ///< of each rank
-  std::vector<int> index_on_host;           ///< of each rank: 0 for the lowest one of its host
-  std::vector<std::vector<int>> ranks_of;   ///< of each host
+  std::vector<int> host_of;                ///< of each rank
+  std::vector<int> index_on_host;          ///< of each rank: 0 for the lowest one of its host
+  std::vector<std::vector<int>> ranks_of;  ///< of each host
 };
 
 /// Collective. @param host  this rank's LocalTier::host

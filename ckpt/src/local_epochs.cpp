@@ -247,8 +247,8 @@ std::vector<std::uint64_t> LocalEpochs::own_digests() const {
   append(flat, digest_of_file(LocalFiles::temporary(files_.part_path(epoch_, comm_.rank()))));
   flat.insert(flat.end(), offsets_bytes_.begin(), offsets_bytes_.end());
   for (const auto& own : own_sets_) {
-    append(flat, digest_of_file(
-                     LocalFiles::temporary(files_.parity_path(epoch_, own.set, own.member))));
+    append(flat,
+           digest_of_file(LocalFiles::temporary(files_.parity_path(epoch_, own.set, own.member))));
   }
   return flat;
 }
@@ -265,7 +265,8 @@ void LocalEpochs::gather_digests(LocalRecord& record) const {
     for (std::size_t r = 0; r < all.size(); ++r) {
       std::span<const std::uint64_t> flat = all.part(r);
       auto file = take_digest(flat);
-      record.parts.push_back({domains_.host_of[r], std::move(file),
+      record.parts.push_back({domains_.host_of[r],
+                              std::move(file),
                               {flat.begin(), flat.begin() + static_cast<std::ptrdiff_t>(fields)}});
       rest.push_back(flat.subspan(fields));
     }
@@ -312,9 +313,8 @@ void LocalEpochs::publish(const std::string& text) {
 void LocalEpochs::commit(EpochRecord epoch) {
   LocalRecord record{std::move(epoch), {}, {}, {}};
   gather_digests(record);
-  auto text = together(comm_, [&] {
-    return comm_.is_root() ? local_record_text(record) : std::string();
-  });
+  auto text =
+      together(comm_, [&] { return comm_.is_root() ? local_record_text(record) : std::string(); });
   bcast(comm_, into(text));
   publish(text);
   committed_.insert(epoch_);

@@ -33,7 +33,7 @@ struct Holding {
   int owner = -1;
 };
 struct Holdings {
-  std::vector<Holding> parts;                 ///< by rank that wrote them
+  std::vector<Holding> parts;                  ///< by rank that wrote them
   std::vector<std::vector<Holding>> parities;  ///< by set and member
 };
 

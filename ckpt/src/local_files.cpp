@@ -85,8 +85,7 @@ fs::path LocalFiles::temporary(fs::path path) { return path += ".tmp"; }
 void LocalFiles::make_directory() const {
   std::error_code error;
   fs::create_directories(directory_, error);
-  if (error)
-    throw_errno(error.value(), "create local checkpoint directory " + directory_.string());
+  if (error) throw_errno(error.value(), "create local checkpoint directory " + directory_.string());
   sync_directory(fs::absolute(directory_).parent_path());
 }
 

@@ -99,8 +99,7 @@ void name_lost(std::string& text, const LocalRecord& record, const Holdings& hol
   const auto& members = record.sets[set].members;
   for (std::size_t m = 0; m < members.size(); ++m) {
     const int rank = members[m].rank;
-    if (members[m].has_part)
-      name_lost(text, record, "the part", rank, holdings.parts[index(rank)]);
+    if (members[m].has_part) name_lost(text, record, "the part", rank, holdings.parts[index(rank)]);
     name_lost(text, record, "parity", rank, holdings.parities[set][m]);
   }
 }
@@ -160,7 +159,8 @@ std::vector<LocalCandidate> LocalEpochs::find(std::vector<std::string>& damaged)
         own_records_[digest] = path;
         mine << record.epoch.epoch << ' ' << record.epoch.launch << ' ' << digest << '\n';
       } catch (const Error& error) {
-        if (error.code() == Errc::usage) throw Error(Errc::usage, path.string() + ": " + error.what());
+        if (error.code() == Errc::usage)
+          throw Error(Errc::usage, path.string() + ": " + error.what());
         mine << "! " << path.string() << ": " << error.what() << '\n';
       }
     }
@@ -303,13 +303,13 @@ class Rebuild {
   void rebuild_chunk(int stripe) {
     const auto positions = state_.positions(stripe);
     const auto chunk = state_.chunk_bytes();
-    const auto begin =
-        static_cast<std::uint64_t>(state_.code().chunk_of(member_, stripe)) * chunk;
+    const auto begin = static_cast<std::uint64_t>(state_.code().chunk_of(member_, stripe)) * chunk;
     const auto end = std::min(begin + chunk, digest().bytes);
     for (auto at = begin; at < end; at += slice_bytes) {
       const auto bytes = std::min(slice_bytes, end - at);
       std::vector<std::vector<std::byte>> slices;
-      for (const int position : positions) slices.push_back(fetch(stripe, position, at - begin, bytes));
+      for (const int position : positions)
+        slices.push_back(fetch(stripe, position, at - begin, bytes));
       if (!is_target()) continue;
       attempt([&] {
         std::vector<ErasureCode::Source> sources;

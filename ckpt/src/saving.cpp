@@ -148,8 +148,7 @@ void Checkpointer::Implementation::describe(EpochRecord& record,
   record.parent = epoch_;
   for (std::size_t f = 0; f < fields_.size(); ++f) {
     const auto& field = fields_[f];
-    record.fields.push_back(
-        {field.name, field.type, field.block.global, 0, std::move(parts[f])});
+    record.fields.push_back({field.name, field.type, field.block.global, 0, std::move(parts[f])});
   }
 }
 
@@ -158,8 +157,7 @@ void Checkpointer::Implementation::commit(std::vector<std::vector<PartRecord>> p
   const trace::Span span("ckpt.commit");
   next_.job = job_.empty() ? random_job_id() : job_;
   describe(next_, std::move(parts));
-  for (std::size_t f = 0; f < fields_.size(); ++f)
-    next_.fields[f].offset_bytes = offsets_bytes_[f];
+  for (std::size_t f = 0; f < fields_.size(); ++f) next_.fields[f].offset_bytes = offsets_bytes_[f];
   store_->publish(next_);
   job_ = next_.job;
   trace::instant("epoch.committed", static_cast<std::int64_t>(next_.epoch));

@@ -133,8 +133,10 @@ EpochRecord Checkpointer::Implementation::scavenge(const LocalRecord& local) {
     if (!error.agreed() || error.code() == Errc::bad_data) throw;
     // No reason to take an older epoch: this one is whole.
     throw_agreed(comm_, Errc::unavailable,
-                 "local epoch " + std::to_string(local.epoch.epoch) + " is whole, but it cannot be "
-                     "written to " + options_.directory.string() + ": " + error.what() +
+                 "local epoch " + std::to_string(local.epoch.epoch) +
+                     " is whole, but it cannot be "
+                     "written to " +
+                     options_.directory.string() + ": " + error.what() +
                      "; mend that and start again");
   }
   auto text = together(comm_, [&] { return store_ ? record_text(next_) : std::string(); });
@@ -186,13 +188,12 @@ void Checkpointer::Implementation::copy_part(const LocalRecord& local, std::size
     const auto& part = field.parts[rank];
     std::vector<std::byte> bytes(volume(part.box.count) * size_of(field.type));
     if (bytes.empty()) continue;
-    if (const auto problem = detail::error_of([&] {
-          File(path, O_RDONLY).read_at(bytes, local.parts[rank].offsets_bytes[f]);
-        }))
+    if (const auto problem = detail::error_of(
+            [&] { File(path, O_RDONLY).read_at(bytes, local.parts[rank].offsets_bytes[f]); }))
       throw damaged(problem->what());
     const Block block{field.global, part.box.offset, part.box.count};
-    const auto crcs = write_block(file, offsets_bytes_[f],
-                                  {bytes.data(), size_of(field.type), &block}, [] {});
+    const auto crcs =
+        write_block(file, offsets_bytes_[f], {bytes.data(), size_of(field.type), &block}, [] {});
     if (crcs != part.piece_crcs) throw damaged("field '" + field.name + "' is not what was saved");
   }
 }

@@ -136,7 +136,8 @@ TEST_CASE("whatever may be lost is rebuilt, for all groups of up to 6 members an
   }
 }
 
-TEST_CASE("parity of one loss is the XOR of the data, and all rows at once are the rows one by one") {
+TEST_CASE(
+    "parity of one loss is the XOR of the data, and all rows at once are the rows one by one") {
   const ErasureCode one(4, 1);
   const Bytes data{std::byte{0x53}, std::byte{0xca}, std::byte{0xff}};
   const std::vector<const std::byte*> sources{&data[0], &data[1], &data[2]};

@@ -122,7 +122,9 @@ struct Program {
   ckpt::Checkpointer ckpt;
 };
 
-std::size_t particles_of(int ranks) { return static_cast<std::size_t>(3 * ranks * (ranks - 1) / 2); }
+std::size_t particles_of(int ranks) {
+  return static_cast<std::size_t>(3 * ranks * (ranks - 1) / 2);
+}
 
 void save(const Tiers& tiers, ckpt::Redundancy redundancy, int ranks, int last_step) {
   on_ranks(ranks, [&](const Communicator& comm) {
@@ -207,7 +209,8 @@ TEST_CASE("every loss that the redundancy covers is borne, and one more is refus
   const int p = world().size();
   for (const auto& [redundancy, hosts, losses] :
        {Case{ckpt::Redundancy::partner(), 2, 1}, Case{ckpt::Redundancy::exclusive_or(), 3, 1},
-        Case{ckpt::Redundancy::exclusive_or(), 4, 1}, Case{ckpt::Redundancy::reed_solomon(1, 2), 3, 2},
+        Case{ckpt::Redundancy::exclusive_or(), 4, 1},
+        Case{ckpt::Redundancy::reed_solomon(1, 2), 3, 2},
         Case{ckpt::Redundancy::reed_solomon(2, 2), 4, 2}}) {
     if (p < hosts) continue;
     const Tiers tiers(hosts);

@@ -39,7 +39,8 @@ def expected_steps(name):
 
 
 def kill_in_save(job, scratch, digest, name, rank, redundancy, lost):
-    hit = 1 if name.startswith("ckpt.local.retire.") else 2
+    # The files that get their names are two in each save.
+    hit = 1 if name.startswith("ckpt.local.retire.") else 3 if name == "ckpt.local.rename" else 2
     ended = launch(job, scratch, RANKS, f"{name}=kill,rank={rank},hit={hit}", redundancy)
     check(ended.code not in (0, 64), f"{name} did not kill rank {rank}: {ended}")
     if lost:

@@ -122,11 +122,13 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
       .add("ckpt-mode", mode,
            "sync, or async: write a copy in the background, which costs its memory")
       .add("ckpt-local", local_directory,
-           "folder on each node for checkpoints in between, %h in it is the node's name; in /dev/shm "
+           "folder on each node for checkpoints in between, %h in it is the node's name; in "
+           "/dev/shm "
            "it is memory")
       .add("ckpt-local-every", local_every, fmt::format("{} between those", steps))
       .add("ckpt-redundancy", redundancy,
-           "lost nodes that those bear: none, partner (one of two), xor (one of eight), or rs:K+M (M "
+           "lost nodes that those bear: none, partner (one of two), xor (one of eight), or rs:K+M "
+           "(M "
            "of K+M)")
       .add(
           "time-limit", time_limit,

@@ -201,10 +201,10 @@ class Checkpointer {
   std::optional<std::uint64_t> restore();
 
   /// Whether an epoch should be saved now: `step` is a multiple of options.every or of
-  /// options.local.every, or the interval is over, or some rank was asked to stop, or the time limit
-  /// is near, and this step is not saved yet. Equal on all ranks. Collective: one all_reduce of an
-  /// int, and one more while an epoch is on its way, which is committed here once all ranks have
-  /// written theirs.
+  /// options.local.every, or the interval is over, or some rank was asked to stop, or the time
+  /// limit is near, and this step is not saved yet. Equal on all ranks. Collective: one all_reduce
+  /// of an int, and one more while an epoch is on its way, which is committed here once all ranks
+  /// have written theirs.
   /// @throws what wait() throws
   [[nodiscard]] bool due(std::uint64_t step);
 
