@@ -155,6 +155,46 @@ TEST_CASE(
   }
 }
 
+namespace {
+
+/// Multiplication in GF(256) modulo x^8 + x^4 + x^3 + x^2 + 1, bit by bit.
+unsigned multiply(unsigned a, unsigned b) {
+  unsigned product = 0;
+  for (; b != 0; b >>= 1U) {
+    if ((b & 1U) != 0) product ^= a;
+    a = (a << 1U) ^ ((a & 0x80U) != 0 ? 0x11dU : 0U);
+  }
+  return product;
+}
+
+unsigned inverse(unsigned a) {
+  unsigned b = 1;
+  while (multiply(a, b) != 1) ++b;
+  return b;
+}
+
+}  // namespace
+
+TEST_CASE("the coefficients of more than one loss are those of FORMAT.md") {
+  for (int k = 1; k <= 9; ++k) {
+    for (int m = 2; m <= 4; ++m) {
+      const ErasureCode code(k + m, m);
+      for (int i = 0; i < m; ++i) {
+        for (int j = 0; j < k; ++j) {
+          Bytes data(index(k));
+          data[index(j)] = std::byte{0x37};
+          std::vector<const std::byte*> sources;
+          for (const auto& byte : data) sources.push_back(&byte);
+          Bytes parity(1);
+          code.encode(i, sources, parity);
+          const auto coefficient = inverse(static_cast<unsigned>((k + i) ^ j));
+          CHECK(std::to_integer<unsigned>(parity[0]) == multiply(0x37, coefficient));
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("a group that could not bear its losses is refused") {
   CHECK_THROWS_AS(ErasureCode(3, 3), cairn::Error);
   CHECK_THROWS_AS(ErasureCode(3, 0), cairn::Error);
