@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <isa-l/crc.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -249,6 +250,14 @@ DataFileLayout create_data_file(const std::filesystem::path& path,
   layout.structure = structure_of(file, datasets, layout);
   file.close();
   return layout;
+}
+
+File open_data_file(const std::filesystem::path& path) {
+  File file(path, O_RDONLY | O_NONBLOCK);
+  struct stat status = {};
+  check_posix(::fstat(file.descriptor(), &status), "stat " + path.string());
+  if (!S_ISREG(status.st_mode)) throw Error(Errc::bad_data, path.string() + " is not a file");
+  return file;
 }
 
 std::vector<Attribute> read_attributes(const std::filesystem::path& path,

@@ -41,6 +41,10 @@ DataFileLayout create_data_file(const std::filesystem::path& path,
                                 std::span<const Attribute> root_attributes,
                                 Blocks blocks = Blocks::reserved);
 
+/// Opens a data file for reading. Never blocks, as opening a pipe would.
+/// @throws Error{Errc::bad_data} for what is no file, {no_input, permission, …}
+[[nodiscard]] File open_data_file(const std::filesystem::path& path);
+
 /// CRC-32C (Castagnoli) of `bytes`, continued from `crc`.
 [[nodiscard]] std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc = 0);
 
