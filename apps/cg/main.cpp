@@ -47,6 +47,7 @@ struct Settings {
   std::filesystem::path ckpt_dir;
   std::uint64_t ckpt_every = 0;
   std::string ckpt_mode = "sync";
+  std::string ckpt_on_error = "stop";
   std::uint64_t residual_every = 0;
   std::filesystem::path output;
   std::filesystem::path result;
@@ -72,6 +73,8 @@ void declare(program::Options& options, Settings& settings) {
            "iterations between checkpoints; 0: only on a stop signal, and when giving up")
       .add("ckpt-mode", settings.ckpt_mode,
            "sync, or async: write a copy in the background, which costs its memory")
+      .add("ckpt-on-error", settings.ckpt_on_error,
+           "when a checkpoint cannot be written: stop, or continue with a warning")
       .add("residual-every", settings.residual_every,
            "iterations between printed residuals; 0: only at the end")
       .add("output", settings.output, "file of x: FILE.h5 (HDF5, /x) or FILE.mtx (Matrix Market)")
@@ -117,7 +120,8 @@ class Job {
                .program = "cairn-cg",
                .identity = identity(),
                .warn = [&context](std::string_view text) { context.log.warning(text); },
-               .mode = ckpt::mode_of(settings.ckpt_mode)}) {
+               .mode = ckpt::mode_of(settings.ckpt_mode),
+               .on_error = ckpt::on_error_of(settings.ckpt_on_error)}) {
     const auto block = block_of(system_.matrix.partition(), context.world.rank());
     auto& state = solver_.state();
     ckpt_.field("x", state.x, block);

@@ -44,6 +44,7 @@ struct Settings {
   std::filesystem::path ckpt_dir;
   std::uint64_t ckpt_every = 0;
   std::string ckpt_mode = "sync";
+  std::string ckpt_on_error = "stop";
   std::uint64_t norm_every = 0;
   std::filesystem::path picture;
   std::filesystem::path output;
@@ -60,6 +61,8 @@ void declare(program::Options& options, Settings& settings) {
       .add("ckpt-every", settings.ckpt_every, "steps between checkpoints; 0: only on a stop signal")
       .add("ckpt-mode", settings.ckpt_mode,
            "sync, or async: write a copy in the background, which costs its memory")
+      .add("ckpt-on-error", settings.ckpt_on_error,
+           "when a checkpoint cannot be written: stop, or continue with a warning")
       .add("norm-every", settings.norm_every, "steps between printed norms; 0: only at the end")
       .add("picture", settings.picture, "PNG of the final field, at most 1024 pixels a side")
       .add("output", settings.output,
@@ -94,7 +97,8 @@ class Job {
                .program = "cairn-heat",
                .identity = fmt::format("size={} {}", settings.size, initial_.identity()),
                .warn = [&context](std::string_view text) { context.log.warning(text); },
-               .mode = ckpt::mode_of(settings.ckpt_mode)}) {
+               .mode = ckpt::mode_of(settings.ckpt_mode),
+               .on_error = ckpt::on_error_of(settings.ckpt_on_error)}) {
     ckpt_.field("u", field_.now, block_of(field_), {{"units", std::string("1")}});
   }
 

@@ -41,6 +41,9 @@ DataFileLayout create_data_file(const std::filesystem::path& path,
                                 std::span<const Attribute> root_attributes,
                                 Blocks blocks = Blocks::reserved);
 
+/// Writes what no dataset covers into a file of that size.
+void copy_structure(const File& from, File& to, const DataFileLayout& layout);
+
 /// Opens a data file for reading. Never blocks, as opening a pipe would.
 /// @throws Error{Errc::bad_data} for what is no file, {no_input, permission, …}
 [[nodiscard]] File open_data_file(const std::filesystem::path& path);

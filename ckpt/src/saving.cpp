@@ -164,9 +164,27 @@ void Checkpointer::Implementation::refuse_to_bury() const {
   }
 }
 
+/// Runs `work`, whose errors are agreed, and does with them what the options say.
+void Checkpointer::Implementation::answer_errors(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    const bool is_of_files = error.code() == Errc::input_output ||
+                             error.code() == Errc::permission || error.code() == Errc::no_input;
+    if (options_.on_error == Options::OnError::stop || !error.agreed() || !is_of_files) throw;
+    warn(std::string("a checkpoint could not be written, and the run goes on without it: ") +
+         error.what());
+  }
+}
+
 void Checkpointer::Implementation::save(std::uint64_t step) {
   if (!is_on()) return;
   wait();
+  answer_errors([&] { begin_save(step); });
+}
+
+/// The whole save in mode sync; in mode async all that is left to the caller's thread.
+void Checkpointer::Implementation::begin_save(std::uint64_t step) {
   const trace::Span span("ckpt.save", static_cast<std::int64_t>(step));
   trace::flush();
   gather_boxes_once();
@@ -198,7 +216,7 @@ void Checkpointer::Implementation::wait() {
   if (!in_flight_) return;
   in_flight_ = false;
   const trace::Span span("ckpt.wait");
-  complete([this] { return writer_.take(); });
+  answer_errors([&] { complete([this] { return writer_.take(); }); });
 }
 
 /// Makes an epoch of what `write` has written on every rank.
