@@ -13,6 +13,7 @@
 
 #include "cairn/core/error.hpp"
 #include "hdf5_handle.hpp"
+#include "store.hpp"
 
 namespace cairn::ckpt {
 
@@ -256,7 +257,8 @@ class MemoryFile {
 
 DataFileLayout create_data_file(const std::filesystem::path& path,
                                 std::span<const DatasetPlan> datasets,
-                                std::span<const Attribute> root_attributes, Blocks blocks) {
+                                std::span<const Attribute> root_attributes, Blocks blocks,
+                                Readers readers) {
   const Hdf5ErrorsAsExceptions quiet;
   // HDF5 never meets the disk: it hides the errno, and what it cannot write it cannot close, and it
   // crashes over that at the end of the process. It wants a name with which to begin.
@@ -274,7 +276,9 @@ DataFileLayout create_data_file(const std::filesystem::path& path,
   const auto skeleton = memory.contents();
   layout.size_bytes = skeleton.size_bytes();
   layout.structure = structure_of(skeleton, datasets, layout);
-  File file(path, O_RDWR | O_CREAT | O_TRUNC);
+  File file = readers == Readers::owner
+                  ? File(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, private_file)
+                  : File(path, O_RDWR | O_CREAT | O_TRUNC);
   file.resize(layout.size_bytes);
   if (blocks == Blocks::reserved) file.reserve(layout.size_bytes);
   copy_structure(skeleton, file, layout);

@@ -67,11 +67,12 @@ void Checkpointer::Implementation::lay_out(std::uint64_t step) {
                                        {"cairn_step", static_cast<std::int64_t>(step)}};
     const auto path = store_->temporary_data_path(epoch);
     next_.epoch = epoch;
-    const auto layout = create_data_file(path, plans, about, Blocks::sparse);
+    const auto layout = create_data_file(path, plans, about, Blocks::sparse, Readers::owner);
     next_.data_bytes = layout.size_bytes;
     next_.structure = layout.structure;
     offsets_bytes_ = layout.dataset_offsets_bytes;
-    if (!spare_->take_place_of(path, layout)) File(path, O_WRONLY).reserve(layout.size_bytes);
+    if (!spare_->take_place_of(path, layout))
+      File(path, O_WRONLY | O_NOFOLLOW).reserve(layout.size_bytes);
     after_layout.check("lay out " + path.string());
     data_path_ = path.string();
     next_.step = step;
@@ -114,7 +115,7 @@ void Checkpointer::Implementation::stage() {
 std::vector<std::uint32_t> Checkpointer::Implementation::write_parts(
     const std::vector<BlockInMemory>& blocks) {
   before_data_open.check("open " + data_path_);
-  File file(data_path_, O_WRONLY);
+  File file(data_path_, O_WRONLY | O_NOFOLLOW);
   std::vector<std::uint32_t> crcs;
   {
     const trace::Span span("ckpt.write");

@@ -10,6 +10,7 @@
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
 #include "cairn/core/file.hpp"
+#include "store.hpp"
 
 namespace cairn::ckpt {
 
@@ -55,6 +56,8 @@ bool Spare::take_place_of(const fs::path& path, const DataFileLayout& layout) co
   }
   const File skeleton(path, O_RDONLY);
   before_structure.check("write " + path_.string());
+  // Who was let read the retired epoch was not let read this one.
+  check_posix(::fchmod(spare->descriptor(), private_file), "chmod " + path_.string());
   spare->resize(layout.size_bytes);
   spare->reserve(layout.size_bytes);
   copy_structure(skeleton, *spare, layout);
