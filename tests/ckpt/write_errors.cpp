@@ -70,9 +70,30 @@ std::set<std::string> litter(const fs::path& directory) {
 /// What a failed call did to a save.
 enum class Outcome { saved, warned, thrown, different };
 
-/// Saves with call number `at` of rank `rank` failing. Equal on all ranks.
-Outcome save_with_fault(FileCalls& calls, Program& program, std::uint64_t step, int rank,
-                        std::size_t at, int error_number, bool& reached) {
+/// Whether no epoch may come of a save in which the last of these calls failed: it is one of those
+/// up to the commit, and changes something or promises that it is durable.
+bool forbids_epoch(const std::vector<FileCall>& calls) {
+  const auto& [function, name] = calls.back();
+  bool committing = false;
+  for (std::size_t i = 0; i + 1 < calls.size(); ++i) {
+    committing |= calls[i].function == "rename" && calls[i].name.ends_with(".record");
+    if (committing && calls[i].function == "fsync")
+      return false;  // what follows retires old epochs
+  }
+  if (function != "close") return function != "unlink" && name != "spare.h5";
+  return calls.size() > 1 && calls[calls.size() - 2].function == "fdatasync";
+}
+
+/// A save with a fault in it; equal on all ranks.
+struct Faulty {
+  Outcome outcome = Outcome::saved;
+  bool reached = false;        ///< the fault was met
+  bool forbids_epoch = false;  ///< and had to end the save
+};
+
+/// Saves with call number `at` of rank `rank` failing.
+Faulty save_with_fault(FileCalls& calls, Program& program, std::uint64_t step, int rank,
+                       std::size_t at, int error_number) {
   program.warnings.clear();
   const auto before = program.ckpt.epoch();
   barrier(world());
@@ -84,11 +105,15 @@ Outcome save_with_fault(FileCalls& calls, Program& program, std::uint64_t step, 
   } catch (const Error& error) {
     outcome = error.agreed() ? Outcome::thrown : Outcome::different;
   }
-  reached = bcast(world(), calls.calls().size() > at ? 1 : 0, rank) == 1;
+  auto made = calls.calls();
   calls.disarm();
+  const bool reached = bcast(world(), made.size() > at ? 1 : 0, rank) == 1;
+  made.resize(std::min(made.size(), at + 1));
+  const bool forbids =
+      bcast(world(), reached && world().rank() == rank && forbids_epoch(made) ? 1 : 0, rank) == 1;
   const int mine = static_cast<int>(outcome);
   const bool same = all_reduce(world(), mine, Minimum{}) == all_reduce(world(), mine, Maximum{});
-  return same ? outcome : Outcome::different;
+  return {same ? outcome : Outcome::different, reached, forbids};
 }
 
 struct Tally {
@@ -127,12 +152,14 @@ void fail_everywhere(OnError on_error, Mode mode, int rank, int error_number, Ta
   std::uint64_t committed = step - 1;
   bool reached = true;
   for (std::size_t at = 0; reached; ++at) {
-    const auto outcome = save_with_fault(calls, program, step, rank, at, error_number, reached);
+    const auto [outcome, was_reached, forbids] =
+        save_with_fault(calls, program, step, rank, at, error_number);
+    reached = was_reached;
     CAPTURE(rank);
     CAPTURE(at);
     CAPTURE(error_number);
     const bool failed = outcome == (on_error == OnError::stop ? Outcome::thrown : Outcome::warned);
-    CHECK((failed || outcome == Outcome::saved));
+    CHECK((failed || (outcome == Outcome::saved && !forbids)));
     ++(failed ? tally.failed : tally.saved);
     if (world().is_root()) {
       const auto newest = newest_whole_step(scratch.path, program);
