@@ -14,6 +14,7 @@
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/core/failpoint.hpp"
+#include "cairn/program/checkpoint_options.hpp"
 #include "cairn/program/pace.hpp"
 #include "cairn/program/places.hpp"
 #include "cairn/program/program.hpp"
@@ -44,10 +45,7 @@ struct Settings {
   std::string precondition = "jacobi";
   double tolerance = SolverOptions{}.tolerance;
   std::uint64_t max_iterations = 10000;
-  std::filesystem::path ckpt_dir;
-  std::uint64_t ckpt_every = 0;
-  std::string ckpt_mode = "sync";
-  std::string ckpt_on_error = "stop";
+  program::CheckpointOptions ckpt;
   std::uint64_t residual_every = 0;
   std::filesystem::path output;
   std::filesystem::path result;
@@ -66,15 +64,9 @@ void declare(program::Options& options, Settings& settings) {
       .add("precondition", settings.precondition, "jacobi (the diagonal of A) or none")
       .add("tolerance", settings.tolerance, "goal for |b - A x| / |b| in the 2-norm")
       .add("max-iterations", settings.max_iterations,
-           "give up after so many iterations, with exit code 1")
-      .add("ckpt-dir", settings.ckpt_dir,
-           "folder for checkpoints; a run restarts from what it holds")
-      .add("ckpt-every", settings.ckpt_every,
-           "iterations between checkpoints; 0: only on a stop signal, and when giving up")
-      .add("ckpt-mode", settings.ckpt_mode,
-           "sync, or async: write a copy in the background, which costs its memory")
-      .add("ckpt-on-error", settings.ckpt_on_error,
-           "when a checkpoint cannot be written: stop, or continue with a warning")
+           "give up after so many iterations, with exit code 1");
+  settings.ckpt.declare(options, "iterations");
+  options
       .add("residual-every", settings.residual_every,
            "iterations between printed residuals; 0: only at the end")
       .add("output", settings.output, "file of x: FILE.h5 (HDF5, /x) or FILE.mtx (Matrix Market)")
@@ -114,14 +106,7 @@ class Job {
         settings_(settings),
         system_(load_system(context.world, settings.system)),
         solver_(context.world, system_.matrix, std::move(system_.b), options),
-        ckpt_(context.world,
-              {.directory = settings.ckpt_dir,
-               .every = settings.ckpt_every,
-               .program = "cairn-cg",
-               .identity = identity(),
-               .warn = [&context](std::string_view text) { context.log.warning(text); },
-               .mode = ckpt::mode_of(settings.ckpt_mode),
-               .on_error = ckpt::on_error_of(settings.ckpt_on_error)}) {
+        ckpt_(context.world, settings.ckpt.resolve(context, "cairn-cg", identity())) {
     const auto block = block_of(system_.matrix.partition(), context.world.rank());
     auto& state = solver_.state();
     ckpt_.field("x", state.x, block);
@@ -153,10 +138,10 @@ class Job {
     if (!restored_from_) return solver_.start();
     context_.log.info(fmt::format("restored from the checkpoint of iteration {}", *restored_from_));
     if (*restored_from_ > settings_.max_iterations) {
-      refuse(
-          fmt::format("the checkpoint in {} is of iteration {}, behind --max-iterations {}; use "
-                      "more iterations or another folder",
-                      settings_.ckpt_dir.string(), *restored_from_, settings_.max_iterations));
+      refuse(fmt::format(
+          "the checkpoint in {} is of iteration {}, behind --max-iterations {}; use "
+          "more iterations or another folder",
+          settings_.ckpt.directory.string(), *restored_from_, settings_.max_iterations));
     }
     solver_.resume(*restored_from_);
   }
@@ -180,7 +165,7 @@ class Job {
   [[nodiscard]] std::uint64_t next_halt() const {
     const std::uint64_t now = solver_.iterations();
     std::uint64_t halt = std::min(settings_.max_iterations, now + pace_.steps(context_.world));
-    for (const auto every : {settings_.ckpt_every, settings_.residual_every}) {
+    for (const auto every : {settings_.ckpt.every, settings_.residual_every}) {
       if (every != 0) halt = std::min(halt, now + every - now % every);
     }
     return halt;
@@ -199,7 +184,7 @@ class Job {
       if (ckpt_.due(now)) save();
       if (const int signal = ckpt_.stop_signal(); signal != 0 && !is_at_end()) {
         program::say_stopped(context_, signal, fmt::format("iteration {}", now),
-                             settings_.ckpt_dir);
+                             settings_.ckpt.directory);
         return signal;
       }
     }
@@ -272,8 +257,9 @@ class Job {
             ? fmt::format("no convergence: rounding keeps the residual above --tolerance {}; "
                           "ask for less",
                           settings_.tolerance)
-            : fmt::format("no convergence within --max-iterations {}{}", settings_.max_iterations,
-                          settings_.ckpt_dir.empty() ? "" : "; with more, it goes on from here"));
+            : fmt::format(
+                  "no convergence within --max-iterations {}{}", settings_.max_iterations,
+                  settings_.ckpt.directory.empty() ? "" : "; with more, it goes on from here"));
   }
 
   [[nodiscard]] std::span<const double> x() const { return solver_.state().x; }

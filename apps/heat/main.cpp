@@ -12,6 +12,7 @@
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/core/failpoint.hpp"
+#include "cairn/program/checkpoint_options.hpp"
 #include "cairn/program/pace.hpp"
 #include "cairn/program/places.hpp"
 #include "cairn/program/program.hpp"
@@ -41,10 +42,7 @@ struct Settings {
   std::uint64_t steps = 1000;
   std::string initial = "sine";
   std::uint64_t seed = 1;
-  std::filesystem::path ckpt_dir;
-  std::uint64_t ckpt_every = 0;
-  std::string ckpt_mode = "sync";
-  std::string ckpt_on_error = "stop";
+  program::CheckpointOptions ckpt;
   std::uint64_t norm_every = 0;
   std::filesystem::path picture;
   std::filesystem::path output;
@@ -55,15 +53,9 @@ void declare(program::Options& options, Settings& settings) {
   options.add("size", settings.size, "grid points along one side of the unit square")
       .add("steps", settings.steps, "time steps, each of 0.2 h^2 with h = 1 / (size + 1)")
       .add("initial", settings.initial, "what is there at first: sine, spots, or a FILE.png (grey)")
-      .add("seed", settings.seed, "where the spots lie")
-      .add("ckpt-dir", settings.ckpt_dir,
-           "folder for checkpoints; a run restarts from what it holds")
-      .add("ckpt-every", settings.ckpt_every, "steps between checkpoints; 0: only on a stop signal")
-      .add("ckpt-mode", settings.ckpt_mode,
-           "sync, or async: write a copy in the background, which costs its memory")
-      .add("ckpt-on-error", settings.ckpt_on_error,
-           "when a checkpoint cannot be written: stop, or continue with a warning")
-      .add("norm-every", settings.norm_every, "steps between printed norms; 0: only at the end")
+      .add("seed", settings.seed, "where the spots lie");
+  settings.ckpt.declare(options, "steps");
+  options.add("norm-every", settings.norm_every, "steps between printed norms; 0: only at the end")
       .add("picture", settings.picture, "PNG of the final field, at most 1024 pixels a side")
       .add("output", settings.output,
            "HDF5 file of the final field (/u), and FILE.xdmf for ParaView")
@@ -91,14 +83,9 @@ class Job {
         field_(context.world, settings.size),
         initial_(context.world, settings.initial, settings.seed),
         stepper_(field_),
-        ckpt_(context.world,
-              {.directory = settings.ckpt_dir,
-               .every = settings.ckpt_every,
-               .program = "cairn-heat",
-               .identity = fmt::format("size={} {}", settings.size, initial_.identity()),
-               .warn = [&context](std::string_view text) { context.log.warning(text); },
-               .mode = ckpt::mode_of(settings.ckpt_mode),
-               .on_error = ckpt::on_error_of(settings.ckpt_on_error)}) {
+        ckpt_(context.world, settings.ckpt.resolve(
+                                 context, "cairn-heat",
+                                 fmt::format("size={} {}", settings.size, initial_.identity()))) {
     ckpt_.field("u", field_.now, block_of(field_), {{"units", std::string("1")}});
   }
 
@@ -127,7 +114,7 @@ class Job {
     Error error(Errc::usage,
                 fmt::format("the checkpoint in {} is of step {}, behind --steps {}; use "
                             "more steps or another folder",
-                            settings_.ckpt_dir.string(), step_, settings_.steps));
+                            settings_.ckpt.directory.string(), step_, settings_.steps));
     error.mark_agreed();
     throw error;
   }
@@ -135,7 +122,7 @@ class Job {
   /// The next step at which something other than a step happens. Collective.
   [[nodiscard]] std::uint64_t next_halt() const {
     std::uint64_t halt = std::min(settings_.steps, step_ + pace_.steps(context_.world));
-    for (const auto every : {settings_.ckpt_every, settings_.norm_every}) {
+    for (const auto every : {settings_.ckpt.every, settings_.norm_every}) {
       if (every != 0) halt = std::min(halt, step_ + every - step_ % every);
     }
     return halt;
@@ -153,7 +140,8 @@ class Job {
       if (settings_.norm_every != 0 && step_ % settings_.norm_every == 0) print(norms(field_));
       if (ckpt_.due(step_)) save();
       if (const int signal = ckpt_.stop_signal(); signal != 0 && step_ < settings_.steps) {
-        program::say_stopped(context_, signal, fmt::format("step {}", step_), settings_.ckpt_dir);
+        program::say_stopped(context_, signal, fmt::format("step {}", step_),
+                             settings_.ckpt.directory);
         return signal;
       }
     }

@@ -1,5 +1,6 @@
 #include "cairn/ckpt/checkpointer.hpp"
 
+#include <chrono>
 #include <utility>
 
 #include "cairn/collectives/agree.hpp"
@@ -7,6 +8,7 @@
 #include "cairn/core/error.hpp"
 #include "cairn/trace/trace.hpp"
 #include "checkpointer_implementation.hpp"
+#include "cut.hpp"
 #include "utf8.hpp"
 
 namespace cairn::ckpt {
@@ -27,10 +29,30 @@ void expect_utf8(const std::string& option, const std::string& text) {
   throw error;
 }
 
+Pacing::Settings pacing_of(const Options& options) {
+  Pacing::Settings settings{.every = options.every,
+                            .interval_seconds = options.interval_seconds,
+                            .is_automatic = options.interval == Options::Interval::automatic,
+                            .mtbf_seconds = options.mtbf_seconds};
+  if (options.time_limit) {
+    const std::chrono::duration<double> left =
+        *options.time_limit - std::chrono::system_clock::now();
+    settings.limit_seconds = pacing_clock() + left.count();
+  }
+  return settings;
+}
+
 }  // namespace
 
+double pacing_clock() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(now).count();
+}
+
 Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
-    : comm_(comm, "cairn.ckpt"), options_(std::move(options)) {
+    : comm_(comm, "cairn.ckpt"),
+      options_(std::move(options)),
+      pacing_(pacing_of(options_), pacing_clock()) {
   if (options_.signals == Options::Signals::catch_stop) catch_stop_signals();
   const auto mine = signature();
   auto roots = mine;
@@ -39,6 +61,8 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
     expects(mine == roots,
             "the same checkpoint options on every rank; here: " + mine + " on rank 0: " + roots);
     expects(options_.keep >= 1, "at least one epoch to keep");
+    expects(options_.interval_seconds >= 0 && options_.mtbf_seconds > 0,
+            "an interval that is not negative, and a mean time between failures");
     expect_utf8("program", options_.program);
     expect_utf8("identity", options_.identity);
     if (!is_on() || !comm_.is_root()) return;
@@ -58,6 +82,7 @@ Checkpointer::Implementation::~Implementation() {
 
 void Checkpointer::Implementation::add(RegisteredField field) {
   expects(!in_flight_, "fields before the first save");
+  if (field.cut) field.block = field.cut->empty_block();
   check_field(field);
   fields_.push_back(std::move(field));
   boxes_.reset();
@@ -72,6 +97,15 @@ void Checkpointer::Implementation::add(RegisteredValue value) {
 
 void Checkpointer::Implementation::gather_boxes_once() {
   if (!boxes_) boxes_ = gather_boxes(comm_, fields_, values_);
+}
+
+/// Before a save: the blocks of this rank now. Collective.
+void Checkpointer::Implementation::cut_fields() {
+  for (auto& field : fields_) {
+    if (!field.cut) continue;
+    field.cut->before_save(comm_, field);
+    boxes_.reset();
+  }
 }
 
 // --- the interface ---------------------------------------------------------------------------
@@ -95,13 +129,42 @@ Checkpointer::Checkpointer(const Communicator& comm, Options options)
 Checkpointer::Checkpointer(Checkpointer&&) noexcept = default;
 Checkpointer::~Checkpointer() = default;
 
+RegisteredField Checkpointer::registered(std::string name, ScalarType type,
+                                         std::function<Bytes()> storage,
+                                         std::vector<Attribute> attributes) {
+  return {.name = std::move(name),
+          .type = type,
+          .attributes = std::move(attributes),
+          .storage = [storage = std::move(storage)] {
+            const auto bytes = storage();
+            return std::span(bytes.data, bytes.size);
+          }};
+}
+
 void Checkpointer::add_field(std::string name, ScalarType type, std::function<Bytes()> storage,
                              Block block, std::vector<Attribute> attributes) {
-  implementation_->add(RegisteredField{std::move(name), type, std::move(block),
-                                       std::move(attributes), [storage = std::move(storage)] {
-                                         const auto bytes = storage();
-                                         return std::span(bytes.data, bytes.size);
-                                       }});
+  auto field = registered(std::move(name), type, std::move(storage), std::move(attributes));
+  field.block = std::move(block);
+  implementation_->add(std::move(field));
+}
+
+void Checkpointer::add_elements(std::string name, ScalarType type, std::function<Bytes()> storage,
+                                std::size_t width, std::function<void(std::size_t)> resize,
+                                std::vector<Attribute> attributes) {
+  implementation_->add(
+      make_elements(registered(std::move(name), type, std::move(storage), std::move(attributes)),
+                    width, std::move(resize)));
+}
+
+void Checkpointer::add_rows(std::string name, ScalarType type, std::function<Bytes()> storage,
+                            Rows rows, std::vector<Attribute> attributes) {
+  implementation_->add(
+      make_rows(registered(std::move(name), type, std::move(storage), std::move(attributes)),
+                std::move(rows)));
+}
+
+void Checkpointer::blobs(const std::string& name, std::vector<Blob>& blobs) {
+  for (auto& field : make_blobs(name, blobs)) implementation_->add(std::move(field));
 }
 
 void Checkpointer::add_value(std::string name, ScalarType type, std::byte* data) {

@@ -13,6 +13,7 @@
 #include "cairn/ckpt/checkpointer.hpp"
 #include "cairn/collectives/communicator.hpp"
 #include "fields.hpp"
+#include "pacing.hpp"
 #include "record.hpp"
 #include "spare.hpp"
 #include "store.hpp"
@@ -47,6 +48,7 @@ class Checkpointer::Implementation {
            (options_.on_error == Options::OnError::stop ? " stop" : " go on") + " program '" +
            options_.program + "' identity '" + options_.identity + "'";
   }
+  void cut_fields();
   void gather_boxes_once();
   void refuse_foreign(const EpochRecord& record) const;
   void load(const EpochRecord& record);
@@ -77,6 +79,8 @@ class Checkpointer::Implementation {
   std::optional<std::uint64_t> saved_step_;
   std::set<std::uint64_t> damaged_;  ///< epochs that restore() passed over
   int stop_signal_ = 0;
+  Pacing pacing_;           // rank 0's decides
+  double epoch_begin_ = 0;  // on the clock of pacing_
 
   // Of the epoch that is being saved.
   EpochRecord next_;                          // its number on all ranks, the rest on rank 0

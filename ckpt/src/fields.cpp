@@ -7,6 +7,7 @@
 #include "cairn/collectives/collective.hpp"
 #include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/error.hpp"
+#include "cut.hpp"
 #include "utf8.hpp"
 
 namespace cairn::ckpt {
@@ -25,7 +26,7 @@ std::string signature_of(const std::vector<RegisteredField>& fields,
   std::string text;
   for (const auto& field : fields) {
     text += "field '" + field.name + "' " + std::string(name_of(field.type)) + " " +
-            to_string(field.block.global) + "; ";
+            to_string(field.block.global) + (field.cut ? " " + field.cut->signature() : "") + "; ";
   }
   for (const auto& value : values)
     text += "value '" + value.name + "' " + std::string(name_of(value.type)) + "; ";
@@ -126,7 +127,9 @@ std::vector<std::vector<Box>> gather_boxes(const Communicator& comm,
       }
     }
     if (!comm.is_root()) return;
-    for (std::size_t f = 0; f < fields.size(); ++f) check_tiling(fields[f], boxes[f]);
+    for (std::size_t f = 0; f < fields.size(); ++f) {
+      if (!fields[f].cut) check_tiling(fields[f], boxes[f]);  // a cut tiles by construction
+    }
   });
   return boxes;
 }
@@ -180,9 +183,10 @@ std::string mismatch(const EpochRecord& record, const std::vector<RegisteredFiel
     const auto& wanted = fields[f];
     if (saved.name != wanted.name)
       return "its field '" + saved.name + "' is called '" + wanted.name + "' here";
-    if (saved.global != wanted.block.global) {
+    if (wanted.cut ? !wanted.cut->takes(saved.global) : saved.global != wanted.block.global) {
       return "its field '" + saved.name + "' has shape " + to_string(saved.global) +
-             " and this run has " + to_string(wanted.block.global);
+             " and this run has " +
+             (wanted.cut ? wanted.cut->signature() : to_string(wanted.block.global));
     }
     if (saved.type != wanted.type) {
       return "its field '" + saved.name + "' is of " + std::string(name_of(saved.type)) +

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,12 +15,15 @@
 
 namespace cairn::ckpt {
 
+class Cut;
+
 struct RegisteredField {
   std::string name;
   ScalarType type = ScalarType::float64;
-  Block block;
-  std::vector<Attribute> attributes;
-  std::function<std::span<std::byte>()> storage;
+  Block block = {};
+  std::vector<Attribute> attributes = {};
+  std::function<std::span<std::byte>()> storage = {};
+  std::shared_ptr<Cut> cut = {};  ///< computes the block; none when the program gives it
 };
 
 struct RegisteredValue {

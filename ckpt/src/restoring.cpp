@@ -9,6 +9,7 @@
 #include "cairn/core/failpoint.hpp"
 #include "cairn/trace/trace.hpp"
 #include "checkpointer_implementation.hpp"
+#include "cut.hpp"
 #include "data_file.hpp"
 
 namespace cairn::ckpt {
@@ -46,6 +47,8 @@ void Checkpointer::Implementation::load(const EpochRecord& record) {
   const auto file = open_data_file(path);
   if (comm_.is_root()) verify_structure(file, record);
   for (std::size_t f = 0; f < fields_.size(); ++f) {
+    if (fields_[f].cut)
+      fields_[f].cut->before_load(comm_, fields_[f], record.fields[f], record.fields, file);
     const auto target = memory_of(fields_[f]);
     before_restore_read.check("read " + path.string());
     for (const auto& part : record.fields[f].parts)
@@ -75,6 +78,8 @@ std::optional<std::uint64_t> Checkpointer::Implementation::restore() {
       refuse_foreign(record);
       try {
         together(comm_, [&] { load(record); });
+        for (auto& field : fields_)
+          if (field.cut) field.cut->after_load(comm_, field);
         job_ = record.job;
         epoch_ = record.epoch;
         saved_step_ = record.step;

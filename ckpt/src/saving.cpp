@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <random>
 #include <utility>
@@ -39,13 +41,20 @@ std::string random_job_id() {
 
 }  // namespace
 
+/// One number says it all: twice the stop signal, and one for an epoch that is due.
 bool Checkpointer::Implementation::due(std::uint64_t step) {
-  stop_signal_ = agreed_stop_signal(comm_);
+  int request = 2 * pending_stop_signal();
+  if (comm_.is_root()) {
+    const auto advice = pacing_.after_step(step, pacing_clock());
+    if (advice == Pacing::Advice::save) request += 1;
+    if (advice == Pacing::Advice::save_and_stop) request = std::max(request, 2 * SIGXCPU);
+  }
+  request = all_reduce(comm_, request, Maximum{});
+  stop_signal_ = request / 2;
   if (in_flight_ &&
       (stop_signal_ != 0 || all_reduce(comm_, static_cast<int>(writer_.is_done()), Minimum{}) != 0))
     wait();
-  if (!is_on() || saved_step_ == step) return false;
-  return stop_signal_ != 0 || (options_.every != 0 && step % options_.every == 0);
+  return is_on() && saved_step_ != step && request != 0;
 }
 
 /// Rank 0 makes the file; every rank learns its name, the epoch's number and the datasets' offsets.
@@ -167,12 +176,15 @@ void Checkpointer::Implementation::refuse_to_bury() const {
 
 /// Runs `work`, whose errors are agreed, and does with them what the options say.
 void Checkpointer::Implementation::answer_errors(const std::function<void()>& work) {
+  const auto begin = pacing_clock();
   try {
     work();
   } catch (const Error& error) {
     const bool is_of_files = error.code() == Errc::input_output ||
                              error.code() == Errc::permission || error.code() == Errc::no_input;
     if (options_.on_error == Options::OnError::stop || !error.agreed() || !is_of_files) throw;
+    pacing_.waited(pacing_clock() - begin);
+    pacing_.failed(epoch_begin_);
     warn(std::string("a checkpoint could not be written, and the run goes on without it: ") +
          error.what());
   }
@@ -187,7 +199,9 @@ void Checkpointer::Implementation::save(std::uint64_t step) {
 /// The whole save in mode sync; in mode async all that is left to the caller's thread.
 void Checkpointer::Implementation::begin_save(std::uint64_t step) {
   const trace::Span span("ckpt.save", static_cast<std::int64_t>(step));
+  epoch_begin_ = pacing_clock();
   trace::flush();
+  cut_fields();
   gather_boxes_once();
   next_ = {};
   const bool in_background = options_.mode == Options::Mode::async && stop_signal_ == 0;
@@ -211,13 +225,20 @@ void Checkpointer::Implementation::begin_save(std::uint64_t step) {
   saved_step_ = step;
   in_flight_ = in_background;
   if (!in_background) complete([this] { return write_parts(blocks_in_memory()); });
+  pacing_.waited(pacing_clock() - epoch_begin_);
+  if (!in_background) pacing_.saved(epoch_begin_, pacing_clock());
 }
 
 void Checkpointer::Implementation::wait() {
   if (!in_flight_) return;
   in_flight_ = false;
   const trace::Span span("ckpt.wait");
-  answer_errors([&] { complete([this] { return writer_.take(); }); });
+  answer_errors([&] {
+    const auto begin = pacing_clock();
+    complete([this] { return writer_.take(); });
+    pacing_.waited(pacing_clock() - begin);
+    pacing_.saved(epoch_begin_, pacing_clock());
+  });
 }
 
 /// Makes an epoch of what `write` has written on every rank.

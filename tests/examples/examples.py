@@ -1,6 +1,6 @@
 """Every example runs, is short, and says what it should; five lines make the plain program restartable.
 
-usage: examples.py MPIEXEC SOURCES HELLO EXACT_SUM HALO PLAIN_HEAT CHECKPOINTED_HEAT
+usage: examples.py MPIEXEC SOURCES HELLO EXACT_SUM HALO PARTICLES PLAIN_HEAT CHECKPOINTED_HEAT
 """
 
 import difflib
@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 from processes import (children, committed_epochs, finish, newest_step, remove_segments, run,  # noqa: E402
                        scratch_directory, start, wait_until)
 
-MPIEXEC, SOURCES, HELLO, EXACT_SUM, HALO, PLAIN, CHECKPOINTED = sys.argv[1:8]
+MPIEXEC, SOURCES, HELLO, EXACT_SUM, HALO, PARTICLES, PLAIN, CHECKPOINTED = sys.argv[1:9]
 RANKS = (1, 2, 3, 4, 7)
 
 
@@ -54,6 +54,17 @@ class Numbered(unittest.TestCase):
     def test_halo(self):
         for p in RANKS:
             self.assertRegex(self.output(p, HALO), r"\d x \d ranks, sum of averages 6478200.0, expected 6478200.0\n")
+
+    def test_particles(self):
+        with scratch_directory() as scratch:
+            outputs = {self.run_particles(p, scratch / str(p)) for p in RANKS}
+        self.assertEqual(len(outputs), 1)
+        self.assertRegex(outputs.pop(), r"1000 particles, step 20, digest [0-9a-f]{16}\n")
+
+    def run_particles(self, ranks, directory):
+        ended = run([MPIEXEC, "-n", ranks, PARTICLES, 1000, 20, directory])
+        self.assertEqual((ended.code, ended.err), (0, ""), ended)
+        return ended.out
 
 
 class FiveLines(unittest.TestCase):
@@ -94,4 +105,4 @@ class FiveLines(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=[sys.argv[0], *sys.argv[8:]])
+    unittest.main(argv=[sys.argv[0], *sys.argv[9:]])

@@ -13,15 +13,13 @@ import os
 import random
 import time
 
-from heat_job import HeatJob, check, newest_step, run, scratch_directory
+from heat_job import OF_RANK_0, HeatJob, check, kill_survivors_at_once, newest_step, run, scratch_directory
 from processes import remove_segments, segments, strays
 
 RANKS = 4
 EVERY = 10  # steps between epochs
 # Behind these points the epoch that is being saved counts already.
 BEHIND_COMMIT = ("ckpt.publish.sync", "ckpt.committed", "ckpt.retire.")
-# Passed by rank 0 alone.
-OF_RANK_0 = ("ckpt.layout", "ckpt.record.", "ckpt.publish.", "ckpt.recycle.", "ckpt.retire.")
 
 
 def failpoints(program):
@@ -85,6 +83,8 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--long", action="store_true", default="CAIRN_TEST_LONG" in os.environ)
     arguments = parser.parse_args()
+    if not arguments.long:
+        kill_survivors_at_once()
     begin = time.monotonic()
     before = segments()
     count = 0

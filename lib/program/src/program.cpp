@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -178,14 +179,14 @@ void leave_verdict(const Communicator& world, int exit_code) {
 
 void say_stopped(const Context& context, int signal, std::string_view where,
                  const std::filesystem::path& ckpt_dir) {
+  const auto why =
+      signal == SIGXCPU ? "before the time limit" : fmt::format("by signal {}", signal);
   if (!ckpt_dir.empty()) {
     context.log.info(fmt::format(
-        "stopped by signal {} at {}, which is saved; run the same command again to go on", signal,
-        where));
+        "stopped {} at {}, which is saved; run the same command again to go on", why, where));
   } else if (context.world.is_root()) {
-    context.log.warning(
-        fmt::format("stopped by signal {} at {}; nothing was saved, since there is no --ckpt-dir",
-                    signal, where));
+    context.log.warning(fmt::format(
+        "stopped {} at {}; nothing was saved, since there is no --ckpt-dir", why, where));
   }
 }
 

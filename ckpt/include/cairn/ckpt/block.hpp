@@ -26,6 +26,14 @@ struct Block {
   std::size_t ghosts = 0;  ///< layers around the block in memory, on both sides of every axis
 };
 
+/// Rows of a global array that a rank holds, in the order of its memory. Every row is on exactly
+/// one rank.
+struct Rows {
+  std::size_t global = 0;              ///< rows of the whole array
+  std::vector<std::size_t> mine = {};  ///< numbers of this rank's rows, in any order; may be empty
+  std::size_t width = 1;               ///< numbers in a row
+};
+
 /// The number of elements of an array of these extents; 1 for no axis at all.
 [[nodiscard]] std::size_t volume(const Shape& extents) noexcept;
 

@@ -18,6 +18,8 @@
 
 #include <mpi.h>
 
+#include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -37,14 +39,26 @@
 
 namespace cairn::ckpt {
 
+struct RegisteredField;
+
 /// What a Checkpointer is to do. The defaults keep the two newest epochs and catch stop signals.
 struct Options {
   /// Where the epochs lie; made if missing; on a file system that all ranks see. Empty:
   /// checkpointing is off, and restore(), due() and save() find and do nothing, but due() still
   /// watches for stop signals.
   std::filesystem::path directory = {};
-  /// Steps between epochs; 0: only when asked to stop.
+  /// Steps between epochs; 0: not by steps. Without steps and seconds only when asked to stop.
   std::uint64_t every = 0;
+  /// Seconds between epochs, begin to begin; 0: not by time. Rank 0's clock decides, at due().
+  double interval_seconds = 0;
+  /// automatic: the seconds between epochs are those that waste the least time, by what epochs cost
+  /// here and by `mtbf_seconds` (Daly 2006); the first epoch comes after a minute.
+  enum class Interval { fixed, automatic } interval = Interval::fixed;
+  /// Mean time between failures of the whole job, for Interval::automatic.
+  double mtbf_seconds = 86400;
+  /// When the job will be ended. Before that due() asks for a last epoch and stop_signal() becomes
+  /// SIGXCPU, early enough for a step and for twice the longest epoch so far.
+  std::optional<std::chrono::system_clock::time_point> time_limit = {};
   /// The program that writes, in UTF-8; an epoch of another program is refused.
   std::string program = {};
   /// Run parameters that a restart must share, in UTF-8, for example "size=1024 initial=sine";
@@ -72,6 +86,9 @@ struct Options {
   enum class OnError { stop, go_on } on_error = OnError::stop;
 };
 
+/// A byte string that means nothing to the Checkpointer.
+using Blob = std::vector<std::byte>;
+
 /// The mode of a command line: "sync" or "async". Local.
 /// @throws Error{Errc::usage} for other words; marked as agreed, since all ranks have one command
 /// line
@@ -80,6 +97,15 @@ struct Options {
 /// What a command line says of failed epochs: "stop" or "continue". Local.
 /// @throws as mode_of()
 [[nodiscard]] Options::OnError on_error_of(std::string_view word);
+
+/// Eigen's matrices and vectors with memory of their own.
+template <typename M>
+concept EigenMatrix = Storable<typename M::Scalar> && requires(M& m) {
+  requires std::same_as<M, typename M::PlainObject>;
+  { m.data() } -> std::same_as<typename M::Scalar*>;
+  { M::IsRowMajor } -> std::convertible_to<bool>;
+  { M::IsVectorAtCompileTime } -> std::convertible_to<bool>;
+};
 
 /// Collective over its communicator, of which it keeps a duplicate; no global state, several may
 /// live side by side.
@@ -118,6 +144,52 @@ class Checkpointer {
   void field(std::string name, std::span<T> storage, Block block,
              std::vector<Attribute> attributes = {});
 
+  /// Registers an Eigen matrix or vector that holds consecutive rows of a global one. Local.
+  ///
+  /// The dataset has shape [global_rows × columns], or [global_rows] for a vector. A column-major
+  /// matrix stands there transposed, [columns × global_rows], as HDF5 shows Fortran's arrays.
+  ///
+  /// @param matrix     of all columns and this rank's rows; its size stays; it may be swapped
+  /// @param first_row  of the global matrix
+  template <EigenMatrix M>
+  void field(std::string name, M& matrix, std::size_t global_rows, std::size_t first_row,
+             std::vector<Attribute> attributes = {});
+
+  /// Registers a set of elements in no order that may move between ranks, such as particles. Local.
+  ///
+  /// Each rank holds any number of them, another one at every save. A restore resizes `storage` and
+  /// deals them out evenly, in the order in which the ranks held them; sets of equal size, the
+  /// members of particles in several vectors, are dealt alike.
+  ///
+  /// @param storage  shape [elements of this rank × width]
+  /// @param width    numbers of an element; the dataset has shape [elements × width], or [elements]
+  /// if 1
+  template <Storable T>
+  void elements(std::string name, std::vector<T>& storage, std::size_t width = 1,
+                std::vector<Attribute> attributes = {});
+
+  /// Registers a global array whose rows the ranks hold in any order, as after a partitioning of a
+  /// graph. Local.
+  ///
+  /// The dataset has shape [rows.global × rows.width] (or [rows.global] if the width is 1) in the
+  /// order of the row numbers. Save and restore exchange rows through MPI, which takes three copies
+  /// of this rank's rows in memory. A restart may hold other rows.
+  ///
+  /// @param storage  shape [rows.mine.size() × rows.width]
+  /// @throws Error{Errc::internal} from save() and restore(), on every rank, when a row is on no
+  /// rank or on two
+  template <Storable T>
+  void rows(std::string name, std::vector<T>& storage, Rows rows,
+            std::vector<Attribute> attributes = {});
+
+  /// Registers opaque byte strings, any number on each rank, for example one with the state of its
+  /// random numbers. Local.
+  ///
+  /// A restore replaces them: the ranks of before are dealt out evenly and in order, so that on the
+  /// same number of ranks with one string each, each rank gets its own. In the file: `name/sizes`
+  /// and `name/bytes`.
+  void blobs(const std::string& name, std::vector<Blob>& blobs);
+
   /// Registers a small value that is equal on all ranks: rank 0's is saved, and restored
   /// everywhere. Local.
   template <Storable T>
@@ -133,10 +205,10 @@ class Checkpointer {
   ///         identity or shape
   std::optional<std::uint64_t> restore();
 
-  /// Whether an epoch should be saved now: `step` is a multiple of options.every, or some rank was
-  /// asked to stop, and this step is not saved yet. Equal on all ranks. Collective: one all_reduce
-  /// of an int, and one more while an epoch is on its way, which is committed here once all ranks
-  /// have written theirs.
+  /// Whether an epoch should be saved now: `step` is a multiple of options.every, or the interval
+  /// is over, or some rank was asked to stop, or the time limit is near, and this step is not saved
+  /// yet. Equal on all ranks. Collective: one all_reduce of an int, and one more while an epoch is
+  /// on its way, which is committed here once all ranks have written theirs.
   /// @throws what wait() throws
   [[nodiscard]] bool due(std::uint64_t step);
 
@@ -154,7 +226,8 @@ class Checkpointer {
   /// @throws what save() throws
   void wait();
 
-  /// The stop signal that due() last agreed on, 0 for none; leave with stop_exit_code(). Local.
+  /// The stop signal that due() last agreed on, SIGXCPU for the time limit, 0 for none; leave with
+  /// stop_exit_code(). Local.
   [[nodiscard]] int stop_signal() const noexcept;
 
   /// The number of the epoch that was last restored or committed by this object; nothing before.
@@ -166,8 +239,22 @@ class Checkpointer {
     std::byte* data;
     std::size_t size;
   };
+  template <Storable T>
+  static std::function<Bytes()> bytes_of(std::vector<T>& storage) {
+    return [&storage] {
+      return Bytes{reinterpret_cast<std::byte*>(storage.data()), storage.size() * sizeof(T)};
+    };
+  }
+  static RegisteredField registered(std::string name, ScalarType type,
+                                    std::function<Bytes()> storage,
+                                    std::vector<Attribute> attributes);
   void add_field(std::string name, ScalarType type, std::function<Bytes()> storage, Block block,
                  std::vector<Attribute> attributes);
+  void add_elements(std::string name, ScalarType type, std::function<Bytes()> storage,
+                    std::size_t width, std::function<void(std::size_t)> resize,
+                    std::vector<Attribute> attributes);
+  void add_rows(std::string name, ScalarType type, std::function<Bytes()> storage, Rows rows,
+                std::vector<Attribute> attributes);
   void add_value(std::string name, ScalarType type, std::byte* data);
 
   class Implementation;
@@ -186,12 +273,8 @@ void export_hdf5(const Communicator& comm, const std::filesystem::path& path,
 template <Storable T>
 void Checkpointer::field(std::string name, std::vector<T>& storage, Block block,
                          std::vector<Attribute> attributes) {
-  add_field(
-      std::move(name), scalar_type_of<T>(),
-      [&storage] {
-        return Bytes{reinterpret_cast<std::byte*>(storage.data()), storage.size() * sizeof(T)};
-      },
-      std::move(block), std::move(attributes));
+  add_field(std::move(name), scalar_type_of<T>(), bytes_of(storage), std::move(block),
+            std::move(attributes));
 }
 
 template <Storable T>
@@ -203,6 +286,42 @@ void Checkpointer::field(std::string name, std::span<T> storage, Block block,
         return Bytes{reinterpret_cast<std::byte*>(storage.data()), storage.size_bytes()};
       },
       std::move(block), std::move(attributes));
+}
+
+template <EigenMatrix M>
+void Checkpointer::field(std::string name, M& matrix, std::size_t global_rows,
+                         std::size_t first_row, std::vector<Attribute> attributes) {
+  using T = typename M::Scalar;
+  const auto rows = static_cast<std::size_t>(matrix.rows());
+  const auto columns = static_cast<std::size_t>(matrix.cols());
+  Block block{{global_rows, columns}, {first_row, 0}, {rows, columns}};
+  if (M::IsVectorAtCompileTime) {
+    block = {{global_rows}, {first_row}, {rows * columns}};
+  } else if (!M::IsRowMajor) {
+    block = {{columns, global_rows}, {0, first_row}, {columns, rows}};
+  }
+  add_field(
+      std::move(name), scalar_type_of<T>(),
+      [&matrix] {
+        return Bytes{reinterpret_cast<std::byte*>(matrix.data()),
+                     static_cast<std::size_t>(matrix.size()) * sizeof(T)};
+      },
+      std::move(block), std::move(attributes));
+}
+
+template <Storable T>
+void Checkpointer::elements(std::string name, std::vector<T>& storage, std::size_t width,
+                            std::vector<Attribute> attributes) {
+  add_elements(
+      std::move(name), scalar_type_of<T>(), bytes_of(storage), width,
+      [&storage](std::size_t n) { storage.resize(n); }, std::move(attributes));
+}
+
+template <Storable T>
+void Checkpointer::rows(std::string name, std::vector<T>& storage, Rows rows,
+                        std::vector<Attribute> attributes) {
+  add_rows(std::move(name), scalar_type_of<T>(), bytes_of(storage), std::move(rows),
+           std::move(attributes));
 }
 
 template <Storable T>

@@ -1,0 +1,50 @@
+/// The options of every program that checkpoints.
+///
+///     CheckpointOptions ckpt;
+///     ckpt.declare(options, "steps");
+///     …
+///     ckpt::Checkpointer checkpointer(context.world, ckpt.resolve(context, "cairn-heat",
+///     identity));
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cairn/ckpt/checkpointer.hpp"
+#include "cairn/program/program.hpp"
+
+namespace cairn::program {
+
+/// What `--ckpt-dir` and its like said.
+struct CheckpointOptions {
+  std::filesystem::path directory;
+  std::uint64_t every = 0;
+  std::string interval = "0";
+  double mtbf_hours = 24;
+  std::string mode = "sync";
+  std::string on_error = "stop";
+  std::string time_limit;
+
+  /// Adds them to the options of a program whose steps are called `steps`.
+  void declare(Options& options, std::string_view steps);
+
+  /// As a Checkpointer takes them; warnings go to the log. The time limit counts from the start of
+  /// this process. Collective.
+  /// @throws Error{Errc::usage}, agreed, for words that an option does not know
+  [[nodiscard]] ckpt::Options resolve(const Context& context, std::string program,
+                                      std::string identity) const;
+};
+
+/// Seconds of "SECONDS", "MM:SS", "HH:MM:SS", "D-HH", "D-HH:MM" or "D-HH:MM:SS", as Slurm writes
+/// times; nothing for other texts. Local.
+[[nodiscard]] std::optional<double> parse_duration(std::string_view text);
+
+/// When Slurm will end the job that this process is in: SLURM_JOB_END_TIME, or what `squeue` says;
+/// nothing outside of jobs, and for jobs without a limit. Local.
+[[nodiscard]] std::optional<std::chrono::system_clock::time_point> slurm_time_limit();
+
+}  // namespace cairn::program

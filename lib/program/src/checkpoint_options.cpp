@@ -1,0 +1,164 @@
+#include "cairn/program/checkpoint_options.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/collective.hpp"
+#include "cairn/core/error.hpp"
+
+namespace cairn::program {
+
+namespace {
+
+using SystemClock = std::chrono::system_clock;
+const auto process_begin = SystemClock::now();
+
+/// A number that is not negative, and nothing behind it.
+template <typename T>
+std::optional<T> parse_number(std::string_view text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !(value >= 0)) return {};
+  return value;
+}
+
+SystemClock::duration duration_of(double seconds) {
+  return std::chrono::duration_cast<SystemClock::duration>(std::chrono::duration<double>(seconds));
+}
+
+[[noreturn]] void refuse(const std::string& why) {
+  Error error(Errc::usage, why);
+  error.mark_agreed();  // all ranks have the same options
+  throw error;
+}
+
+/// The first line that the command prints; empty when there is none.
+std::string first_line_of(const std::string& command) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> pipe(::popen(command.c_str(), "r"),
+                                                             ::pclose);
+  std::array<char, 128> line{};
+  if (!pipe || std::fgets(line.data(), line.size(), pipe.get()) == nullptr) return {};
+  std::string text(line.data());
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
+  return text;
+}
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+/// Rank 0's: the job's environment may not be that of all ranks.
+std::optional<SystemClock::time_point> slurm_limit_everywhere(const Communicator& comm) {
+  std::int64_t seconds = 0;
+  if (comm.is_root()) {
+    if (const auto limit = slurm_time_limit())
+      seconds = std::chrono::floor<std::chrono::seconds>(limit->time_since_epoch()).count();
+  }
+  seconds = bcast(comm, seconds);
+  if (seconds == 0) return {};
+  return SystemClock::time_point(std::chrono::seconds(seconds));
+}
+
+}  // namespace
+
+std::optional<double> parse_duration(std::string_view text) {
+  double days = 0;
+  std::vector<double> parts;
+  const auto dash = text.find('-');
+  if (dash != std::string_view::npos) {
+    const auto number = parse_number<std::uint32_t>(text.substr(0, dash));
+    if (!number) return {};
+    days = *number;
+    text.remove_prefix(dash + 1);
+  } else if (const auto seconds = parse_number<double>(text)) {
+    return seconds;
+  }
+  while (true) {
+    const auto colon = text.find(':');
+    const auto number = parse_number<std::uint32_t>(text.substr(0, colon));
+    if (!number) return {};
+    parts.push_back(*number);
+    if (colon == std::string_view::npos) break;
+    text.remove_prefix(colon + 1);
+  }
+  if (parts.size() > 3 || (dash == std::string_view::npos && parts.size() < 2)) return {};
+  if (dash != std::string_view::npos) {
+    parts.resize(3);  // hours first
+  } else if (parts.size() == 2) {
+    parts.insert(parts.begin(), 0);  // minutes and seconds
+  }
+  return ((days * 24 + parts[0]) * 60 + parts[1]) * 60 + parts[2];
+}
+
+std::optional<SystemClock::time_point> slurm_time_limit() {
+  if (const auto end = parse_number<std::int64_t>(variable("SLURM_JOB_END_TIME")))
+    return SystemClock::time_point(std::chrono::seconds(*end));
+  const auto job = variable("SLURM_JOB_ID");
+  if (!parse_number<std::uint64_t>(job)) return {};
+  const auto left = parse_duration(first_line_of("squeue -h -o %L -j " + job + " 2>/dev/null"));
+  if (!left) return {};  // UNLIMITED, or no squeue here
+  return SystemClock::now() + duration_of(*left);
+}
+
+void CheckpointOptions::declare(Options& options, std::string_view steps) {
+  options.add("ckpt-dir", directory, "folder for checkpoints; a run restarts from what it holds")
+      .add("ckpt-every", every,
+           fmt::format("{} between checkpoints; 0: only by --ckpt-interval and on a stop signal",
+                       steps))
+      .add(
+          "ckpt-interval", interval,
+          "seconds between checkpoints, or auto: by what a checkpoint costs and by --ckpt-mtbf; 0: "
+          "not by time")
+      .add("ckpt-mtbf", mtbf_hours, "mean hours between failures of the whole job")
+      .add("ckpt-mode", mode,
+           "sync, or async: write a copy in the background, which costs its memory")
+      .add("ckpt-on-error", on_error,
+           "when a checkpoint cannot be written: stop, or continue with a warning")
+      .add(
+          "time-limit", time_limit,
+          "SECONDS or [D-]HH:MM:SS until the job is ended, or slurm: as Slurm says; shortly "
+          "before, "
+          "the run saves and leaves with exit code 75. Without it the job's SLURM_JOB_END_TIME, if "
+          "there is one")
+      .hide_default("time-limit");
+}
+
+ckpt::Options CheckpointOptions::resolve(const Context& context, std::string program,
+                                         std::string identity) const {
+  ckpt::Options options{.directory = directory,
+                        .every = every,
+                        .mtbf_seconds = mtbf_hours * 3600,
+                        .program = std::move(program),
+                        .identity = std::move(identity),
+                        .warn = [log = &context.log](std::string_view text) { log->warning(text); },
+                        .mode = ckpt::mode_of(mode),
+                        .on_error = ckpt::on_error_of(on_error)};
+  if (interval == "auto") {
+    options.interval = ckpt::Options::Interval::automatic;
+  } else if (const auto seconds = parse_duration(interval)) {
+    options.interval_seconds = *seconds;
+  } else {
+    refuse("--ckpt-interval is a number of seconds or auto, not '" + interval + "'");
+  }
+  if (!(mtbf_hours > 0)) refuse(fmt::format("--ckpt-mtbf {} is not above 0", mtbf_hours));
+  if (const auto seconds = parse_duration(time_limit)) {
+    options.time_limit = process_begin + duration_of(*seconds);
+  } else if (time_limit == "slurm" ||
+             (time_limit.empty() && !variable("SLURM_JOB_END_TIME").empty())) {
+    options.time_limit = slurm_limit_everywhere(context.world);
+  } else if (!time_limit.empty()) {
+    refuse("--time-limit is SECONDS, [D-]HH:MM:SS or slurm, not '" + time_limit + "'");
+  }
+  return options;
+}
+
+}  // namespace cairn::program
