@@ -45,13 +45,16 @@ class Checkpointer::Implementation {
   [[nodiscard]] std::string signature() const {
     return "directory '" + options_.directory.string() + "' every " +
            std::to_string(options_.every) + " keep " + std::to_string(options_.keep) +
-           " program '" + options_.program + "' identity '" + options_.identity + "'";
+           (options_.on_error == Options::OnError::stop ? " stop" : " go on") + " program '" +
+           options_.program + "' identity '" + options_.identity + "'";
   }
   void cut_fields();
   void gather_boxes_once();
   void refuse_foreign(const EpochRecord& record) const;
   void load(const EpochRecord& record);
 
+  void answer_errors(const std::function<void()>& work);
+  void begin_save(std::uint64_t step);
   void lay_out(std::uint64_t step);
   void refuse_to_bury() const;
   [[nodiscard]] std::vector<BlockInMemory> blocks_in_memory() const;

@@ -121,6 +121,8 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
       .add("ckpt-mtbf", mtbf_hours, "mean hours between failures of the whole job")
       .add("ckpt-mode", mode,
            "sync, or async: write a copy in the background, which costs its memory")
+      .add("ckpt-on-error", on_error,
+           "when a checkpoint cannot be written: stop, or continue with a warning")
       .add(
           "time-limit", time_limit,
           "SECONDS or [D-]HH:MM:SS until the job is ended, or slurm: as Slurm says; shortly "
@@ -138,7 +140,8 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
                         .program = std::move(program),
                         .identity = std::move(identity),
                         .warn = [log = &context.log](std::string_view text) { log->warning(text); },
-                        .mode = ckpt::mode_of(mode)};
+                        .mode = ckpt::mode_of(mode),
+                        .on_error = ckpt::on_error_of(on_error)};
   if (interval == "auto") {
     options.interval = ckpt::Options::Interval::automatic;
   } else if (const auto seconds = parse_duration(interval)) {

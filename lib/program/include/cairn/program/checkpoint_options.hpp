@@ -26,6 +26,7 @@ struct CheckpointOptions {
   std::string interval = "0";
   double mtbf_hours = 24;
   std::string mode = "sync";
+  std::string on_error = "stop";
   std::string time_limit;
 
   /// Adds them to the options of a program whose steps are called `steps`.
