@@ -50,8 +50,9 @@ class Checkpointer::Implementation {
            options_.local.directory.string() + "' every " + std::to_string(options_.local.every) +
            " keep " + std::to_string(options_.local.keep) + " group " +
            std::to_string(options_.local.redundancy.group) + " losses " +
-           std::to_string(options_.local.redundancy.losses) + " program '" + options_.program +
-           "' identity '" + options_.identity + "'";
+           std::to_string(options_.local.redundancy.losses) +
+           (options_.on_error == Options::OnError::stop ? " stop" : " go on") + " program '" +
+           options_.program + "' identity '" + options_.identity + "'";
   }
   void cut_fields();
   void gather_boxes_once();
@@ -75,6 +76,8 @@ class Checkpointer::Implementation {
   void copy_part(const LocalRecord& local, std::size_t rank, File& file) const;
   void copy_parts(const LocalRecord& local, const Holdings& holdings);
 
+  void answer_errors(const std::function<void()>& work);
+  void begin_save(std::uint64_t step);
   void lay_out(std::uint64_t step);
   void refuse_to_bury() const;
   [[nodiscard]] std::vector<BlockInMemory> blocks_in_memory() const;

@@ -15,6 +15,7 @@
 #include "cairn/core/file.hpp"
 #include "cairn/trace/trace.hpp"
 #include "data_file.hpp"
+#include "store.hpp"
 #include "transfer.hpp"
 
 namespace cairn::ckpt {
@@ -144,7 +145,8 @@ std::vector<std::uint32_t> LocalEpochs::write_part(const std::vector<RegisteredF
   std::vector<DatasetPlan> plans;
   for (const auto& field : fields)
     plans.push_back({field.name, field.type, field.block.count, field.attributes});
-  offsets_bytes_ = create_data_file(path, plans, about).dataset_offsets_bytes;
+  offsets_bytes_ =
+      create_data_file(path, plans, about, Blocks::reserved, Readers::owner).dataset_offsets_bytes;
   File file(path, O_WRONLY);
   std::vector<std::uint32_t> crcs;
   for (std::size_t f = 0; f < fields.size(); ++f) {
@@ -178,7 +180,7 @@ void LocalEpochs::write_parity_of(const OwnSet& own) {
   std::uint64_t length = 0;
   attempt([&] {
     before_parity.check("write " + path.string());
-    parity.emplace(path, O_WRONLY | O_CREAT | O_TRUNC);
+    parity.emplace(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, private_file);
     if (!set.members[index(own.member)].has_part) return;
     part.emplace(LocalFiles::temporary(files_.part_path(epoch_, comm_.rank())), O_RDONLY);
     length = part->size_bytes();
@@ -297,7 +299,7 @@ void LocalEpochs::publish(const std::string& text) {
     if (!is_leader()) return;
     sync_directory(files_.directory());
     before_record.check("write " + path.string());
-    File file(LocalFiles::temporary(path), O_WRONLY | O_CREAT | O_TRUNC);
+    File file(LocalFiles::temporary(path), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, private_file);
     file.write(std::as_bytes(std::span(text)));
     file.sync();
     file.close();

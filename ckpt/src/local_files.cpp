@@ -1,6 +1,7 @@
 #include "local_files.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include "cairn/core/failpoint.hpp"
 #include "cairn/core/file.hpp"
 #include "data_file.hpp"
+#include "store.hpp"
 
 namespace cairn::ckpt {
 
@@ -83,10 +85,14 @@ fs::path LocalFiles::record_path(std::uint64_t epoch, int host) const {
 fs::path LocalFiles::temporary(fs::path path) { return path += ".tmp"; }
 
 void LocalFiles::make_directory() const {
+  const auto what = "create local checkpoint directory " + directory_.string();
+  const auto parent = fs::absolute(directory_).parent_path();
   std::error_code error;
-  fs::create_directories(directory_, error);
-  if (error) throw_errno(error.value(), "create local checkpoint directory " + directory_.string());
-  sync_directory(fs::absolute(directory_).parent_path());
+  fs::create_directories(parent, error);
+  if (error) throw_errno(error.value(), what);
+  if (::mkdir(directory_.c_str(), private_directory) != 0 && errno != EEXIST)
+    throw_errno(errno, what);
+  sync_directory(parent);
 }
 
 std::uint64_t LocalFiles::newest() const {

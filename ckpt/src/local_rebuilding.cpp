@@ -15,6 +15,7 @@
 #include "cairn/core/file.hpp"
 #include "cairn/trace/trace.hpp"
 #include "local_epochs.hpp"
+#include "store.hpp"
 
 namespace cairn::ckpt {
 
@@ -268,7 +269,8 @@ class Rebuild {
       attempt([&] {
         before_rebuild.check("write " + temporary.string());
         files_.make_directory();
-        out_.emplace(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+        std::filesystem::remove(temporary);  // of a restart that was killed
+        out_.emplace(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, private_file);
         out_->resize(digest().bytes);
       });
     }

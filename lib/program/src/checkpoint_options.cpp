@@ -121,6 +121,8 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
       .add("ckpt-mtbf", mtbf_hours, "mean hours between failures of the whole job")
       .add("ckpt-mode", mode,
            "sync, or async: write a copy in the background, which costs its memory")
+      .add("ckpt-on-error", on_error,
+           "when a checkpoint cannot be written: stop, or continue with a warning")
       .add("ckpt-local", local_directory,
            "folder on each node for checkpoints in between, %h in it is the node's name; in "
            "/dev/shm "
@@ -148,6 +150,7 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
                         .identity = std::move(identity),
                         .warn = [log = &context.log](std::string_view text) { log->warning(text); },
                         .mode = ckpt::mode_of(mode),
+                        .on_error = ckpt::on_error_of(on_error),
                         .local = {.directory = local_directory,
                                   .every = local_every,
                                   .redundancy = ckpt::redundancy_of(redundancy)}};

@@ -26,6 +26,7 @@ struct CheckpointOptions {
   std::string interval = "0";
   double mtbf_hours = 24;
   std::string mode = "sync";
+  std::string on_error = "stop";
   std::filesystem::path local_directory;
   std::uint64_t local_every = 0;
   std::string redundancy = "partner";
