@@ -60,7 +60,7 @@ def cases(calls, long, seed):
     every = [(mode, rank, at) for mode in MODES for rank in range(RANKS) for at in range(len(calls[mode][rank]))]
     if not long:
         of_rank = [[case for case in every if case[1] == rank] for rank in range(RANKS)]
-        every = chooser.sample(of_rank[0], 8) + [case for rest in of_rank[1:] for case in chooser.sample(rest, 3)]
+        every = chooser.sample(of_rank[0], 12) + [case for rest in of_rank[1:] for case in chooser.sample(rest, 4)]
     return [(*case, chooser.choice((1, 2, 3, 4))) for case in every]
 
 
