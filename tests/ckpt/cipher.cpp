@@ -2,7 +2,7 @@
 
 #include "cipher.hpp"
 
-#include <doctest.h>
+#include <doctest/doctest.h>
 
 #include <cstring>
 #include <set>
