@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "cairn/ckpt/xdmf.hpp"
 #include "cairn/core/atomic_file.hpp"
 #include "cairn/program/log.hpp"
 #include "cairn/program/progress.hpp"
@@ -24,6 +25,7 @@ struct Settings {
   std::vector<std::string> fields;
   std::vector<std::string> slices;
   fs::path png;
+  bool xdmf = false;
 };
 
 /// Numbers of the named fields, each once; of all when none is named.
@@ -57,6 +59,24 @@ void write_hdf5(const ckpt::EpochReader& epoch, const std::vector<std::size_t>& 
   ckpt::export_hdf5(epoch, fields, file, [&](std::uint64_t done) { progress.update(done >> 20); });
 }
 
+/// Describes those of the fields that stand on regular grids.
+void write_xdmf(const ckpt::EpochReader& epoch, const std::vector<std::size_t>& fields,
+                const fs::path& hdf5_file) {
+  std::vector<ckpt::XdmfField> on_grids;
+  for (const auto field : fields) {
+    const auto& info = epoch.info().fields[field];
+    if (ckpt::has_xdmf(info.type, info.shape))
+      on_grids.push_back({.dataset = info.name, .type = info.type, .shape = info.shape});
+  }
+  if (on_grids.empty()) {
+    throw Error(
+        Errc::usage,
+        "--xdmf: none of the fields has one to three axes and numbers that are not complex");
+  }
+  write_file_atomically(ckpt::xdmf_path(hdf5_file),
+                        ckpt::xdmf_text(on_grids, hdf5_file.filename().string()));
+}
+
 void write_picture(const ckpt::EpochReader& epoch, std::size_t field, const View& view,
                    const fs::path& file) {
   ckpt::expect_foreign_name(epoch.directory(), file);
@@ -75,6 +95,8 @@ bool read_settings(int argc, const char* const* argv, Settings& settings) {
   add_key_file(options, settings.key_file);
   options.add("field", settings.fields, "a field to export; may be repeated (default: all)")
       .add("png", settings.png, "a picture of a field with two axes, or of a slice")
+      .flag("xdmf", settings.xdmf,
+            "also write OUT.xdmf, which shows ParaView the fields of one to three axes as grids")
       .add("slice", settings.slices,
            "AXIS=INDEX: the picture shows the field at this index of this axis, both counted from "
            "0; for fields of more than two axes, repeated until two are left")
@@ -90,6 +112,12 @@ bool read_settings(int argc, const char* const* argv, Settings& settings) {
   if (settings.png.empty() && !settings.slices.empty()) {
     throw Error(Errc::usage, "--slice is for pictures: give --png OUT.png too");
   }
+  if (!settings.xdmf) return true;
+  if (settings.arguments.size() == 1)
+    throw Error(Errc::usage, "--xdmf describes an OUT.h5: name it");
+  const fs::path file = settings.arguments[1];
+  if (ckpt::xdmf_path(file) == file)
+    throw Error(Errc::usage, file.string() + " names an HDF5 file; its .xdmf is written beside it");
   return true;
 }
 
@@ -110,6 +138,7 @@ int ckpt_export_command(int argc, const char* const* argv) {
     view = view_of(epoch.info().fields[fields.front()], settings.slices);
   }
   if (settings.arguments.size() > 1) write_hdf5(epoch, fields, settings.arguments[1]);
+  if (settings.xdmf) write_xdmf(epoch, fields, settings.arguments[1]);
   if (!settings.png.empty()) write_picture(epoch, fields.front(), view, settings.png);
   return 0;
 }

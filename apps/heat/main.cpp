@@ -9,6 +9,7 @@
 
 #include "cairn/ckpt/checkpointer.hpp"
 #include "cairn/ckpt/stream.hpp"
+#include "cairn/ckpt/xdmf.hpp"
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/core/failpoint.hpp"
@@ -67,7 +68,7 @@ void declare(program::Options& options, Settings& settings) {
 /// Better refused now than after hours of steps.
 void check_outputs(const Communicator& comm, const Settings& settings) {
   program::check_places(comm, {settings.picture, settings.output, settings.result});
-  if (settings.output.empty() || xdmf_path(settings.output) != settings.output) return;
+  if (settings.output.empty() || ckpt::xdmf_path(settings.output) != settings.output) return;
   Error error(Errc::usage, "--output " + settings.output.string() +
                                " names an HDF5 file; its .xdmf is written beside it");
   error.mark_agreed();

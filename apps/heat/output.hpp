@@ -8,9 +8,6 @@
 
 namespace cairn::heat {
 
-/// Where the XDMF description of an HDF5 file stands: beside it, FILE.xdmf.
-[[nodiscard]] std::filesystem::path xdmf_path(std::filesystem::path hdf5_file);
-
 /// Writes the dataset /u, shape [n, n], with the attributes `time`, `step` and `units`, and beside
 /// the file its XDMF 3 description (a uniform grid), which ParaView opens as "XDMF Reader" or
 /// "Xdmf3 Reader S".

@@ -22,6 +22,13 @@ void expect_utf8(const std::string& option, const std::string& text) {
               "checkpoints need the " + option + " in UTF-8, and this is not: " + escaped(text));
 }
 
+/// All ranks have one command line.
+[[noreturn]] void refuse_word(std::string_view word, const std::string& what) {
+  Error error(Errc::usage, "'" + std::string(word) + "' is no " + what);
+  error.mark_agreed();
+  throw error;
+}
+
 Pacing::Settings pacing_of(const Options& options) {
   Pacing::Settings settings{.every = options.every,
                             .interval_seconds = options.interval_seconds,
@@ -109,9 +116,13 @@ void Checkpointer::Implementation::cut_fields() {
 Options::Mode mode_of(std::string_view word) {
   if (word == "sync") return Options::Mode::sync;
   if (word == "async") return Options::Mode::async;
-  Error error(Errc::usage, "'" + std::string(word) + "' is no mode of checkpoints; sync or async");
-  error.mark_agreed();
-  throw error;
+  refuse_word(word, "mode of checkpoints; sync or async");
+}
+
+Options::OnError on_error_of(std::string_view word) {
+  if (word == "stop") return Options::OnError::stop;
+  if (word == "continue") return Options::OnError::go_on;
+  refuse_word(word, "answer to a failed checkpoint; stop or continue");
 }
 
 Checkpointer::Checkpointer(MPI_Comm comm, Options options)

@@ -45,7 +45,8 @@ class Checkpointer::Implementation {
   [[nodiscard]] std::string signature() const {
     return "directory '" + options_.directory.string() + "' every " +
            std::to_string(options_.every) + " keep " + std::to_string(options_.keep) +
-           " program '" + options_.program + "' identity '" + options_.identity + "' key " +
+           (options_.on_error == Options::OnError::stop ? " stop" : " go on") + " program '" +
+           options_.program + "' identity '" + options_.identity + "' key " +
            (key_ ? key_->id() : "none");
   }
   void cut_fields();
@@ -56,6 +57,8 @@ class Checkpointer::Implementation {
   [[nodiscard]] PieceSealer sealer(std::size_t field, const Block& block) const;
   void load(const EpochRecord& record);
 
+  void answer_errors(const std::function<void()>& work);
+  void begin_save(std::uint64_t step);
   void lay_out(std::uint64_t step);
   void refuse_to_bury() const;
   [[nodiscard]] std::vector<BlockInMemory> blocks_in_memory() const;

@@ -2,6 +2,9 @@
 
 #include <fcntl.h>
 #include <isa-l/crc.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +13,7 @@
 
 #include "cairn/core/error.hpp"
 #include "hdf5_handle.hpp"
+#include "store.hpp"
 
 namespace cairn::ckpt {
 
@@ -225,30 +229,82 @@ std::vector<StructureRecord> structure_of(const File& file, std::span<const Data
   return structure;
 }
 
+/// A file without a name, in memory; what is not written of it takes none.
+class MemoryFile {
+ public:
+  MemoryFile()
+      : descriptor_(check_posix(::memfd_create("cairn.ckpt", MFD_CLOEXEC), "memfd_create")) {}
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+  ~MemoryFile() { ::close(descriptor_); }
+
+  /// Lets what HDF5 has open, and has not written to yet, be this file from now on.
+  void take_the_place_of(const Hdf5Handle& file) const {
+    void* handle = nullptr;
+    check_hdf5(H5Fget_vfd_handle(file.get(), H5P_DEFAULT, &handle), "H5Fget_vfd_handle");
+    check_posix(::dup3(descriptor_, *static_cast<const int*>(handle), O_CLOEXEC), "dup3");
+  }
+
+  [[nodiscard]] File contents() const {
+    return {"/proc/self/fd/" + std::to_string(descriptor_), O_RDONLY};
+  }
+
+ private:
+  int descriptor_;
+};
+
 }  // namespace
 
 DataFileLayout create_data_file(const std::filesystem::path& path,
                                 std::span<const DatasetPlan> datasets,
-                                std::span<const Attribute> root_attributes, Blocks blocks) {
+                                std::span<const Attribute> root_attributes, Blocks blocks,
+                                Readers readers) {
   const Hdf5ErrorsAsExceptions quiet;
-  // HDF5 hides the errno, so open the file ourselves first: "Permission denied" beats "unable to
-  // create file".
-  File(path, O_RDWR | O_CREAT | O_TRUNC).close();
+  // HDF5 never meets the disk: it hides the errno, and what it cannot write it cannot close, and it
+  // crashes over that at the end of the process. It wants a name with which to begin.
+  const MemoryFile memory;
   DataFileLayout layout;
   {
-    auto file = create_file(path);
-    for (const auto& attribute : root_attributes) write_attribute(file.get(), attribute);
+    auto skeleton = create_file("/dev/null");
+    memory.take_the_place_of(skeleton);
+    for (const auto& attribute : root_attributes) write_attribute(skeleton.get(), attribute);
     for (const auto& plan : datasets) {
-      layout.dataset_offsets_bytes.push_back(create_dataset(file.get(), plan));
+      layout.dataset_offsets_bytes.push_back(create_dataset(skeleton.get(), plan));
     }
-    check_hdf5(H5Fclose(file.release()), "close " + path.string());
+    check_hdf5(H5Fclose(skeleton.release()), "close " + path.string());
   }
-  File file(path, O_RDWR);
-  layout.size_bytes = file.size_bytes();
+  const auto skeleton = memory.contents();
+  layout.size_bytes = skeleton.size_bytes();
+  layout.structure = structure_of(skeleton, datasets, layout);
+  File file = readers == Readers::owner
+                  ? File(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, private_file)
+                  : File(path, O_RDWR | O_CREAT | O_TRUNC);
+  file.resize(layout.size_bytes);
   if (blocks == Blocks::reserved) file.reserve(layout.size_bytes);
-  layout.structure = structure_of(file, datasets, layout);
+  copy_structure(skeleton, file, layout);
   file.close();
   return layout;
+}
+
+void copy_structure(const File& from, File& to, const DataFileLayout& layout) {
+  std::vector<std::byte> buffer(piece_bytes);
+  for (const auto& range : layout.structure) {
+    for (std::uint64_t done = 0; done < range.length_bytes;) {
+      const auto bytes = std::span(buffer).first(
+          std::min<std::uint64_t>(buffer.size(), range.length_bytes - done));
+      from.read_at(bytes, range.offset_bytes + done);
+      to.write_at(bytes, range.offset_bytes + done);
+      done += bytes.size();
+    }
+  }
+}
+
+File open_data_file(const std::filesystem::path& path) {
+  File file(path, O_RDONLY | O_NONBLOCK);
+  struct stat status = {};
+  check_posix(::fstat(file.descriptor(), &status), "stat " + path.string());
+  if (!S_ISREG(status.st_mode)) throw Error(Errc::bad_data, path.string() + " is not a file");
+  return file;
 }
 
 std::vector<Attribute> read_attributes(const std::filesystem::path& path,

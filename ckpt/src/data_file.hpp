@@ -32,6 +32,10 @@ struct DataFileLayout {
 /// Whether a file's blocks are taken from the disk at once, so that a full one shows now.
 enum class Blocks { reserved, sparse };
 
+/// Who may use a file that is made: its owner alone, and then it is new and no link is followed; or
+/// whom the umask lets.
+enum class Readers { owner, by_umask };
+
 /// Makes an HDF5 file with contiguous datasets whose space is allocated but not written. Local,
 /// serial HDF5. Needs libhdf5's default file driver; no MPI-IO.
 /// @throws Error{Errc::input_output, permission, …} when the file cannot be made, also when the
@@ -39,7 +43,15 @@ enum class Blocks { reserved, sparse };
 DataFileLayout create_data_file(const std::filesystem::path& path,
                                 std::span<const DatasetPlan> datasets,
                                 std::span<const Attribute> root_attributes,
-                                Blocks blocks = Blocks::reserved);
+                                Blocks blocks = Blocks::reserved,
+                                Readers readers = Readers::by_umask);
+
+/// Writes what no dataset covers into a file of that size.
+void copy_structure(const File& from, File& to, const DataFileLayout& layout);
+
+/// Opens a data file for reading. Never blocks, as opening a pipe would.
+/// @throws Error{Errc::bad_data} for what is no file, {no_input, permission, …}
+[[nodiscard]] File open_data_file(const std::filesystem::path& path);
 
 /// CRC-32C (Castagnoli) of `bytes`, continued from `crc`.
 [[nodiscard]] std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc = 0);

@@ -1,5 +1,3 @@
-#include <fcntl.h>
-
 #include <algorithm>
 
 #include "data_file.hpp"
@@ -67,7 +65,7 @@ struct EpochReader::Implementation {
       : store(EpochStore::reader(directory)),
         record(record_of(store, epoch, key)),
         info(info_of(record)),
-        file(directory / record.data_file, O_RDONLY) {}
+        file(open_data_file(directory / record.data_file)) {}
 
   EpochStore store;
   EpochRecord record;

@@ -45,6 +45,12 @@ class Pacing {
   /// An epoch is committed that was begun at `begin`.
   void saved(double begin, double now) noexcept;
 
+  /// The epoch that was begun at `begin` could not be written: the next is tried an interval later.
+  void failed(double begin) noexcept {
+    begin_ = begin;
+    waited_ = 0;
+  }
+
   /// Seconds between epochs as things are; 0: not by time.
   [[nodiscard]] double interval_seconds() const noexcept;
 

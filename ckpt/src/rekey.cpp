@@ -82,7 +82,7 @@ class Reencryption {
 /// what changes the key; before it the new file is a stray, after it the old one is.
 std::uint64_t rewrite(const EpochStore& store, const EpochRecord& old, const Key& key,
                       const BytesDone& read) {
-  const File source(store.directory() / old.data_file, O_RDONLY);
+  const auto source = open_data_file(store.directory() / old.data_file);
   verify_structure(source, old);
   auto fresh = old;
   fresh.seal = new_seal(key);
@@ -91,7 +91,7 @@ std::uint64_t rewrite(const EpochStore& store, const EpochRecord& old, const Key
   auto temporary = place;
   temporary += ".tmp";
   {
-    File target(temporary, O_RDWR | O_CREAT | O_TRUNC);
+    File target(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, private_file);
     target.reserve(old.data_bytes);
     Reencryption copy(source, target, read);
     copy.copy_structure(old);

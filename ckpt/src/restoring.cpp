@@ -1,7 +1,5 @@
 // The restore of a Checkpointer.
 
-#include <fcntl.h>
-
 #include <cstring>
 
 #include "cairn/collectives/agree.hpp"
@@ -66,7 +64,7 @@ std::string Checkpointer::Implementation::unlock_or_refuse(EpochRecord& record,
 void Checkpointer::Implementation::load(const EpochRecord& record) {
   const auto path = options_.directory / record.data_file;
   before_restore_open.check("open " + path.string());
-  const File file(path, O_RDONLY);
+  const auto file = open_data_file(path);
   if (comm_.is_root()) verify_structure(file, record);
   for (std::size_t f = 0; f < fields_.size(); ++f) {
     if (fields_[f].cut)

@@ -76,11 +76,12 @@ void Checkpointer::Implementation::lay_out(std::uint64_t step) {
                                        {"cairn_step", static_cast<std::int64_t>(step)}};
     const auto path = store_->temporary_data_path(epoch);
     next_.epoch = epoch;
-    const auto layout = create_data_file(path, plans, about, Blocks::sparse);
+    const auto layout = create_data_file(path, plans, about, Blocks::sparse, Readers::owner);
     next_.data_bytes = layout.size_bytes;
     next_.structure = layout.structure;
     offsets_bytes_ = layout.dataset_offsets_bytes;
-    if (!spare_->take_place_of(path, layout)) File(path, O_WRONLY).reserve(layout.size_bytes);
+    if (!spare_->take_place_of(path, layout))
+      File(path, O_WRONLY | O_NOFOLLOW).reserve(layout.size_bytes);
     after_layout.check("lay out " + path.string());
     data_path_ = path.string();
     next_.step = step;
@@ -151,7 +152,7 @@ void Checkpointer::Implementation::stage() {
 std::vector<std::uint32_t> Checkpointer::Implementation::write_parts(
     const std::vector<BlockInMemory>& blocks) {
   before_data_open.check("open " + data_path_);
-  File file(data_path_, O_WRONLY);
+  File file(data_path_, O_WRONLY | O_NOFOLLOW);
   std::vector<std::uint32_t> crcs;
   {
     const trace::Span span("ckpt.write");
@@ -185,7 +186,8 @@ void Checkpointer::Implementation::commit(std::vector<std::vector<PartRecord>> p
         {field.name, field.type, field.block.global, offsets_bytes_[f], std::move(parts[f])});
   }
   if (cipher_) {
-    next_.seal->structure_mac = cipher_->structure_mac(File(data_path_, O_RDONLY), next_);
+    next_.seal->structure_mac =
+        cipher_->structure_mac(File(data_path_, O_RDONLY | O_NOFOLLOW), next_);
     seal_values(next_, cipher_);
   }
   store_->publish(next_);
@@ -212,9 +214,30 @@ void Checkpointer::Implementation::refuse_to_bury() const {
   }
 }
 
+/// Runs `work`, whose errors are agreed, and does with them what the options say.
+void Checkpointer::Implementation::answer_errors(const std::function<void()>& work) {
+  const auto begin = pacing_clock();
+  try {
+    work();
+  } catch (const Error& error) {
+    const bool is_of_files = error.code() == Errc::input_output ||
+                             error.code() == Errc::permission || error.code() == Errc::no_input;
+    if (options_.on_error == Options::OnError::stop || !error.agreed() || !is_of_files) throw;
+    pacing_.waited(pacing_clock() - begin);
+    pacing_.failed(epoch_begin_);
+    warn(std::string("a checkpoint could not be written, and the run goes on without it: ") +
+         error.what());
+  }
+}
+
 void Checkpointer::Implementation::save(std::uint64_t step) {
   if (!is_on()) return;
   wait();
+  answer_errors([&] { begin_save(step); });
+}
+
+/// The whole save in mode sync; in mode async all that is left to the caller's thread.
+void Checkpointer::Implementation::begin_save(std::uint64_t step) {
   const trace::Span span("ckpt.save", static_cast<std::int64_t>(step));
   epoch_begin_ = pacing_clock();
   trace::flush();
@@ -250,10 +273,12 @@ void Checkpointer::Implementation::wait() {
   if (!in_flight_) return;
   in_flight_ = false;
   const trace::Span span("ckpt.wait");
-  const auto begin = pacing_clock();
-  complete([this] { return writer_.take(); });
-  pacing_.waited(pacing_clock() - begin);
-  pacing_.saved(epoch_begin_, pacing_clock());
+  answer_errors([&] {
+    const auto begin = pacing_clock();
+    complete([this] { return writer_.take(); });
+    pacing_.waited(pacing_clock() - begin);
+    pacing_.saved(epoch_begin_, pacing_clock());
+  });
 }
 
 /// Makes an epoch of what `write` has written on every rank.

@@ -4,14 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <optional>
-#include <vector>
 
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
 #include "cairn/core/file.hpp"
+#include "store.hpp"
 
 namespace cairn::ckpt {
 
@@ -39,19 +38,6 @@ bool is_regular(const fs::path& path) {
   return fs::is_regular_file(fs::symlink_status(path, error));
 }
 
-void copy_range(const File& from, File& to, std::uint64_t offset_bytes,
-                std::uint64_t length_bytes) {
-  std::vector<std::byte> buffer(std::min<std::uint64_t>(length_bytes, piece_bytes));
-  while (length_bytes > 0) {
-    const auto bytes =
-        std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), length_bytes));
-    from.read_at(bytes, offset_bytes);
-    to.write_at(bytes, offset_bytes);
-    offset_bytes += bytes.size();
-    length_bytes -= bytes.size();
-  }
-}
-
 }  // namespace
 
 Spare::Spare(const fs::path& directory) : path_(directory / file_name) {}
@@ -70,10 +56,11 @@ bool Spare::take_place_of(const fs::path& path, const DataFileLayout& layout) co
   }
   const File skeleton(path, O_RDONLY);
   before_structure.check("write " + path_.string());
+  // Who was let read the retired epoch was not let read this one.
+  check_posix(::fchmod(spare->descriptor(), private_file), "chmod " + path_.string());
   spare->resize(layout.size_bytes);
   spare->reserve(layout.size_bytes);
-  for (const auto& range : layout.structure)
-    copy_range(skeleton, *spare, range.offset_bytes, range.length_bytes);
+  copy_structure(skeleton, *spare, layout);
   spare->close();
   before_rename.check("rename " + path_.string());
   rename_file(path_, path);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -78,16 +79,24 @@ void remove_file(const fs::path& path) {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw_errno(errno, "remove " + path.string());
 }
 
-void make_directory(const fs::path& directory) {
+/// The directory is the owner's alone; those above it are made as the umask says.
+void make_directory(const fs::path& path) {
+  const auto directory = path.has_filename() ? path : path.parent_path();  // "ckpt/" is "ckpt"
+  const auto what = "create checkpoint directory " + directory.string();
+  const auto parent = fs::absolute(directory).parent_path();
   std::error_code error;
-  fs::create_directories(directory, error);
-  if (error) throw_errno(error.value(), "create checkpoint directory " + directory.string());
-  sync_directory(fs::absolute(directory).parent_path());
+  fs::create_directories(parent, error);
+  if (error) throw_errno(error.value(), what);
+  if (::mkdir(directory.c_str(), private_directory) != 0) {
+    if (errno != EEXIST) throw_errno(errno, what);
+    if (!fs::is_directory(directory, error)) throw_errno(ENOTDIR, what);
+  }
+  sync_directory(parent);
 }
 
 /// Takes the directory's lock, giving a launch that is just dying some time to let go.
 File lock_directory(const fs::path& directory, double patience_seconds) {
-  File lock(directory / "lock", O_RDWR | O_CREAT);
+  File lock(directory / "lock", O_RDWR | O_CREAT | O_NOFOLLOW, private_file);
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::duration<double>(patience_seconds);
   while (::flock(lock.descriptor(), LOCK_EX | LOCK_NB) != 0) {
@@ -230,7 +239,7 @@ void EpochStore::remove_strays() const {
 void EpochStore::write_temporary_record(const EpochRecord& record) const {
   const auto text = record_text(record);
   const auto temporary = temporary_record_path(record.epoch);
-  File file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+  File file(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, private_file);
   before_record_write.check("write " + temporary.string());
   file.write(std::as_bytes(std::span(text)));
   before_record_sync.check("fdatasync " + temporary.string());

@@ -16,6 +16,10 @@
 
 namespace cairn::ckpt {
 
+/// Modes of what a Checkpointer makes: the owner's alone, however wide the umask is.
+constexpr unsigned private_file = 0600;
+constexpr unsigned private_directory = 0700;
+
 /// A record file that was found in the directory.
 struct FoundEpoch {
   std::uint64_t epoch = 0;

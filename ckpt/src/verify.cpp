@@ -1,5 +1,3 @@
-#include <fcntl.h>
-
 #include <algorithm>
 
 #include "data_file.hpp"
@@ -177,7 +175,7 @@ void verify_data(const EpochStore& store, const EpochRecord& record, const Bytes
     return whole(record.data_file, record.data_bytes,
                  std::filesystem::exists(path, error) ? "it is not a file" : "it does not exist");
   }
-  const File file(path, O_RDONLY);
+  const auto file = open_data_file(path);
   check_size(file, record, result);
   DataVerifier verifier(file, record, progress, result);
   verifier.check_structure();

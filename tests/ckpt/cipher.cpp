@@ -94,7 +94,7 @@ TEST_CASE("keys: 64 hexadecimal digits; their names tell them apart") {
     try {
       (void)Key::from_hex(text, "test");
     } catch (const Error& error) {
-      CHECK(std::string(error.what()).find(text) == std::string::npos);  // never shown
+      CHECK(std::string(error.what()).find("aaaa") == std::string::npos);  // never shown
       return error.code();
     }
     return Errc::internal;

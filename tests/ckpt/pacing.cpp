@@ -91,6 +91,16 @@ TEST_CASE("the limit: a step and twice the longest epoch before it, and never to
   CHECK(now > 900);
 }
 
+TEST_CASE(
+    "an epoch that could not be written is tried again an interval later, and costs nothing") {
+  Pacing pacing({.interval_seconds = 30}, 0);
+  CHECK(pacing.after_step(1, 30) == Advice::save);
+  pacing.waited(4);
+  pacing.failed(30);
+  CHECK(pacing.after_step(2, 59) == Advice::go_on);
+  CHECK(pacing.after_step(3, 60) == Advice::save);
+}
+
 TEST_CASE("a limit that is over: at once") {
   Pacing pacing({.limit_seconds = -10}, 0);
   CHECK(pacing.after_step(1, 0) == Advice::save_and_stop);

@@ -148,6 +148,12 @@ int close(int descriptor) {
   return real(descriptor);
 }
 
+int dup3(int from, int to, int flags) noexcept {
+  static auto* const real = cairn::test::next<int(int, int, int)>("dup3");
+  if (cairn::test::recording != nullptr) cairn::test::recording->open.erase(to);
+  return real(from, to, flags);
+}
+
 ssize_t write(int descriptor, const void* data, size_t bytes) {
   static auto* const real = cairn::test::next<ssize_t(int, const void*, size_t)>("write");
   const auto offset =

@@ -8,12 +8,13 @@ import random
 import re
 import subprocess
 import unittest
+import xml.etree.ElementTree as xml
 import zlib
 
 import h5py
 import numpy
 
-from support import (BAD_DATA, DIFFERENT, HEAT, SAME, CkptTest, ckpt, contents, data_file, flip, record_file,
+from support import (BAD_DATA, DIFFERENT, HEAT, SAME, USAGE, CkptTest, ckpt, contents, data_file, flip, record_file,
                      write_fields)
 
 
@@ -286,6 +287,30 @@ class Export(CkptTest):
         self.assertEqual(list(exported), ["group/int32"])
         self.assertEqual(exported["group/int32"][0].tobytes(),
                          datasets(data_file(self.epochs, 1))["group/int32"][0].tobytes())
+
+    def test_xdmf_leads_to_every_field_on_a_grid(self):
+        out = self.folder / "a & b.h5"
+        self.expect(ckpt("export", self.epochs, "--xdmf", out), SAME)
+        tree = xml.parse(self.folder / "a & b.xdmf").getroot()
+        self.assertEqual((tree.tag, tree.get("Version")), ("Xdmf", "3.0"))
+        described = {}
+        for item in tree.iterfind("Domain/Grid/Attribute/DataItem"):
+            name, dataset = item.text.split(":/")
+            self.assertEqual((item.get("Format"), name), ("HDF", "a & b.h5"))
+            kind = {"Float": "f", "Int": "i", "Char": "i", "UInt": "u", "UChar": "u"}[item.get("NumberType")]
+            shape = tuple(map(int, item.get("Dimensions").split()))
+            described[dataset] = numpy.dtype(f"{kind}{item.get('Precision')}"), shape
+        for grid in tree.iterfind("Domain/Grid"):
+            origin, spacing = (item.text.split() for item in grid.findall("Geometry/DataItem"))
+            self.assertEqual((origin, spacing), (["0"] * 3, ["1"] * 3))
+        expected = {name: (array.dtype, (1,) * (3 - array.ndim) + array.shape)
+                    for name, (array, _) in datasets(out).items()
+                    if 1 <= array.ndim <= 3 and array.size and array.dtype.kind in "fiu"}
+        self.assertEqual(described, expected)
+        self.assertGreaterEqual(len(expected), 7)
+        self.expect(ckpt("export", self.epochs, "--xdmf", "--png", out), USAGE, "--xdmf describes an OUT.h5")
+        self.expect(ckpt("export", self.epochs, "--xdmf", self.folder / "a.xdmf"), USAGE, "names an HDF5 file")
+        self.expect(ckpt("export", self.epochs, "--xdmf", "--field", "complex64", out), USAGE, "none of the fields")
 
     def check_picture(self, field, slices, expected):
         png = self.folder / "out.png"

@@ -63,6 +63,11 @@ def full_directory(mpiexec, program, digest):
             check(good is not None and not strays(job.directory), f"an older epoch and no litter: {os.listdir(mounted)}")
             expect_refusal(job.launch(2), INPUT_OUTPUT, "No space left on device")
             check(newest_step(job.directory) == good, "the older epoch stays")
+            ended = job.launch(3, "", "--ckpt-on-error", "continue")
+            job.check_finished(ended, digest, good)
+            warnings = [line for line in ended.lines_of("cairn-heat") if "goes on without it" in line]
+            check(warnings and "No space left on device" in warnings[0], f"a warning for each lost checkpoint: {ended}")
+            check(newest_step(job.directory) == good and not strays(job.directory), f"as before: {os.listdir(mounted)}")
             subprocess.run(["mount", "-o", "remount,size=8m", mounted], check=True)
             job.check_finished(job.launch(4), digest, good)
 

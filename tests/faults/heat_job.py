@@ -1,7 +1,6 @@
 """A small cairn-heat run under mpirun, as the fault tests use it."""
 
 import json
-import os
 import pathlib
 import sys
 
@@ -11,11 +10,6 @@ from processes import check, finish, newest_step, run, scratch_directory, start 
 
 # Failpoints that rank 0 alone passes.
 OF_RANK_0 = ("ckpt.layout", "ckpt.record.", "ckpt.publish.", "ckpt.recycle.", "ckpt.retire.")
-
-
-def kill_survivors_at_once():
-    """mpirun kills the other ranks of a dead one at once; by default it leaves them two seconds."""
-    os.environ["OMPI_MCA_odls_base_sigkill_timeout"] = "0"
 
 
 class HeatJob:

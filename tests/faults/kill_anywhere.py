@@ -13,8 +13,8 @@ import os
 import random
 import time
 
-from heat_job import OF_RANK_0, HeatJob, check, kill_survivors_at_once, newest_step, run, scratch_directory
-from processes import remove_segments, segments, strays
+from heat_job import OF_RANK_0, HeatJob, check, newest_step, run, scratch_directory
+from processes import as_users_have_mpirun, remove_segments, segments, strays
 
 RANKS = 4
 EVERY = 10  # steps between epochs
@@ -83,8 +83,8 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--long", action="store_true", default="CAIRN_TEST_LONG" in os.environ)
     arguments = parser.parse_args()
-    if not arguments.long:
-        kill_survivors_at_once()
+    if arguments.long:
+        as_users_have_mpirun()
     begin = time.monotonic()
     before = segments()
     count = 0

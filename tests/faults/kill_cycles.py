@@ -15,8 +15,8 @@ import re
 import signal
 import time
 
-from heat_job import OF_RANK_0, check, kill_survivors_at_once, newest_step, run, scratch_directory, start
-from processes import children, finish, remove_segments, segments, wait_until
+from heat_job import OF_RANK_0, check, newest_step, run, scratch_directory, start
+from processes import as_users_have_mpirun, children, finish, remove_segments, segments, wait_until
 
 RANKS = (1, 2, 3, 4, 7)
 MODES = ("sync", "async")
@@ -117,8 +117,8 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--long", action="store_true", default="CAIRN_TEST_LONG" in os.environ)
     options = parser.parse_args()
-    if not options.long:
-        kill_survivors_at_once()
+    if options.long:
+        as_users_have_mpirun()
     before = segments()
     names = run([options.heat, "--list-failpoints"]).out.split()
     failpoints = [name for name in names if name.startswith("ckpt.") and name != "ckpt.copy"]  # of one mode alone

@@ -12,7 +12,7 @@ import signal
 import sys
 
 from heat_job import HeatJob, check, finish, newest_step, scratch_directory, start
-from processes import children, committed_epochs, segments, wait_until
+from processes import as_users_have_mpirun, children, committed_epochs, segments, wait_until
 
 STEPS = 1000
 RANKS = 3
@@ -60,6 +60,7 @@ def try_signal(mpiexec, program, cairn, digest, number, to_rank, code):
 
 
 def main(mpiexec, program, cairn):
+    as_users_have_mpirun()
     with scratch_directory() as scratch:
         digest = HeatJob(mpiexec, program, scratch, steps=STEPS).undisturbed_digest()
     term, user, interrupt = signal.SIGTERM, signal.SIGUSR1, signal.SIGINT

@@ -7,6 +7,8 @@ import unittest
 
 from support import PROBE, JobTest
 
+os.environ.pop("OMPI_MCA_odls_base_sigkill_timeout", None)  # as users have it
+
 
 class PlainMpirun(JobTest):
     def launch(self, *probe):

@@ -65,6 +65,11 @@ class Ended:
         return [line for line in self.err.splitlines() if line.startswith(program + ":")]
 
 
+def as_users_have_mpirun():
+    """From now on mpirun leaves the ranks its two seconds before it kills them, as it does without mpi.env."""
+    os.environ.pop("OMPI_MCA_odls_base_sigkill_timeout", None)
+
+
 def start(command, **environment):
     """Starts a process group of its own, so that nothing of it can survive stop()."""
     process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

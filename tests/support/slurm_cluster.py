@@ -138,6 +138,7 @@ def mpi_settings():
             settings[name] = value
     # mpirun must find Slurm by itself, and nodes share no memory.
     del settings["OMPI_MCA_plm"]
+    del settings["OMPI_MCA_odls_base_sigkill_timeout"]  # as users have it
     settings["OMPI_MCA_btl"] = "self,vader,tcp"
     settings["OMPI_MCA_btl_tcp_if_include"] = "lo"
     return settings

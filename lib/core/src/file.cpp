@@ -14,10 +14,10 @@ namespace cairn {
 
 namespace fs = std::filesystem;
 
-File::File(const fs::path& path, int flags)
+File::File(const fs::path& path, int flags, unsigned mode)
     : path_(path),
       descriptor_(
-          check_posix(::open(path.c_str(), flags | O_CLOEXEC, 0666), "open " + path.string())) {}
+          check_posix(::open(path.c_str(), flags | O_CLOEXEC, mode), "open " + path.string())) {}
 
 File::~File() {
   if (descriptor_ >= 0) ::close(descriptor_);

@@ -126,6 +126,8 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
            "mode 600; without it CAIRN_CKPT_KEY counts, if it is set")
       .flag("ckpt-accept-plain", accept_plain,
             "with a key, also restart from a checkpoint that is not encrypted")
+      .add("ckpt-on-error", on_error,
+           "when a checkpoint cannot be written: stop, or continue with a warning")
       .add(
           "time-limit", time_limit,
           "SECONDS or [D-]HH:MM:SS until the job is ended, or slurm: as Slurm says; shortly "
@@ -145,7 +147,8 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
                         .identity = std::move(identity),
                         .warn = [log = &context.log](std::string_view text) { log->warning(text); },
                         .mode = ckpt::mode_of(mode),
-                        .key_file = key_file};
+                        .key_file = key_file,
+                        .on_error = ckpt::on_error_of(on_error)};
   if (accept_plain) options.plain_epochs = ckpt::Options::PlainEpochs::accept;
   if (interval == "auto") {
     options.interval = ckpt::Options::Interval::automatic;

@@ -84,6 +84,12 @@ struct Options {
   enum class PlainEpochs { refuse, accept } plain_epochs = PlainEpochs::refuse;
   /// Whether SIGTERM, SIGUSR1 and SIGINT become requests to stop (signals.hpp).
   enum class Signals { leave_alone, catch_stop } signals = Signals::catch_stop;
+  /// What save(), due() and wait() do when an epoch cannot be written: a full disk, a device error,
+  /// a directory that may not be written any more or is gone. stop: they throw, the same Error on
+  /// every rank. go_on: they warn and return, the newest epoch stays what it was, and the next save
+  /// tries again; so also at a stop signal. Other errors (foreign epochs, a failed peer) are thrown
+  /// whatever it says, and so is what the constructor and restore() meet.
+  enum class OnError { stop, go_on } on_error = OnError::stop;
 };
 
 /// A byte string that means nothing to the Checkpointer.
@@ -93,6 +99,10 @@ using Blob = std::vector<std::byte>;
 /// @throws Error{Errc::usage} for other words; marked as agreed, since all ranks have one command
 /// line
 [[nodiscard]] Options::Mode mode_of(std::string_view word);
+
+/// What a command line says of failed epochs: "stop" or "continue". Local.
+/// @throws as mode_of()
+[[nodiscard]] Options::OnError on_error_of(std::string_view word);
 
 /// Eigen's matrices and vectors with memory of their own.
 template <typename M>
@@ -214,14 +224,13 @@ class Checkpointer {
   /// In mode sync, and when due() has reported a stop signal, the epoch is durable when it returns;
   /// memory: 1 MiB and the digests. In mode async it waits for the epoch that is on its way,
   /// copies, and returns; memory: one copy of the fields, 1 MiB and the digests.
-  /// @throws Error{input_output, permission, …} on every rank; the older epochs are then as they
-  /// were
+  /// @throws Error{input_output, permission, no_input, …} on every rank; the older epochs are then
+  /// as they were (options.on_error: or no epoch, and a warning)
   void save(std::uint64_t step);
 
   /// Waits until the epoch that is on its way, if any, is committed. Collective, blocking. Call it
   /// at the end of a run with mode async: the destructor gives up what is not committed.
-  /// @throws Error{input_output, permission, …} on every rank when the epoch could not be written;
-  /// the older epochs are then as they were
+  /// @throws what save() throws
   void wait();
 
   /// The stop signal that due() last agreed on, SIGXCPU for the time limit, 0 for none; leave with

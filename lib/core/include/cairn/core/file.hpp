@@ -14,8 +14,8 @@ namespace cairn {
 /// Owns a file descriptor. All functions are local and throw Error with the path in the message.
 class File {
  public:
-  /// open(2) with O_CLOEXEC added; a file that is made gets mode 0666 under the umask.
-  File(const std::filesystem::path& path, int flags);
+  /// open(2) with O_CLOEXEC added; a file that is made gets `mode` under the umask.
+  File(const std::filesystem::path& path, int flags, unsigned mode = 0666);
   ~File();
   File(File&& other) noexcept;
   File& operator=(File&&) = delete;

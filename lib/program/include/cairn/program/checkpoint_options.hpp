@@ -28,6 +28,7 @@ struct CheckpointOptions {
   std::string mode = "sync";
   std::filesystem::path key_file;
   bool accept_plain = false;
+  std::string on_error = "stop";
   std::string time_limit;
 
   /// Adds them to the options of a program whose steps are called `steps`.
