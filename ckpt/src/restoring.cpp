@@ -40,6 +40,26 @@ void Checkpointer::Implementation::refuse_foreign(const EpochRecord& record) con
                    "; choose another checkpoint directory, or the former parameters");
 }
 
+/// What tells that the record was tampered with; empty for nothing. The same verdict on every rank,
+/// since every rank has the same record and the same key.
+std::string Checkpointer::Implementation::unlock_or_refuse(EpochRecord& record,
+                                                           std::string_view text) const {
+  const auto name = "epoch " + std::to_string(record.epoch) + " in " + options_.directory.string();
+  if (key_ && !record.seal && options_.plain_epochs == Options::PlainEpochs::refuse) {
+    throw_agreed(comm_, Errc::permission,
+                 name +
+                     " is not encrypted, and a key was given: anybody could have written it; "
+                     "accept plain epochs if it is yours");
+  }
+  try {
+    unlock(record, text, key_ ? &*key_ : nullptr);
+  } catch (const Error& error) {
+    if (error.code() == Errc::bad_data) return name + ": " + error.what();
+    throw_agreed(comm_, error.code(), name + ": " + error.what());
+  }
+  return {};
+}
+
 /// Verifies and reads; throws what this rank alone may see.
 void Checkpointer::Implementation::load(const EpochRecord& record) {
   const auto path = options_.directory / record.data_file;
@@ -72,9 +92,12 @@ std::optional<std::uint64_t> Checkpointer::Implementation::restore() {
   for (auto& candidate : candidates) {
     bcast(comm_, into(candidate.text));
     bcast(comm_, into(candidate.problem));
+    EpochRecord record;
     if (candidate.problem.empty()) {
-      const auto record =
-          parse_record(candidate.text);  // verified on rank 0, and the same text everywhere
+      record = parse_record(candidate.text);  // verified on rank 0, and the same text everywhere
+      candidate.problem = unlock_or_refuse(record, candidate.text);
+    }
+    if (candidate.problem.empty()) {
       refuse_foreign(record);
       try {
         together(comm_, [&] { load(record); });
