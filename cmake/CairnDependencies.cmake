@@ -22,6 +22,7 @@ else()
 
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(ISAL REQUIRED IMPORTED_TARGET GLOBAL libisal)
+  pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET GLOBAL libsodium)
   pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET GLOBAL libxxhash)
   find_package(ZLIB REQUIRED)
   find_package(PNG REQUIRED)

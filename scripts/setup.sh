@@ -12,13 +12,14 @@ build_packages="
   cmake                         # 3.25 or newer
   ninja-build                   # the generator of the presets
   ccache                        # a second build tree costs seconds instead of minutes
-  pkg-config                    # finds ISA-L and xxHash
+  pkg-config                    # finds ISA-L, libsodium and xxHash
   openmpi-bin                   # mpirun
   libopenmpi-dev                # MPI
   libhdf5-openmpi-dev           # checkpoint files and results (parallel build)
   hdf5-tools                    # h5dump, an independent reader
   libboost-program-options-dev  # options of the programs
   libisal-dev                   # CRC-32C of checkpoint blocks, at memory speed
+  libsodium-dev                 # encryption of checkpoints
   libxxhash-dev                 # digests of results, hashes of words
   zlib1g-dev                    # reads compressed text
   libpng-dev                    # pictures

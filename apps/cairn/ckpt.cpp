@@ -31,6 +31,8 @@ constexpr std::array commands{
     Command{"prune", "DIR --keep N", "remove all but the newest good epochs", ckpt_prune_command},
     Command{"export", "DIR[:EPOCH] OUT.h5", "fields as plain HDF5, or as a picture",
             ckpt_export_command},
+    Command{"rekey", "DIR --new-key-file FILE", "encrypt all epochs under another key",
+            ckpt_rekey_command},
 };
 
 const Command* find(int argc, const char* const* argv) {
@@ -42,8 +44,8 @@ const Command* find(int argc, const char* const* argv) {
 
 std::string help() {
   std::string text =
-      "cairn ckpt: looks into a directory of checkpoints; needs no MPI, and only prune changes "
-      "anything\n\nUsage: cairn ckpt COMMAND [OPTION…]\n\nCommands\n";
+      "cairn ckpt: looks into a directory of checkpoints; needs no MPI, and only prune and "
+      "rekey change anything\n\nUsage: cairn ckpt COMMAND [OPTION…]\n\nCommands\n";
   for (const auto& command : commands) {
     text += fmt::format("  {:<26}  {}\n", fmt::format("{} {}", command.name, command.arguments),
                         command.summary);

@@ -10,5 +10,6 @@ int ckpt_verify_command(int argc, const char* const* argv);
 int ckpt_diff_command(int argc, const char* const* argv);
 int ckpt_prune_command(int argc, const char* const* argv);
 int ckpt_export_command(int argc, const char* const* argv);
+int ckpt_rekey_command(int argc, const char* const* argv);
 
 }  // namespace cairn::tool

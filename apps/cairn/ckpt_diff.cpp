@@ -273,14 +273,19 @@ int ckpt_diff_command(int argc, const char* const* argv) {
       "compares two epochs, bit by bit; ends with 0 when all fields and values "
       "are the same, with 1 when they differ",
       "A B", program::Options::Kind::tool);
+  std::filesystem::path key_file;
+  add_key_file(options, key_file);
   options.flag("json", as_json, "as one JSON document")
       .positional("A B", arguments, "two epochs, each DIR (its newest) or DIR:EPOCH")
       .example("cairn ckpt diff epochs:6 epochs:7");
   if (!read_options(options, argc, argv)) return 0;
   expect_arguments(arguments, 2, 2, "A B");
 
-  const auto a = open_epoch(place_of(arguments[0]), "diff");
-  const auto b = open_epoch(place_of(arguments[1]), "diff");
+  const auto key = ckpt::Key::given(key_file);
+  const auto a = open_epoch(place_of(arguments[0]), "diff", key);
+  const auto b = open_epoch(place_of(arguments[1]), "diff", key);
+  expect_unlocked(a, key);
+  expect_unlocked(b, key);
   const auto fields = compare_fields(a, b);
   const auto values = compare_values(a, b);
   const auto is_same = [](const auto& each) { return each.status == Status::same; };

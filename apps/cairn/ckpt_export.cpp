@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Settings {
+  std::filesystem::path key_file;
   std::vector<std::string> arguments;
   std::vector<std::string> fields;
   std::vector<std::string> slices;
@@ -91,6 +92,7 @@ bool read_settings(int argc, const char* const* argv, Settings& settings) {
                            "fields of an epoch as one plain HDF5 file with contiguous datasets, or "
                            "one of them as a picture",
                            "DIR[:EPOCH] [OUT.h5]", program::Options::Kind::tool);
+  add_key_file(options, settings.key_file);
   options.add("field", settings.fields, "a field to export; may be repeated (default: all)")
       .add("png", settings.png, "a picture of a field with two axes, or of a slice")
       .flag("xdmf", settings.xdmf,
@@ -124,7 +126,9 @@ bool read_settings(int argc, const char* const* argv, Settings& settings) {
 int ckpt_export_command(int argc, const char* const* argv) {
   Settings settings;
   if (!read_settings(argc, argv, settings)) return 0;
-  const auto epoch = open_epoch(place_of(settings.arguments.front()), "export");
+  const auto key = ckpt::Key::given(settings.key_file);
+  const auto epoch = open_epoch(place_of(settings.arguments.front()), "export", key);
+  expect_unlocked(epoch, key);
   const auto fields = chosen_fields(epoch.info(), settings.fields);
   View view;
   if (!settings.png.empty()) {

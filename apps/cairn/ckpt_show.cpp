@@ -42,10 +42,11 @@ void print_info(const EpochInfo& info, const std::filesystem::path& directory) {
   fmt::print("parent    {}\n", info.parent ? std::to_string(*info.parent) : "none");
   fmt::print("data      {}, {} ({} bytes)\n", info.data_file, bytes_text(info.data_bytes),
              info.data_bytes);
+  if (!info.key_id.empty()) fmt::print("key       {}\n", one_line(info.key_id));
   if (!info.values.empty()) fmt::print("values\n");
   for (const auto& value : info.values) {
     fmt::print("  {}  {}  {}\n", one_line(value.name), name_of(value.type),
-               element_text(value.type, value.bytes));
+               value.bytes.empty() ? "encrypted" : element_text(value.type, value.bytes));
   }
 }
 
@@ -73,12 +74,14 @@ Json json_of(const EpochInfo& info, const std::filesystem::path& directory) {
             {"parent", info.parent ? Json(*info.parent) : Json()},
             {"data_file", info.data_file},
             {"data_bytes", info.data_bytes},
+            {"key_id", info.key_id.empty() ? Json() : Json(info.key_id)},
             {"values", Json::array()},
             {"fields", Json::array()}};
   for (const auto& value : info.values) {
-    json["values"].push_back({{"name", value.name},
-                              {"type", name_of(value.type)},
-                              {"value", element_json(value.type, value.bytes)}});
+    json["values"].push_back(
+        {{"name", value.name},
+         {"type", name_of(value.type)},
+         {"value", value.bytes.empty() ? Json() : Json(element_json(value.type, value.bytes))}});
   }
   for (const auto& field : info.fields) json["fields"].push_back(json_of(field));
   return json;
@@ -91,6 +94,8 @@ int ckpt_show_command(int argc, const char* const* argv) {
   std::vector<std::string> arguments;
   program::Options options("cairn ckpt show", "what the record of an epoch says", "DIR [EPOCH]",
                            program::Options::Kind::tool);
+  std::filesystem::path key_file;
+  add_key_file(options, key_file);
   options.flag("json", as_json, "as one JSON document")
       .positional("DIR [EPOCH]", arguments,
                   "the checkpoint directory, and the number of an epoch (default: the newest)")
@@ -100,7 +105,7 @@ int ckpt_show_command(int argc, const char* const* argv) {
 
   Place place{arguments.front(), std::nullopt};
   if (arguments.size() > 1) place.epoch = epoch_number(arguments[1]);
-  const auto epoch = open_epoch(place, "show");
+  const auto epoch = open_epoch(place, "show", ckpt::Key::given(key_file));
   if (as_json) {
     print_json(json_of(epoch.info(), place.directory));
     return 0;

@@ -71,12 +71,27 @@ std::uint64_t newest_epoch(const fs::path& directory, std::string_view command) 
   throw Error(Errc::bad_data, "no good epoch in " + directory.string() + ": " + passed_over);
 }
 
-ckpt::EpochReader open_epoch(const Place& place, std::string_view command) {
+void add_key_file(program::Options& options, std::filesystem::path& key_file) {
+  options.add("key-file", key_file,
+              "the key of encrypted epochs: 32 bytes or 64 hexadecimal digits, mode 600; without "
+              "it CAIRN_CKPT_KEY counts, if it is set");
+  options.hide_default("key-file");
+}
+
+void expect_unlocked(const ckpt::EpochReader& epoch, const std::optional<ckpt::Key>& key) {
+  if (key || epoch.info().key_id.empty()) return;
+  throw Error(Errc::permission,
+              fmt::format("epoch {} in {} is encrypted with key {}; give it by --key-file",
+                          epoch.info().epoch, epoch.directory().string(), epoch.info().key_id));
+}
+
+ckpt::EpochReader open_epoch(const Place& place, std::string_view command,
+                             const std::optional<ckpt::Key>& key) {
   if (place.epoch) {
     (void)ckpt::epochs_in(place.directory);  // says whether it is the directory that is not there
-    return {place.directory, *place.epoch};
+    return {place.directory, *place.epoch, key};
   }
-  return {place.directory, newest_epoch(place.directory, command)};
+  return {place.directory, newest_epoch(place.directory, command), key};
 }
 
 std::string bytes_text(std::uint64_t bytes) {

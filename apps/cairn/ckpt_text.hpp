@@ -39,7 +39,14 @@ struct Place {
 /// @throws Error{Errc::no_input} when there is none, {bad_data} when there are only damaged ones
 [[nodiscard]] std::uint64_t newest_epoch(const std::filesystem::path& directory,
                                          std::string_view command);
-[[nodiscard]] ckpt::EpochReader open_epoch(const Place& place, std::string_view command);
+[[nodiscard]] ckpt::EpochReader open_epoch(const Place& place, std::string_view command,
+                                           const std::optional<ckpt::Key>& key = {});
+
+/// @throws Error{Errc::permission} when it is encrypted and was opened without a key
+void expect_unlocked(const ckpt::EpochReader& epoch, const std::optional<ckpt::Key>& key);
+
+/// Adds --key-file to the options of a command.
+void add_key_file(program::Options& options, std::filesystem::path& key_file);
 
 /// @throws Error{Errc::no_input}: there is no epoch in it
 [[noreturn]] void throw_no_epochs(const std::filesystem::path& directory);

@@ -51,7 +51,8 @@ std::uint64_t total_bytes(const std::vector<std::uint64_t>& epochs,
 }
 
 std::vector<Outcome> verify_all(const std::filesystem::path& directory,
-                                const std::vector<std::uint64_t>& epochs, std::uint64_t bytes) {
+                                const std::vector<std::uint64_t>& epochs, std::uint64_t bytes,
+                                const std::optional<ckpt::Key>& key) {
   program::Log log("cairn ckpt verify", program::Level::info, 0, 1);
   program::Progress progress(log, "MiB", bytes >> 20);
   std::vector<Outcome> outcomes;
@@ -60,7 +61,8 @@ std::vector<Outcome> verify_all(const std::filesystem::path& directory,
     auto& outcome = outcomes.emplace_back(Outcome{epoch, {}, {}});
     try {
       outcome.verification = ckpt::verify(
-          directory, epoch, [&](std::uint64_t done) { progress.update((before + done) >> 20); });
+          directory, epoch, [&](std::uint64_t done) { progress.update((before + done) >> 20); },
+          key);
     } catch (const Error& error) {
       outcome.error = error;
     }
@@ -140,6 +142,8 @@ int ckpt_verify_command(int argc, const char* const* argv) {
                            "reads every byte of the epochs and checks every digest; names what is "
                            "bad, and ends with 65 then",
                            "DIR [EPOCH…]", program::Options::Kind::tool);
+  std::filesystem::path key_file;
+  add_key_file(options, key_file);
   options.flag("json", as_json, "as one JSON document")
       .positional("DIR [EPOCH…]", arguments,
                   "the checkpoint directory, and numbers of epochs (default: all)")
@@ -149,7 +153,8 @@ int ckpt_verify_command(int argc, const char* const* argv) {
 
   const auto entries = ckpt::epochs_in(arguments.front());
   const auto epochs = chosen_epochs(arguments, entries);
-  auto outcomes = verify_all(arguments.front(), epochs, total_bytes(epochs, entries));
+  auto outcomes = verify_all(arguments.front(), epochs, total_bytes(epochs, entries),
+                             ckpt::Key::given(key_file));
   const auto is_gone = [](const Outcome& each) {
     return each.error && each.error->code() == Errc::no_input;
   };

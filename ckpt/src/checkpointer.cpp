@@ -54,6 +54,9 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
       options_(std::move(options)),
       pacing_(pacing_of(options_), pacing_clock()) {
   if (options_.signals == Options::Signals::catch_stop) catch_stop_signals();
+  together(comm_, [&] {
+    if (is_on()) key_ = Key::given(options_.key_file);
+  });
   const auto mine = signature();
   auto roots = mine;
   bcast(comm_, into(roots));

@@ -52,11 +52,15 @@ class Checkpointer::Implementation {
            std::to_string(options_.local.redundancy.group) + " losses " +
            std::to_string(options_.local.redundancy.losses) +
            (options_.on_error == Options::OnError::stop ? " stop" : " go on") + " program '" +
-           options_.program + "' identity '" + options_.identity + "'";
+           options_.program + "' identity '" + options_.identity + "' key " +
+           (key_ ? key_->id() : "none");
   }
   void cut_fields();
   void gather_boxes_once();
   void refuse_foreign(const EpochRecord& record) const;
+  [[nodiscard]] std::string unlock_or_refuse(EpochRecord& record, std::string_view text) const;
+  void seal_next();
+  [[nodiscard]] PieceSealer sealer(std::size_t field, const Block& block) const;
   void load(const EpochRecord& record);
   struct Candidate;
   std::vector<Candidate> find_candidates();
@@ -93,6 +97,7 @@ class Checkpointer::Implementation {
 
   Communicator comm_;
   Options options_;
+  std::optional<Key> key_;
   std::optional<EpochStore> store_;  // rank 0
   std::optional<Spare> spare_;       // rank 0
   std::optional<LocalEpochs> local_;
@@ -111,9 +116,10 @@ class Checkpointer::Implementation {
   double epoch_begin_ = 0;  // on the clock of pacing_
 
   // Of the epoch that is being saved.
-  EpochRecord next_;                          // its number on all ranks, the rest on rank 0
-  std::string data_path_;                     // all ranks
-  std::vector<std::uint64_t> offsets_bytes_;  // all ranks: each field's dataset in the file
+  EpochRecord next_;                           // its number on all ranks, the rest on rank 0
+  std::shared_ptr<const EpochCipher> cipher_;  // all ranks; none for a plain epoch
+  std::string data_path_;                      // all ranks
+  std::vector<std::uint64_t> offsets_bytes_;   // all ranks: each field's dataset in the file
 
   // Of the epoch that is on its way, in mode async.
   bool in_flight_ = false;            // equal on all ranks

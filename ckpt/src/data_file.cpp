@@ -348,6 +348,10 @@ void verify_structure(const File& file, const EpochRecord& record) {
                                       std::to_string(range.offset_bytes + range.length_bytes - 1));
     }
   }
+  if (record.cipher && record.cipher->structure_mac(file, record) != record.seal->structure_mac) {
+    throw Error(Errc::bad_data,
+                file.path().string() + " has been tampered with: its HDF5 structure");
+  }
 }
 
 }  // namespace cairn::ckpt

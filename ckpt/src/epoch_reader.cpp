@@ -8,7 +8,7 @@ namespace cairn::ckpt {
 
 namespace {
 
-EpochRecord record_of(const EpochStore& store, std::uint64_t epoch) {
+EpochRecord record_of(const EpochStore& store, std::uint64_t epoch, const std::optional<Key>& key) {
   const auto found = store.examine(epoch);
   if (found.code == Errc::no_input) {
     throw Error(Errc::no_input,
@@ -16,6 +16,13 @@ EpochRecord record_of(const EpochStore& store, std::uint64_t epoch) {
   }
   if (!found.problem.empty()) throw Error(found.code, found.problem);
   auto record = parse_record(found.text);
+  if (key) {
+    try {
+      unlock(record, found.text, &*key);
+    } catch (const Error& error) {
+      throw Error(error.code(), "epoch " + std::to_string(epoch) + ": " + error.what());
+    }
+  }
   auto problem = store.data_problem(record);
   if (problem.empty()) problem = coverage_problem(record);
   if (problem.empty()) return record;
@@ -53,9 +60,10 @@ void for_each_chunk(const Box& box, std::size_t limit, Visit&& visit) {
 }  // namespace
 
 struct EpochReader::Implementation {
-  Implementation(const std::filesystem::path& directory, std::uint64_t epoch)
+  Implementation(const std::filesystem::path& directory, std::uint64_t epoch,
+                 const std::optional<Key>& key)
       : store(EpochStore::reader(directory)),
-        record(record_of(store, epoch)),
+        record(record_of(store, epoch, key)),
         info(info_of(record)),
         file(open_data_file(directory / record.data_file)) {}
 
@@ -65,8 +73,9 @@ struct EpochReader::Implementation {
   File file;
 };
 
-EpochReader::EpochReader(const std::filesystem::path& directory, std::uint64_t epoch)
-    : implementation_(std::make_unique<Implementation>(directory, epoch)) {}
+EpochReader::EpochReader(const std::filesystem::path& directory, std::uint64_t epoch,
+                         const std::optional<Key>& key)
+    : implementation_(std::make_unique<Implementation>(directory, epoch, key)) {}
 EpochReader::EpochReader(EpochReader&&) noexcept = default;
 EpochReader::~EpochReader() = default;
 
@@ -77,6 +86,11 @@ const std::filesystem::path& EpochReader::directory() const noexcept {
 }
 
 void EpochReader::read(std::size_t field, const Box& box, std::span<std::byte> bytes) const {
+  if (implementation_->record.seal && !implementation_->record.cipher) {
+    throw Error(Errc::permission, "epoch " + std::to_string(info().epoch) +
+                                      " is encrypted with key " + info().key_id +
+                                      ", and no key was given");
+  }
   const auto& record = implementation_->record.fields.at(field);
   const auto axes = record.global.size();
   expects(box.offset.size() == axes && box.count.size() == axes, "a box with the field's axes");

@@ -1,6 +1,7 @@
 #include "fields.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 
 #include "cairn/collectives/agree.hpp"
@@ -137,10 +138,12 @@ std::vector<std::vector<Box>> gather_boxes(const Communicator& comm,
 std::vector<std::vector<PartRecord>> gather_parts(const Communicator& comm,
                                                   const std::vector<RegisteredField>& fields,
                                                   const std::vector<std::vector<Box>>& boxes,
-                                                  const std::vector<std::uint32_t>& crcs) {
+                                                  const std::vector<std::uint32_t>& crcs,
+                                                  Sealed sealed) {
   const auto ranks = static_cast<std::size_t>(comm.size());
+  const std::size_t words = sealed == Sealed::yes ? 1 + sizeof(Tag) / sizeof(std::uint32_t) : 1;
   const auto pieces = [&](std::size_t f, std::size_t r) {
-    return piece_count(volume(boxes[f][r].count), size_of(fields[f].type));
+    return words * piece_count(volume(boxes[f][r].count), size_of(fields[f].type));
   };
   std::vector<int> counts;
   std::vector<int> displacements(comm.is_root() ? ranks : 0);
@@ -164,8 +167,12 @@ std::vector<std::vector<PartRecord>> gather_parts(const Communicator& comm,
     for (std::size_t r = 0; r < ranks; ++r) {
       for (std::size_t f = 0; f < fields.size(); ++f) {
         const auto end = next + static_cast<std::ptrdiff_t>(pieces(f, r));
-        parts[f].push_back({boxes[f][r], std::vector<std::uint32_t>(next, end)});
-        next = end;
+        auto& part = parts[f].emplace_back(PartRecord{boxes[f][r], {}, {}});
+        for (; next != end; next += static_cast<std::ptrdiff_t>(words)) {
+          part.piece_crcs.push_back(*next);
+          if (sealed == Sealed::no) continue;
+          std::memcpy(part.piece_tags.emplace_back().data(), &*next + 1, sizeof(Tag));
+        }
       }
     }
     return parts;

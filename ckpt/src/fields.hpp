@@ -48,12 +48,16 @@ void check_field(const RegisteredField& field);
     const Communicator& comm, const std::vector<RegisteredField>& fields,
     const std::vector<RegisteredValue>& values);
 
+/// Whether the digests of a piece are one word, or one and the four of its tag.
+enum class Sealed { no, yes };
+
 /// Gathers every rank's digests at rank 0, as parts of field records in the order of `boxes`.
 /// Collective.
 /// @param crcs  this rank's, all fields one behind the other
 [[nodiscard]] std::vector<std::vector<PartRecord>> gather_parts(
     const Communicator& comm, const std::vector<RegisteredField>& fields,
-    const std::vector<std::vector<Box>>& boxes, const std::vector<std::uint32_t>& crcs);
+    const std::vector<std::vector<Box>>& boxes, const std::vector<std::uint32_t>& crcs,
+    Sealed sealed = Sealed::no);
 
 /// Why `record` cannot be restored into what is registered: another shape, type or name; empty when
 /// it can.

@@ -29,8 +29,11 @@ EpochInfo info_of(const EpochRecord& record) {
   info.identity = record.identity;
   info.data_file = record.data_file;
   info.data_bytes = record.data_bytes;
+  if (record.seal) info.key_id = record.seal->key_id;
+  const bool is_locked = record.seal && !record.cipher;
   for (const auto& value : record.values) {
-    info.values.push_back({value.name, value.type, value.bytes});
+    info.values.push_back(
+        {value.name, value.type, is_locked ? std::vector<std::byte>{} : value.bytes});
   }
   for (const auto& field : record.fields) {
     auto& added = info.fields.emplace_back(FieldInfo{field.name, field.type, field.global, {}});

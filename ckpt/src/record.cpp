@@ -2,8 +2,10 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "cairn/core/error.hpp"
@@ -16,6 +18,9 @@ using nlohmann::json;
 
 constexpr std::string_view magic = "cairn-epoch-record ";
 constexpr std::string_view version = "1";
+constexpr std::string_view sealed_version = "2";  // of encrypted epochs only
+constexpr std::string_view mac_key = "blake2b-256=";
+constexpr std::size_t mac_digits = 64;
 
 [[noreturn]] void damaged(const std::string& what) { throw Error(Errc::bad_data, what); }
 
@@ -89,10 +94,53 @@ namespace {
 
 // --- JSON ------------------------------------------------------------------------------------
 
+template <std::size_t Size>
+std::string array_to_hex(const std::array<unsigned char, Size>& bytes) {
+  return to_hex(std::as_bytes(std::span(bytes)));
+}
+
+template <std::size_t Size>
+std::array<unsigned char, Size> array_from_hex(std::string_view text) {
+  const auto bytes = bytes_from_hex(text);
+  std::array<unsigned char, Size> array{};
+  if (text.size() != 2 * Size) damaged("a hexadecimal string of a wrong length");
+  std::memcpy(array.data(), bytes.data(), Size);
+  return array;
+}
+
 json part_json(const PartRecord& part) {
-  return {{"offset", part.box.offset},
-          {"count", part.box.count},
-          {"crc32c", crcs_to_hex(part.piece_crcs)}};
+  json entry{{"offset", part.box.offset},
+             {"count", part.box.count},
+             {"crc32c", crcs_to_hex(part.piece_crcs)}};
+  if (part.piece_tags.empty()) return entry;
+  std::string tags;
+  for (const auto& tag : part.piece_tags) tags += array_to_hex(tag);
+  entry["tags"] = std::move(tags);
+  return entry;
+}
+
+std::vector<Tag> tags_from(const json& entry) {
+  std::vector<Tag> tags;
+  const auto text = entry.value("tags", "");
+  constexpr auto digits = 2 * sizeof(Tag);
+  for (std::size_t i = 0; i + digits <= text.size(); i += digits) {
+    tags.push_back(array_from_hex<sizeof(Tag)>(std::string_view(text).substr(i, digits)));
+  }
+  return tags;
+}
+
+json seal_json(const SealRecord& seal) {
+  return {{"cipher", "xchacha20-poly1305-ietf"},
+          {"key_id", seal.key_id},
+          {"salt", array_to_hex(seal.salt)},
+          {"nonce", array_to_hex(seal.nonce)},
+          {"structure_mac", seal.structure_mac}};
+}
+
+SealRecord seal_from(const json& entry) {
+  if (entry.at("cipher") != "xchacha20-poly1305-ietf") damaged("it has a cipher of another name");
+  return {entry.at("key_id"), array_from_hex<32>(entry.at("salt").get<std::string>()),
+          array_from_hex<24>(entry.at("nonce").get<std::string>()), entry.at("structure_mac")};
 }
 
 json field_json(const FieldRecord& field) {
@@ -108,8 +156,9 @@ json field_json(const FieldRecord& field) {
 json record_json(const EpochRecord& record) {
   json values = json::array();
   for (const auto& value : record.values) {
-    values.push_back(
-        {{"name", value.name}, {"type", name_of(value.type)}, {"bytes", to_hex(value.bytes)}});
+    json entry{{"name", value.name}, {"type", name_of(value.type)}, {"bytes", to_hex(value.bytes)}};
+    if (record.seal) entry["tag"] = array_to_hex(value.tag);
+    values.push_back(std::move(entry));
   }
   json structure = json::array();
   for (const auto& range : record.structure) {
@@ -119,20 +168,22 @@ json record_json(const EpochRecord& record) {
   }
   json fields = json::array();
   for (const auto& field : record.fields) fields.push_back(field_json(field));
-  return {{"job", record.job},
-          {"program", record.program},
-          {"identity", record.identity},
-          {"epoch", record.epoch},
-          {"step", record.step},
-          {"launch", record.launch},
-          {"ranks", record.ranks},
-          {"parent", record.parent ? json(*record.parent) : json()},
-          {"data_file", record.data_file},
-          {"data_bytes", record.data_bytes},
-          {"piece_bytes", piece_bytes},
-          {"structure", std::move(structure)},
-          {"values", std::move(values)},
-          {"fields", std::move(fields)}};
+  json root{{"job", record.job},
+            {"program", record.program},
+            {"identity", record.identity},
+            {"epoch", record.epoch},
+            {"step", record.step},
+            {"launch", record.launch},
+            {"ranks", record.ranks},
+            {"parent", record.parent ? json(*record.parent) : json()},
+            {"data_file", record.data_file},
+            {"data_bytes", record.data_bytes},
+            {"piece_bytes", piece_bytes},
+            {"structure", std::move(structure)},
+            {"values", std::move(values)},
+            {"fields", std::move(fields)}};
+  if (record.seal) root["encryption"] = seal_json(*record.seal);
+  return root;
 }
 
 void check_part(const FieldRecord& field, const PartRecord& part) {
@@ -156,7 +207,8 @@ FieldRecord field_from(const json& entry) {
   field.offset_bytes = entry.at("offset_bytes");
   for (const auto& each : entry.at("parts")) {
     field.parts.push_back({{each.at("offset").get<Shape>(), each.at("count").get<Shape>()},
-                           crcs_from_hex(each.at("crc32c").get<std::string>())});
+                           crcs_from_hex(each.at("crc32c").get<std::string>()),
+                           tags_from(each)});
     check_part(field, field.parts.back());
   }
   std::size_t covered = 0;
@@ -166,8 +218,9 @@ FieldRecord field_from(const json& entry) {
   return field;
 }
 
-EpochRecord record_from(const json& root) {
+EpochRecord record_from(const json& root, bool is_sealed) {
   EpochRecord record;
+  if (is_sealed) record.seal = seal_from(root.at("encryption"));
   record.job = root.at("job");
   record.program = root.at("program");
   record.identity = root.at("identity");
@@ -188,16 +241,40 @@ EpochRecord record_from(const json& root) {
   for (const auto& each : root.at("values")) {
     record.values.push_back({each.at("name"), scalar_type_named(each.at("type").get<std::string>()),
                              bytes_from_hex(each.at("bytes").get<std::string>())});
+    if (is_sealed) {
+      record.values.back().tag = array_from_hex<sizeof(Tag)>(each.at("tag").get<std::string>());
+    }
   }
-  for (const auto& each : root.at("fields")) record.fields.push_back(field_from(each));
+  for (const auto& each : root.at("fields")) {
+    record.fields.push_back(field_from(each));
+    for (const auto& part : record.fields.back().parts) {
+      if (part.piece_tags.size() != (is_sealed ? part.piece_crcs.size() : 0)) {
+        damaged("a part with a wrong number of tags");
+      }
+    }
+  }
   return record;
 }
 
 }  // namespace
 
 std::string record_text(const EpochRecord& record) {
-  const auto body = record_json(record).dump(1) + "\n";
-  return std::string(magic) + std::string(version) + " xxh3-128=" + digest_of(body) + "\n" + body;
+  auto body = record_json(record).dump(1) + "\n";
+  if (record.seal) body += std::string(mac_key) + record.cipher->mac(body) + "\n";
+  return std::string(magic) + std::string(record.seal ? sealed_version : version) +
+         " xxh3-128=" + digest_of(body) + "\n" + body;
+}
+
+SealedText sealed_text(std::string_view text) {
+  const auto rest = text.substr(std::min(text.find('\n'), text.size() - 1) + 1);
+  constexpr auto length = mac_key.size() + mac_digits + 1;
+  if (rest.size() < length) damaged("it is truncated");
+  const auto body = rest.substr(0, rest.size() - length);
+  const auto line = rest.substr(body.size());
+  if (!body.ends_with('\n') || !line.starts_with(mac_key) || line.back() != '\n') {
+    damaged("its last line is malformed");
+  }
+  return {body, line.substr(mac_key.size(), mac_digits)};
 }
 
 EpochRecord parse_record(std::string_view text) {
@@ -209,7 +286,8 @@ EpochRecord parse_record(std::string_view text) {
   const auto expected = " xxh3-128=" + digest_of(body);
   if (!head.ends_with(expected)) damaged("its digest does not fit its contents");
   const auto given_version = head.substr(0, head.size() - expected.size());
-  if (given_version != version) {
+  const bool is_sealed = given_version == sealed_version;
+  if (given_version != version && !is_sealed) {
     if (given_version.empty() ||
         given_version.find_first_not_of("0123456789") != std::string_view::npos) {
       damaged("its first line is malformed");
@@ -219,7 +297,7 @@ EpochRecord parse_record(std::string_view text) {
                     " of the format, which this program does not know; use a newer program");
   }
   try {
-    return record_from(json::parse(body));
+    return record_from(json::parse(is_sealed ? sealed_text(text).body : body), is_sealed);
   } catch (const json::exception& error) {
     damaged(std::string("it is malformed: ") + error.what());
   }

@@ -3,12 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "cairn/ckpt/scalar_type.hpp"
+#include "cipher.hpp"
 #include "geometry.hpp"
 
 namespace cairn::ckpt {
@@ -25,7 +27,8 @@ inline constexpr std::size_t piece_bytes = std::size_t{1} << 20;
 /// What one rank wrote of a field.
 struct PartRecord {
   Box box;
-  std::vector<std::uint32_t> piece_crcs;
+  std::vector<std::uint32_t> piece_crcs = {};
+  std::vector<Tag> piece_tags = {};  ///< of an encrypted epoch, else empty
 };
 
 struct FieldRecord {
@@ -34,12 +37,15 @@ struct FieldRecord {
   Shape global;
   std::uint64_t offset_bytes = 0;  ///< of the dataset's first element in the data file
   std::vector<PartRecord> parts;   ///< they tile the global array
+  /// Not in the file: set by unlock(), and what reads the field decrypts with it.
+  std::shared_ptr<const EpochCipher> cipher = {};
 };
 
 struct ValueRecord {
   std::string name;
   ScalarType type = ScalarType::float64;
-  std::vector<std::byte> bytes;
+  std::vector<std::byte> bytes;  ///< encrypted ones until unlock()
+  Tag tag = {};
 };
 
 /// Bytes of the data file that belong to no field: HDF5's own structure.
@@ -64,9 +70,11 @@ struct EpochRecord {
   std::vector<StructureRecord> structure;
   std::vector<ValueRecord> values;
   std::vector<FieldRecord> fields;
+  std::optional<SealRecord> seal;             ///< of an encrypted epoch
+  std::shared_ptr<const EpochCipher> cipher;  ///< not in the file: its keys, once unlocked
 };
 
-/// The record as the bytes of its file, its own digest included.
+/// The record as the bytes of its file, its own digest included. One with a seal needs its cipher.
 [[nodiscard]] std::string record_text(const EpochRecord& record);
 
 /// Reads what record_text() wrote, after checking its digest, and checks that sizes and boxes make
@@ -75,6 +83,14 @@ struct EpochRecord {
 /// caller adds which
 ///         file it is
 [[nodiscard]] EpochRecord parse_record(std::string_view text);
+
+/// What the MAC of an encrypted epoch's record covers, and the MAC that stands there.
+struct SealedText {
+  std::string_view body;
+  std::string_view mac;
+};
+/// @throws Error{Errc::bad_data} when there is no MAC where it belongs
+[[nodiscard]] SealedText sealed_text(std::string_view text);
 
 /// XXH3-128 of the text, as 32 hexadecimal digits.
 [[nodiscard]] std::string digest_of(std::string_view text);

@@ -42,6 +42,26 @@ void Checkpointer::Implementation::refuse_foreign(const EpochRecord& record) con
                    "; choose another checkpoint directory, or the former parameters");
 }
 
+/// What tells that the record was tampered with; empty for nothing. The same verdict on every rank,
+/// since every rank has the same record and the same key.
+std::string Checkpointer::Implementation::unlock_or_refuse(EpochRecord& record,
+                                                           std::string_view text) const {
+  const auto name = "epoch " + std::to_string(record.epoch) + " in " + options_.directory.string();
+  if (key_ && !record.seal && options_.plain_epochs == Options::PlainEpochs::refuse) {
+    throw_agreed(comm_, Errc::permission,
+                 name +
+                     " is not encrypted, and a key was given: anybody could have written it; "
+                     "accept plain epochs if it is yours");
+  }
+  try {
+    unlock(record, text, key_ ? &*key_ : nullptr);
+  } catch (const Error& error) {
+    if (error.code() == Errc::bad_data) return name + ": " + error.what();
+    throw_agreed(comm_, error.code(), name + ": " + error.what());
+  }
+  return {};
+}
+
 /// Verifies and reads; throws what this rank alone may see.
 void Checkpointer::Implementation::load(const EpochRecord& record) {
   const auto path = options_.directory / record.data_file;
@@ -129,6 +149,8 @@ bool Checkpointer::Implementation::restore_from(Candidate& candidate) {
   }
   // Verified on one rank, and the same text everywhere.
   auto record = local ? local->epoch : parse_record(candidate.text);
+  if (!local) candidate.problem = unlock_or_refuse(record, candidate.text);
+  if (!candidate.problem.empty()) return false;
   refuse_foreign(record);
   const auto read = [&] {
     if (local) record = scavenge(*local);

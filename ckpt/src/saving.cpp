@@ -84,6 +84,34 @@ void Checkpointer::Implementation::lay_out(std::uint64_t step) {
   bcast(comm_, std::span<std::uint64_t>(offsets_bytes_));
   bcast(comm_, into(data_path_));
   next_.epoch = bcast(comm_, next_.epoch);
+  seal_next();
+}
+
+/// With a key: every rank learns the epoch's salt and nonce, and the job, which the data are bound
+/// to.
+void Checkpointer::Implementation::seal_next() {
+  cipher_.reset();
+  if (!key_) return;
+  auto seal = new_seal(*key_);
+  bcast(comm_, std::span<unsigned char>(seal.salt));
+  bcast(comm_, std::span<unsigned char>(seal.nonce));
+  next_.job = job_.empty() ? random_job_id() : job_;
+  bcast(comm_, into(next_.job));
+  next_.seal = seal;
+  cipher_ = std::make_shared<EpochCipher>(*key_, seal, next_.job, next_.epoch);
+}
+
+/// What encrypts this rank's pieces of a field; nothing for a plain epoch.
+PieceSealer Checkpointer::Implementation::sealer(std::size_t field, const Block& block) const {
+  if (!cipher_) return {};
+  return [this, field, box = Box{block.offset, block.count}](
+             std::uint64_t piece, std::uint64_t offset_bytes, std::span<std::byte> bytes) {
+    return cipher_->seal(bytes, {.name = fields_[field].name,
+                                 .type = fields_[field].type,
+                                 .box = &box,
+                                 .piece = piece,
+                                 .offset_bytes = offset_bytes});
+  };
 }
 
 std::vector<BlockInMemory> Checkpointer::Implementation::blocks_in_memory() const {
@@ -117,8 +145,9 @@ std::vector<std::uint32_t> Checkpointer::Implementation::write_parts(
   {
     const trace::Span span("ckpt.write");
     for (std::size_t f = 0; f < blocks.size(); ++f) {
-      const auto written = write_block(file, offsets_bytes_[f], blocks[f],
-                                       [&] { before_data_write.check("write " + data_path_); });
+      const auto written = write_block(
+          file, offsets_bytes_[f], blocks[f],
+          [&] { before_data_write.check("write " + data_path_); }, sealer(f, *blocks[f].block));
       crcs.insert(crcs.end(), written.begin(), written.end());
     }
   }
@@ -156,9 +185,14 @@ void Checkpointer::Implementation::describe(EpochRecord& record,
 /// Rank 0 completes the record, publishes it, and only then retires older epochs.
 void Checkpointer::Implementation::commit(std::vector<std::vector<PartRecord>> parts) {
   const trace::Span span("ckpt.commit");
-  next_.job = job_.empty() ? random_job_id() : job_;
+  if (!cipher_) next_.job = job_.empty() ? random_job_id() : job_;
   describe(next_, std::move(parts));
   for (std::size_t f = 0; f < fields_.size(); ++f) next_.fields[f].offset_bytes = offsets_bytes_[f];
+  if (cipher_) {
+    next_.seal->structure_mac =
+        cipher_->structure_mac(File(data_path_, O_RDONLY | O_NOFOLLOW), next_);
+    seal_values(next_, cipher_);
+  }
   store_->publish(next_);
   job_ = next_.job;
   trace::instant("epoch.committed", static_cast<std::int64_t>(next_.epoch));
@@ -169,6 +203,12 @@ void Checkpointer::Implementation::refuse_to_bury() const {
   for (const auto& found : store_->find()) {
     if (!found.problem.empty()) continue;
     const auto record = parse_record(found.text);
+    if (record.seal && !key_) {
+      throw Error(Errc::permission,
+                  options_.directory.string() +
+                      " holds encrypted epochs, and no key was given; give it, or "
+                      "choose another checkpoint directory");
+    }
     if (record.program == options_.program && record.identity == options_.identity) return;
     throw Error(Errc::bad_data, options_.directory.string() +
                                     " holds epochs of another run (program '" + record.program +
@@ -249,7 +289,7 @@ void Checkpointer::Implementation::complete(
     const std::function<std::vector<std::uint32_t>()>& write) {
   try {
     const auto crcs = together(comm_, write);
-    auto parts = gather_parts(comm_, fields_, *boxes_, crcs);
+    auto parts = gather_parts(comm_, fields_, *boxes_, crcs, cipher_ ? Sealed::yes : Sealed::no);
     together(comm_, [&] {
       if (store_) commit(std::move(parts));
     });

@@ -34,6 +34,7 @@ Failpoint before_data_removal{"ckpt.retire.data"};
 
 constexpr std::string_view prefix = "epoch-";
 constexpr std::string_view data_suffix = ".h5";
+constexpr std::string_view rekeyed_suffix = ".rekeyed.h5";
 constexpr std::string_view record_suffix = ".record";
 constexpr std::string_view temporary_suffix = ".tmp";
 
@@ -51,7 +52,7 @@ std::optional<std::uint64_t> epoch_of(const fs::path& path) {
   const char* first = name.data() + prefix.size();
   const auto [end, error] = std::from_chars(first, name.data() + name.size(), epoch);
   if (error != std::errc{} || epoch == UINT64_MAX) return std::nullopt;
-  for (const std::string_view suffix : {data_suffix, record_suffix}) {
+  for (const std::string_view suffix : {data_suffix, rekeyed_suffix, record_suffix}) {
     const auto plain = path_of(path.parent_path(), epoch, suffix);
     if (path == plain || path.native() == plain.native() + std::string(temporary_suffix))
       return epoch;
@@ -125,6 +126,15 @@ fs::path EpochStore::data_path(std::uint64_t epoch) const {
   return path_of(directory_, epoch, data_suffix);
 }
 
+fs::path EpochStore::rekeyed_data_path(std::uint64_t epoch) const {
+  return path_of(directory_, epoch, rekeyed_suffix);
+}
+
+fs::path EpochStore::other_data_path(const EpochRecord& record) const {
+  const auto usual = data_path(record.epoch);
+  return record.data_file == usual.filename() ? rekeyed_data_path(record.epoch) : usual;
+}
+
 fs::path EpochStore::temporary_data_path(std::uint64_t epoch) const {
   return path_of(directory_, epoch, std::string(data_suffix) + std::string(temporary_suffix));
 }
@@ -172,7 +182,8 @@ FoundEpoch EpochStore::examine(std::uint64_t epoch) const {
     entry.text = read_file(path);
     const auto record = parse_record(entry.text);
     if (record.epoch != epoch) throw Error(Errc::bad_data, "it is the record of another epoch");
-    if (record.data_file != data_path(epoch).filename()) {
+    if (record.data_file != data_path(epoch).filename() &&
+        record.data_file != rekeyed_data_path(epoch).filename()) {
       throw Error(Errc::bad_data, "it names the data file '" + escaped(record.data_file) +
                                       "', which is not its own");
     }
@@ -207,27 +218,47 @@ std::uint64_t EpochStore::next_epoch() const {
   return next;
 }
 
+/// A data file that no record names. A rekeying that was cut short leaves an epoch two; of a record
+/// that is damaged nobody knows which it was, and both stay.
+bool EpochStore::is_orphan(const fs::path& data, std::uint64_t epoch) const {
+  if (!fs::exists(record_path(epoch))) return true;
+  if (!fs::exists(data_path(epoch)) || !fs::exists(rekeyed_data_path(epoch))) return false;
+  const auto found = examine(epoch);
+  return found.problem.empty() && parse_record(found.text).data_file != data.filename();
+}
+
 void EpochStore::remove_strays() const {
   for (const auto& path : epoch_files(directory_)) {
     const bool is_temporary = has_suffix(path, temporary_suffix);
-    const bool is_orphan =
-        has_suffix(path, data_suffix) && !fs::exists(record_path(*epoch_of(path)));
-    if (is_temporary || is_orphan) remove_file(path);
+    if (is_temporary || (has_suffix(path, data_suffix) && is_orphan(path, *epoch_of(path)))) {
+      remove_file(path);
+    }
   }
+}
+
+void EpochStore::write_temporary_record(const EpochRecord& record) const {
+  const auto text = record_text(record);
+  const auto temporary = temporary_record_path(record.epoch);
+  File file(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, private_file);
+  before_record_write.check("write " + temporary.string());
+  file.write(std::as_bytes(std::span(text)));
+  before_record_sync.check("fdatasync " + temporary.string());
+  file.sync();
+  file.close();
+}
+
+void EpochStore::replace_record(const EpochRecord& record) const {
+  write_temporary_record(record);
+  before_record_rename.check("rename " + temporary_record_path(record.epoch).string());
+  rename_file(temporary_record_path(record.epoch), record_path(record.epoch));
+  before_publish_sync.check("fsync " + directory_.string());
+  sync_directory(directory_);
 }
 
 void EpochStore::publish(const EpochRecord& record) const {
   const auto path = record_path(record.epoch);
-  const auto text = record_text(record);
   const auto temporary = temporary_record_path(record.epoch);
-  {
-    File file(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, private_file);
-    before_record_write.check("write " + temporary.string());
-    file.write(std::as_bytes(std::span(text)));
-    before_record_sync.check("fdatasync " + temporary.string());
-    file.sync();
-    file.close();
-  }
+  write_temporary_record(record);
   before_data_rename.check("rename " + temporary_data_path(record.epoch).string());
   rename_file(temporary_data_path(record.epoch), data_path(record.epoch));
   before_record_rename.check("rename " + temporary.string());
@@ -281,8 +312,10 @@ void EpochStore::retire(int keep, const std::set<std::uint64_t>& damaged,
   sync_directory(directory_);
   for (const auto epoch : retired) {
     before_data_removal.check("remove " + data_path(epoch).string());
-    if (spare != nullptr && reusable.contains(epoch)) spare->keep(data_path(epoch));
+    const auto is_usual = fs::exists(data_path(epoch)) && !fs::exists(rekeyed_data_path(epoch));
+    if (spare != nullptr && reusable.contains(epoch) && is_usual) spare->keep(data_path(epoch));
     remove_file(data_path(epoch));
+    remove_file(rekeyed_data_path(epoch));
     remove_file(temporary_data_path(epoch));
     remove_file(temporary_record_path(epoch));
   }

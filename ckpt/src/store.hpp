@@ -54,6 +54,9 @@ class EpochStore {
 
   [[nodiscard]] const std::filesystem::path& directory() const noexcept { return directory_; }
   [[nodiscard]] std::filesystem::path data_path(std::uint64_t epoch) const;
+  /// The name that the data of this epoch do not have: `epoch-N.h5` or, of rekeyed ones,
+  /// `epoch-N.rekeyed.h5`.
+  [[nodiscard]] std::filesystem::path other_data_path(const EpochRecord& record) const;
   [[nodiscard]] std::filesystem::path temporary_data_path(std::uint64_t epoch) const;
   [[nodiscard]] std::filesystem::path record_path(std::uint64_t epoch) const;
   [[nodiscard]] std::filesystem::path temporary_record_path(std::uint64_t epoch) const;
@@ -83,6 +86,9 @@ class EpochStore {
   /// epoch.
   void publish(const EpochRecord& record) const;
 
+  /// Puts another record in the place of that of record.epoch, durably and at once.
+  void replace_record(const EpochRecord& record) const;
+
   /// The epochs older than the newest `keep` good ones, and what a retirement that was cut short
   /// has left of such. Those in `damaged`, of which a restart has found out that they are not good,
   /// do not count.
@@ -97,6 +103,9 @@ class EpochStore {
 
  private:
   EpochStore() = default;
+  void write_temporary_record(const EpochRecord& record) const;
+  [[nodiscard]] std::filesystem::path rekeyed_data_path(std::uint64_t epoch) const;
+  [[nodiscard]] bool is_orphan(const std::filesystem::path& data, std::uint64_t epoch) const;
 
   std::filesystem::path directory_;
   std::optional<File> lock_;

@@ -61,7 +61,8 @@ void pack_block(const BlockInMemory& source, std::byte* to) {
 
 std::vector<std::uint32_t> write_block(File& file, std::uint64_t offset_bytes,
                                        const BlockInMemory& source,
-                                       const std::function<void()>& before_piece) {
+                                       const std::function<void()>& before_piece,
+                                       const PieceSealer& seal) {
   const auto& block = *source.block;
   const auto size = source.element_bytes;
   const auto elements = volume(block.count);
@@ -74,8 +75,19 @@ std::vector<std::uint32_t> write_block(File& file, std::uint64_t offset_bytes,
   const auto piece = piece_bytes / size;
   for (std::size_t first = 0; first < elements; first += piece) {
     const auto last = std::min(first + piece, elements);
-    const auto bytes = gather_piece(source, in_memory, first, last, staging);
-    crcs.push_back(crc32c(bytes));
+    auto bytes = gather_piece(source, in_memory, first, last, staging);
+    if (seal) {
+      const auto sealed = std::span(staging).first(bytes.size());
+      if (bytes.data() != sealed.data()) std::memcpy(sealed.data(), bytes.data(), bytes.size());
+      const auto tag = seal(first / piece, offset_bytes + in_file.position(first) * size, sealed);
+      bytes = sealed;
+      crcs.push_back(crc32c(bytes));
+      crcs.resize(crcs.size() + tag.size() / sizeof(std::uint32_t));
+      std::memcpy(crcs.data() + crcs.size() - tag.size() / sizeof(std::uint32_t), tag.data(),
+                  tag.size());
+    } else {
+      crcs.push_back(crc32c(bytes));
+    }
     before_piece();
     in_file.for_each_run(first, last,
                          [&](std::size_t element, std::size_t index, std::size_t length) {
@@ -172,6 +184,14 @@ std::optional<std::span<const std::byte>> PartReader::read(std::size_t piece) {
                       field_.offset_bytes + element * element_bytes_);
       });
   if (crc32c(bytes) != part_.piece_crcs[piece]) return std::nullopt;
+  if (field_.cipher && !field_.cipher->open(bytes, part_.piece_tags[piece],
+                                            {.name = field_.name,
+                                             .type = field_.type,
+                                             .box = &part_.box,
+                                             .piece = piece,
+                                             .offset_bytes = offset_bytes(first)})) {
+    return std::nullopt;
+  }
   return bytes;
 }
 

@@ -24,11 +24,13 @@ struct BlockInMemory {
 /// Copies the block's elements, without ghosts, one behind the other to `to`. Local.
 void pack_block(const BlockInMemory& source, std::byte* to);
 
-/// Writes the block to the dataset at `offset_bytes` and returns the CRC-32C of each of its pieces.
+/// Writes the block to the dataset at `offset_bytes` and returns the CRC-32C of each of its pieces;
+/// with a `seal`, of the encrypted piece, and behind each the four words of its tag.
 /// `before_piece` is called before each write. Memory: one piece.
 std::vector<std::uint32_t> write_block(File& file, std::uint64_t offset_bytes,
                                        const BlockInMemory& source,
-                                       const std::function<void()>& before_piece);
+                                       const std::function<void()>& before_piece,
+                                       const PieceSealer& seal = {});
 
 /// A part's pieces, read one at a time. Memory: one piece.
 class PartReader {
@@ -48,7 +50,8 @@ class PartReader {
   /// Where element `index` of the part lies in the file.
   [[nodiscard]] std::uint64_t offset_bytes(std::size_t index) const noexcept;
 
-  /// The bytes of a piece in box order, until the next read; nothing when its digest does not fit.
+  /// The bytes of a piece in box order, until the next read; nothing when its digest, or its tag if
+  /// the record is unlocked, does not fit.
   /// @throws Error{bad_data} when the file ends before, {input_output} when it cannot be read
   [[nodiscard]] std::optional<std::span<const std::byte>> read(std::size_t piece);
 

@@ -48,6 +48,7 @@ class DataVerifier {
       }
       add_progress(range.length_bytes);
     }
+    check_structure_mac();
   }
 
   void check_part(const FieldRecord& field, const PartRecord& part) {
@@ -77,6 +78,19 @@ class DataVerifier {
   }
 
  private:
+  /// Of an unlocked epoch whose digests fit.
+  void check_structure_mac() {
+    if (!record_.cipher || !result_.bad.empty()) return;
+    if (record_.cipher->structure_mac(file_, record_) == record_.seal->structure_mac) return;
+    result_.bad.push_back({record_.data_file,
+                           0,
+                           record_.data_bytes,
+                           record_.data_bytes,
+                           {},
+                           {},
+                           "its HDF5 structure has been tampered with"});
+  }
+
   /// What is wrong with bytes that `is_good` reads; empty for nothing.
   template <typename IsGood>
   std::string problem_of(IsGood&& is_good) {
@@ -171,9 +185,9 @@ void verify_data(const EpochStore& store, const EpochRecord& record, const Bytes
 }
 
 Verification verify(const std::filesystem::path& directory, std::uint64_t epoch,
-                    const BytesDone& progress) {
+                    const BytesDone& progress, const std::optional<Key>& key) {
   const auto store = EpochStore::reader(directory);
-  const auto found = store.examine(epoch);
+  auto found = store.examine(epoch);
   if (found.code == Errc::usage || found.code == Errc::permission) {
     throw Error(found.code, found.problem);
   }
@@ -181,11 +195,20 @@ Verification verify(const std::filesystem::path& directory, std::uint64_t epoch,
     throw Error(Errc::no_input, directory.string() + " has no epoch " + std::to_string(epoch));
   }
   Verification result;
-  if (found.problem.empty()) {
-    verify_data(store, parse_record(found.text), progress, result);
-    return result;
-  }
   const auto path = store.record_path(epoch);
+  if (found.problem.empty()) {
+    auto record = parse_record(found.text);
+    try {
+      if (key) unlock(record, found.text, &*key);
+      verify_data(store, record, progress, result);
+      return result;
+    } catch (const Error& error) {
+      if (error.code() != Errc::bad_data) {
+        throw Error(error.code(), "epoch " + std::to_string(epoch) + ": " + error.what());
+      }
+      found.problem = path.string() + ": " + error.what();
+    }
+  }
   std::error_code error;
   const auto size =
       std::filesystem::is_regular_file(path, error) ? std::filesystem::file_size(path, error) : 0;

@@ -176,6 +176,7 @@ TEST_CASE("a record that names data elsewhere is refused, though its digest is r
     barrier(world());
     Job job(directory);
     CHECK(job.ckpt.restore() == 1);
+    CHECK(job.ckpt.epoch() == 1);  // the other has its step
     CHECK(job.u.holds(1));
   }
 }

@@ -121,6 +121,11 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
       .add("ckpt-mtbf", mtbf_hours, "mean hours between failures of the whole job")
       .add("ckpt-mode", mode,
            "sync, or async: write a copy in the background, which costs its memory")
+      .add("ckpt-key-file", key_file,
+           "encrypt checkpoints with the key in this file: 32 bytes or 64 hexadecimal digits, of "
+           "mode 600; without it CAIRN_CKPT_KEY counts, if it is set")
+      .flag("ckpt-accept-plain", accept_plain,
+            "with a key, also restart from a checkpoint that is not encrypted")
       .add("ckpt-on-error", on_error,
            "when a checkpoint cannot be written: stop, or continue with a warning")
       .add("ckpt-local", local_directory,
@@ -138,6 +143,7 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
           "before, "
           "the run saves and leaves with exit code 75. Without it the job's SLURM_JOB_END_TIME, if "
           "there is one")
+      .hide_default("ckpt-key-file")
       .hide_default("time-limit");
 }
 
@@ -150,12 +156,14 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
                         .identity = std::move(identity),
                         .warn = [log = &context.log](std::string_view text) { log->warning(text); },
                         .mode = ckpt::mode_of(mode),
+                        .key_file = key_file,
                         .on_error = ckpt::on_error_of(on_error),
                         .local = {.directory = local_directory,
                                   .every = local_every,
                                   .redundancy = ckpt::redundancy_of(redundancy)}};
   if (local_every != 0 && (local_directory.empty() || directory.empty()))
     refuse("--ckpt-local-every needs --ckpt-local, and --ckpt-dir, where a restart takes them");
+  if (accept_plain) options.plain_epochs = ckpt::Options::PlainEpochs::accept;
   if (interval == "auto") {
     options.interval = ckpt::Options::Interval::automatic;
   } else if (const auto seconds = parse_duration(interval)) {

@@ -77,6 +77,12 @@ struct Options {
   /// thread writes the copy, and a later due(), save() or wait() commits the epoch. At most one
   /// epoch is on its way.
   enum class Mode { sync, async } mode = Mode::sync;
+  /// A file with the key of encrypted epochs: 32 bytes or 64 hexadecimal digits, for the owner's
+  /// eyes only; every rank reads it. Empty: the environment variable CAIRN_CKPT_KEY (hexadecimal),
+  /// and without that, epochs are plain.
+  std::filesystem::path key_file = {};
+  /// What restore() does with a plain epoch when there is a key: anybody could have written it.
+  enum class PlainEpochs { refuse, accept } plain_epochs = PlainEpochs::refuse;
   /// Whether SIGTERM, SIGUSR1 and SIGINT become requests to stop (signals.hpp).
   enum class Signals { leave_alone, catch_stop } signals = Signals::catch_stop;
   /// What save(), due() and wait() do when an epoch cannot be written: a full disk, a device error,
@@ -207,7 +213,8 @@ class Checkpointer {
   /// @return the step that was passed to save(); nothing if no epoch was ever committed
   /// @throws Error{Errc::bad_data} when epochs exist but none is usable, or when they are of
   /// another program,
-  ///         identity or shape
+  ///         identity or shape; Error{permission} when the newest one is encrypted with another
+  ///         key, or is plain and there is a key
   std::optional<std::uint64_t> restore();
 
   /// Whether an epoch should be saved now: `step` is a multiple of options.every or of

@@ -24,6 +24,7 @@
 
 #include "cairn/ckpt/attribute.hpp"
 #include "cairn/ckpt/box.hpp"
+#include "cairn/ckpt/key.hpp"
 #include "cairn/ckpt/scalar_type.hpp"
 #include "cairn/core/error.hpp"
 
@@ -44,7 +45,7 @@ enum class Verdict : std::uint8_t {
 struct ValueInfo {
   std::string name;
   ScalarType type = ScalarType::float64;
-  std::vector<std::byte> bytes;  ///< one element, little-endian
+  std::vector<std::byte> bytes;  ///< one element, little-endian; none of what is locked
 };
 
 struct FieldInfo {
@@ -68,6 +69,7 @@ struct EpochInfo {
   std::string identity;
   std::string data_file;  ///< its name, without the directory
   std::uint64_t data_bytes = 0;
+  std::string key_id;  ///< of an encrypted epoch, else empty
   std::vector<ValueInfo> values;
   std::vector<FieldInfo> fields;
 };
@@ -113,10 +115,13 @@ struct Verification {
 /// thrown. A range is as fine as the digests: pieces of 1 MiB of one rank's part; bad pieces that
 /// follow each other are one range.
 /// @throws Error{Errc::no_input} when the directory has no record of that number, {usage} for a
-/// record of a later format, {permission}
+/// record of a later format, {permission} also for an epoch that is encrypted with another key
+/// @param key  checks the tags of an encrypted epoch too; without it only digests, which find
+/// accidents and no forgery
 /// @par Cost  one pass over the data; 1 MiB of memory, and the record
 [[nodiscard]] Verification verify(const std::filesystem::path& directory, std::uint64_t epoch,
-                                  const BytesDone& progress = {});
+                                  const BytesDone& progress = {},
+                                  const std::optional<Key>& key = {});
 
 /// Takes consecutive elements in row-major order: the box that they fill, and their bytes.
 using ChunkConsumer = std::function<void(const Box& chunk, std::span<const std::byte> bytes)>;
@@ -126,8 +131,11 @@ using ChunkConsumer = std::function<void(const Box& chunk, std::span<const std::
 class EpochReader {
  public:
   /// @throws Error{Errc::no_input} when the directory has no such epoch, {bad_data} when the record
-  /// or the size of the data is wrong, {usage} for a record of a later format
-  EpochReader(const std::filesystem::path& directory, std::uint64_t epoch);
+  /// or the size of the data is wrong, {usage} for a record of a later format, {permission} when it
+  /// is encrypted with another key than `key`
+  /// @param key  of an encrypted epoch; without it info() is all that can be had of one
+  EpochReader(const std::filesystem::path& directory, std::uint64_t epoch,
+              const std::optional<Key>& key = {});
   EpochReader(EpochReader&&) noexcept;
   ~EpochReader();
 
@@ -137,7 +145,7 @@ class EpochReader {
   /// Fills `bytes` with a box of field number `field`, row-major.
   /// @param bytes  the caller's, volume(box.count) elements
   /// @throws Error{Errc::bad_data} for a digest that does not fit, {internal} for a box outside the
-  /// field
+  /// field, {permission} for an encrypted epoch that was opened without a key
   /// @par Cost  reads whole pieces of 1 MiB, however little the box shares with them
   void read(std::size_t field, const Box& box, std::span<std::byte> bytes) const;
 
@@ -188,5 +196,21 @@ struct Pruned {
 /// epoch; {usage} for a record of a later format, which may not be judged
 [[nodiscard]] Pruned prune(const std::filesystem::path& directory, const PruneOptions& options,
                            const BytesDone& progress = {});
+
+struct Rekeyed {
+  std::vector<std::uint64_t> rewritten;                        ///< are under the new key now
+  std::vector<std::uint64_t> already;                          ///< were before
+  std::vector<std::pair<std::uint64_t, std::string>> damaged;  ///< left as they were, and why
+};
+
+/// Encrypts every epoch anew, under `new_key`. Crash-safe: each epoch is readable under exactly one
+/// of the two keys at any moment, and running it again finishes. Takes the directory's lock.
+/// @param old_key  nothing when the epochs are plain
+/// @throws Error{Errc::permission} when an epoch has neither of the keys, before anything is
+/// changed; {unavailable} when a running job holds the lock; {no_input} when there is no epoch
+/// @par Cost  reads and writes all data; room for one epoch more
+[[nodiscard]] Rekeyed rekey(const std::filesystem::path& directory,
+                            const std::optional<Key>& old_key, const Key& new_key,
+                            const BytesDone& progress = {});
 
 }  // namespace cairn::ckpt

@@ -40,7 +40,7 @@ struct Redundancy {
 struct LocalTier {
   /// A folder on each host, made if missing; `%h` in it becomes the host's name. On a tmpfs
   /// (/dev/shm) the tier is in memory: it outlives the processes, not the node. Empty: no local
-  /// tier.
+  /// tier. Not encrypted; refused (Error{usage}) where there is a key.
   std::filesystem::path directory = {};
   /// Steps between local epochs; 0: none. A step at which an epoch of the shared tier is due makes
   /// only that one, and so does a stop signal.

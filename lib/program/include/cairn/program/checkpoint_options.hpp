@@ -26,6 +26,8 @@ struct CheckpointOptions {
   std::string interval = "0";
   double mtbf_hours = 24;
   std::string mode = "sync";
+  std::filesystem::path key_file;
+  bool accept_plain = false;
   std::string on_error = "stop";
   std::filesystem::path local_directory;
   std::uint64_t local_every = 0;
