@@ -88,6 +88,33 @@ class Epochs {
     return row("ckpt.epoch", compare(context_, save, raw), 0.75);
   }
 
+  /// Epochs in the node's memory, with nothing sent to other nodes.
+  Row local() {
+    const fs::path memory = fs::path("/dev/shm") / scratch_.path.filename();
+    Seconds seconds{};
+    {
+      ckpt::Checkpointer ckpt(comm(), {.directory = scratch_.path / "local",
+                                       .local = {.directory = memory,
+                                                 .every = 1,
+                                                 .redundancy = ckpt::Redundancy::none(),
+                                                 .keep = 1}});
+      ckpt.field("u", u_, {{n_ * static_cast<std::size_t>(comm().size())}, {rank() * n_}, {n_}});
+      std::uint64_t step = 0;
+      const auto save = [&] { ckpt.save(++step); };
+      const auto raw = [&] { write_and_wait(); };
+      save();
+      raw();
+      seconds = compare(context_, save, raw);
+    }
+    barrier(comm());
+    std::error_code ignored;
+    if (comm().is_root()) fs::remove_all(memory, ignored);
+    return {"ckpt.local_epoch",
+            {{"MiB_a_rank", static_cast<std::int64_t>(mebibytes_)}},
+            seconds,
+            std::nullopt};
+  }
+
   /// The first epoch of a directory, to make which is part of it.
   Row first() {
     int directory = 0;
@@ -211,6 +238,7 @@ std::vector<Row> measure(Context& context) {
     Epochs epochs(context, mebibytes);
     rows.push_back(epochs.steady());
     rows.push_back(epochs.first());
+    if (mebibytes <= 64) rows.push_back(epochs.local());  // not more of anybody's memory
     rows.push_back(epochs.restart("ckpt.restart", 0, 1 / 0.8));
     rows.push_back(
         epochs.restart("ckpt.restart_other_cut", (mebibytes << 20) / sizeof(double) / 3, 1 / 0.6));

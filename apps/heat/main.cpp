@@ -123,7 +123,8 @@ class Job {
   /// The next step at which something other than a step happens. Collective.
   [[nodiscard]] std::uint64_t next_halt() const {
     std::uint64_t halt = std::min(settings_.steps, step_ + pace_.steps(context_.world));
-    for (const auto every : {settings_.ckpt.every, settings_.norm_every}) {
+    for (const auto every :
+         {settings_.ckpt.every, settings_.ckpt.local_every, settings_.norm_every}) {
       if (every != 0) halt = std::min(halt, step_ + every - step_ % every);
     }
     return halt;

@@ -64,14 +64,21 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
     expects(mine == roots,
             "the same checkpoint options on every rank; here: " + mine + " on rank 0: " + roots);
     expects(options_.keep >= 1, "at least one epoch to keep");
+    expects(options_.local.keep >= 1, "at least one local epoch to keep");
     expects(options_.interval_seconds >= 0 && options_.mtbf_seconds > 0,
             "an interval that is not negative, and a mean time between failures");
     expect_utf8("program", options_.program);
     expect_utf8("identity", options_.identity);
+    if (key_ && !options_.local.directory.empty()) {
+      throw Error(Errc::usage,
+                  "the checkpoints of the nodes are not encrypted, so a key and a local directory "
+                  "do not go together; leave one out");
+    }
     if (!is_on() || !comm_.is_root()) return;
     store_.emplace(options_.directory, options_.lock_patience_seconds);
     spare_.emplace(options_.directory);
   });
+  open_local_tier();
 }
 
 Checkpointer::Implementation::~Implementation() {

@@ -13,6 +13,8 @@
 #include "cairn/ckpt/checkpointer.hpp"
 #include "cairn/collectives/communicator.hpp"
 #include "fields.hpp"
+#include "job_file.hpp"
+#include "local_epochs.hpp"
 #include "pacing.hpp"
 #include "record.hpp"
 #include "spare.hpp"
@@ -44,7 +46,11 @@ class Checkpointer::Implementation {
   /// The options that must be equal on all ranks, since every rank decides by its own.
   [[nodiscard]] std::string signature() const {
     return "directory '" + options_.directory.string() + "' every " +
-           std::to_string(options_.every) + " keep " + std::to_string(options_.keep) +
+           std::to_string(options_.every) + " keep " + std::to_string(options_.keep) + " local '" +
+           options_.local.directory.string() + "' every " + std::to_string(options_.local.every) +
+           " keep " + std::to_string(options_.local.keep) + " group " +
+           std::to_string(options_.local.redundancy.group) + " losses " +
+           std::to_string(options_.local.redundancy.losses) +
            (options_.on_error == Options::OnError::stop ? " stop" : " go on") + " program '" +
            options_.program + "' identity '" + options_.identity + "' key " +
            (key_ ? key_->id() : "none");
@@ -56,6 +62,23 @@ class Checkpointer::Implementation {
   void seal_next();
   [[nodiscard]] PieceSealer sealer(std::size_t field, const Block& block) const;
   void load(const EpochRecord& record);
+  struct Candidate;
+  std::vector<Candidate> find_candidates();
+  template <typename Work>
+  bool passes(Candidate& candidate, Work&& work);
+  bool restore_from(Candidate& candidate);
+
+  // The local tier; tiers.cpp.
+  [[nodiscard]] bool is_local_step(std::uint64_t step) const;
+  void open_local_tier();
+  [[nodiscard]] std::uint64_t next_epoch() const;
+  void begin_local_job();
+  void write_job_file(JobFile::State state);
+  void save_local(std::uint64_t step);
+  EpochRecord scavenge(const LocalRecord& local);
+  void lay_out_scavenged(const LocalRecord& local);
+  void copy_part(const LocalRecord& local, std::size_t rank, File& file) const;
+  void copy_parts(const LocalRecord& local, const Holdings& holdings);
 
   void answer_errors(const std::function<void()>& work);
   void begin_save(std::uint64_t step);
@@ -66,6 +89,8 @@ class Checkpointer::Implementation {
   [[nodiscard]] std::vector<std::uint32_t> write_parts(const std::vector<BlockInMemory>& blocks);
   void complete(const std::function<std::vector<std::uint32_t>()>& write);
   void commit(std::vector<std::vector<PartRecord>> parts);
+  [[nodiscard]] std::vector<ValueRecord> values_now() const;
+  void describe(EpochRecord& record, std::vector<std::vector<PartRecord>> parts) const;
   void warn(const std::string& message) const {
     if (comm_.is_root() && options_.warn) options_.warn(message);
   }
@@ -75,6 +100,9 @@ class Checkpointer::Implementation {
   std::optional<Key> key_;
   std::optional<EpochStore> store_;  // rank 0
   std::optional<Spare> spare_;       // rank 0
+  std::optional<LocalEpochs> local_;
+  std::optional<std::uint64_t> shared_step_;  ///< due() found it time for a shared epoch
+  std::optional<JobFile> job_file_;           // rank 0, with a local tier; nothing without the file
   std::vector<RegisteredField> fields_;
   std::vector<RegisteredValue> values_;
   std::optional<std::vector<std::vector<Box>>> boxes_;  // per field and rank; filled on rank 0

@@ -24,6 +24,8 @@ constexpr std::size_t mac_digits = 64;
 
 [[noreturn]] void damaged(const std::string& what) { throw Error(Errc::bad_data, what); }
 
+}  // namespace
+
 std::string digest_of(std::string_view text) {
   const auto digest = XXH3_128bits(text.data(), text.size());
   char hex[33];
@@ -31,6 +33,8 @@ std::string digest_of(std::string_view text) {
                 static_cast<unsigned long long>(digest.low64));
   return hex;
 }
+
+namespace {
 
 // --- hexadecimal strings of bytes and of CRCs -----------------------------------------------
 
@@ -65,6 +69,8 @@ std::vector<std::byte> bytes_from_hex(std::string_view text) {
   return bytes;
 }
 
+}  // namespace
+
 std::string crcs_to_hex(const std::vector<std::uint32_t>& crcs) {
   std::string text;
   text.reserve(8 * crcs.size());
@@ -83,6 +89,8 @@ std::vector<std::uint32_t> crcs_from_hex(std::string_view text) {
   }
   return crcs;
 }
+
+namespace {
 
 // --- JSON ------------------------------------------------------------------------------------
 

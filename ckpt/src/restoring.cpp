@@ -1,6 +1,8 @@
 // The restore of a Checkpointer.
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
@@ -79,45 +81,101 @@ void Checkpointer::Implementation::load(const EpochRecord& record) {
   }
 }
 
+/// An epoch that a restart may take: of the shared directory, or one that the hosts have.
+struct Checkpointer::Implementation::Candidate {
+  std::uint64_t epoch = 0;
+  std::string text;     ///< the record; of the shared directory, rank 0
+  std::string problem;  ///< why it is no good; empty while it is
+  std::optional<LocalCandidate> local;
+};
+
+/// Newest first. Equal on all ranks but for the texts, which rank 0 has.
+std::vector<Checkpointer::Implementation::Candidate>
+Checkpointer::Implementation::find_candidates() {
+  std::vector<Candidate> candidates;
+  const auto shared =
+      together(comm_, [&] { return store_ ? store_->find() : std::vector<FoundEpoch>{}; });
+  const auto found = bcast(comm_, shared.size());
+  for (std::size_t i = 0; i < found; ++i) {
+    Candidate candidate;
+    if (comm_.is_root()) candidate = {shared[i].epoch, shared[i].text, shared[i].problem, {}};
+    candidate.epoch = bcast(comm_, candidate.epoch);
+    candidates.push_back(std::move(candidate));
+  }
+  if (!local_) return candidates;
+  std::vector<std::string> damaged;
+  const auto local = local_->find(damaged);
+  for (const auto& problem : damaged) warn("a local record is not usable: " + problem);
+  for (const auto& each : local) candidates.push_back({each.epoch, {}, {}, each});
+  const bool is_lost = local.empty() && job_file_ && job_file_->state == JobFile::State::committed;
+  if (bcast(comm_, static_cast<int>(is_lost)) != 0) {
+    Candidate lost;
+    lost.problem = "no host of this job has a record of the local epochs that were saved to " +
+                   options_.local.directory.string();
+    if (candidates.empty()) {
+      candidates.push_back(std::move(lost));
+    } else {
+      warn(lost.problem);
+    }
+  }
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const auto& a, const auto& b) { return a.epoch > b.epoch; });
+  return candidates;
+}
+
+/// False, with candidate.problem, when `work` finds its files damaged.
+template <typename Work>
+bool Checkpointer::Implementation::passes(Candidate& candidate, Work&& work) {
+  try {
+    std::forward<Work>(work)();
+  } catch (const Error& error) {
+    // Only what is wrong with the files is a reason to look for older ones.
+    const bool is_damage = error.code() == Errc::bad_data || error.code() == Errc::no_input ||
+                           error.code() == Errc::input_output;
+    if (!error.agreed() || !is_damage) throw;
+    candidate.problem = error.what();
+  }
+  return candidate.problem.empty();
+}
+
+bool Checkpointer::Implementation::restore_from(Candidate& candidate) {
+  std::optional<LocalRecord> local;
+  if (candidate.local) {
+    if (!passes(candidate, [&] { local = local_->fetch(*candidate.local); })) return false;
+  } else {
+    bcast(comm_, into(candidate.text));
+    bcast(comm_, into(candidate.problem));
+    if (!candidate.problem.empty()) return false;
+  }
+  // Verified on one rank, and the same text everywhere.
+  auto record = local ? local->epoch : parse_record(candidate.text);
+  if (!local) candidate.problem = unlock_or_refuse(record, candidate.text);
+  if (!candidate.problem.empty()) return false;
+  refuse_foreign(record);
+  const auto read = [&] {
+    if (local) record = scavenge(*local);
+    together(comm_, [&] { load(record); });
+    for (auto& field : fields_)
+      if (field.cut) field.cut->after_load(comm_, field);
+  };
+  if (!passes(candidate, read)) return false;
+  job_ = record.job;
+  epoch_ = record.epoch;
+  saved_step_ = record.step;
+  if (comm_.is_root()) trace::instant("epoch.restored", static_cast<std::int64_t>(record.epoch));
+  return true;
+}
+
 std::optional<std::uint64_t> Checkpointer::Implementation::restore() {
   if (!is_on()) return std::nullopt;
   wait();
   const trace::Span span("ckpt.restore");
   gather_boxes_once();
-  auto candidates =
-      together(comm_, [&] { return store_ ? store_->find() : std::vector<FoundEpoch>{}; });
-  const auto found = bcast(comm_, candidates.size());
-  candidates.resize(found);
+  auto candidates = find_candidates();
   std::string problems;
   for (auto& candidate : candidates) {
-    bcast(comm_, into(candidate.text));
-    bcast(comm_, into(candidate.problem));
-    EpochRecord record;
-    if (candidate.problem.empty()) {
-      record = parse_record(candidate.text);  // verified on rank 0, and the same text everywhere
-      candidate.problem = unlock_or_refuse(record, candidate.text);
-    }
-    if (candidate.problem.empty()) {
-      refuse_foreign(record);
-      try {
-        together(comm_, [&] { load(record); });
-        for (auto& field : fields_)
-          if (field.cut) field.cut->after_load(comm_, field);
-        job_ = record.job;
-        epoch_ = record.epoch;
-        saved_step_ = record.step;
-        if (comm_.is_root())
-          trace::instant("epoch.restored", static_cast<std::int64_t>(record.epoch));
-        return record.step;
-      } catch (const Error& error) {
-        // Only what is wrong with the files is a reason to look for older ones.
-        const bool is_damage = error.code() == Errc::bad_data || error.code() == Errc::no_input ||
-                               error.code() == Errc::input_output;
-        if (!error.agreed() || !is_damage) throw;
-        candidate.problem = error.what();
-      }
-    }
-    damaged_.insert(candidate.epoch);
+    if (restore_from(candidate)) return saved_step_;
+    if (!candidate.local) damaged_.insert(candidate.epoch);
     warn("epoch " + std::to_string(candidate.epoch) +
          " is not usable, trying an older one: " + candidate.problem);
     problems += (problems.empty() ? "" : "; ") + candidate.problem;

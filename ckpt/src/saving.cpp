@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdio>
-#include <random>
 #include <utility>
 
 #include "cairn/collectives/agree.hpp"
@@ -32,13 +30,6 @@ Failpoint before_data_sync{"ckpt.data.sync"};
 Failpoint after_data_sync{"ckpt.data.synced"};
 Failpoint after_commit{"ckpt.committed"};
 
-std::string random_job_id() {
-  std::random_device device;
-  char hex[33];
-  std::snprintf(hex, sizeof hex, "%08x%08x%08x%08x", device(), device(), device(), device());
-  return hex;
-}
-
 }  // namespace
 
 /// One number says it all: twice the stop signal, and one for an epoch that is due.
@@ -54,7 +45,8 @@ bool Checkpointer::Implementation::due(std::uint64_t step) {
   if (in_flight_ &&
       (stop_signal_ != 0 || all_reduce(comm_, static_cast<int>(writer_.is_done()), Minimum{}) != 0))
     wait();
-  return is_on() && saved_step_ != step && request != 0;
+  if (request % 2 != 0) shared_step_ = step;
+  return is_on() && saved_step_ != step && (request != 0 || is_local_step(step));
 }
 
 /// Rank 0 makes the file; every rank learns its name, the epoch's number and the datasets' offsets.
@@ -65,7 +57,7 @@ void Checkpointer::Implementation::lay_out(std::uint64_t step) {
     if (!epoch_) refuse_to_bury();
     // The number first: a straggler of a killed launch must not find a file of the name that it was
     // told.
-    const auto epoch = store_->next_epoch();
+    const auto epoch = next_epoch();
     store_->remove_strays();
     std::vector<DatasetPlan> plans;
     for (const auto& field : fields_) {
@@ -86,11 +78,7 @@ void Checkpointer::Implementation::lay_out(std::uint64_t step) {
     data_path_ = path.string();
     next_.step = step;
     next_.data_file = store_->data_path(epoch).filename().string();
-    for (const auto& value : values_) {
-      next_.values.push_back(
-          {value.name, value.type,
-           std::vector<std::byte>(value.data, value.data + size_of(value.type))});
-    }
+    next_.values = values_now();
   });
   offsets_bytes_.resize(fields_.size());
   bcast(comm_, std::span<std::uint64_t>(offsets_bytes_));
@@ -171,20 +159,35 @@ std::vector<std::uint32_t> Checkpointer::Implementation::write_parts(
   return crcs;
 }
 
+std::vector<ValueRecord> Checkpointer::Implementation::values_now() const {
+  std::vector<ValueRecord> values;
+  for (const auto& value : values_) {
+    values.push_back({value.name, value.type,
+                      std::vector<std::byte>(value.data, value.data + size_of(value.type))});
+  }
+  return values;
+}
+
+/// What is the same for an epoch of either tier, but for its number, step and values.
+void Checkpointer::Implementation::describe(EpochRecord& record,
+                                            std::vector<std::vector<PartRecord>> parts) const {
+  record.program = options_.program;
+  record.identity = options_.identity;
+  record.launch = launch_number();
+  record.ranks = comm_.size();
+  record.parent = epoch_;
+  for (std::size_t f = 0; f < fields_.size(); ++f) {
+    const auto& field = fields_[f];
+    record.fields.push_back({field.name, field.type, field.block.global, 0, std::move(parts[f])});
+  }
+}
+
 /// Rank 0 completes the record, publishes it, and only then retires older epochs.
 void Checkpointer::Implementation::commit(std::vector<std::vector<PartRecord>> parts) {
   const trace::Span span("ckpt.commit");
   if (!cipher_) next_.job = job_.empty() ? random_job_id() : job_;
-  next_.program = options_.program;
-  next_.identity = options_.identity;
-  next_.launch = launch_number();
-  next_.ranks = comm_.size();
-  next_.parent = epoch_;
-  for (std::size_t f = 0; f < fields_.size(); ++f) {
-    const auto& field = fields_[f];
-    next_.fields.push_back(
-        {field.name, field.type, field.block.global, offsets_bytes_[f], std::move(parts[f])});
-  }
+  describe(next_, std::move(parts));
+  for (std::size_t f = 0; f < fields_.size(); ++f) next_.fields[f].offset_bytes = offsets_bytes_[f];
   if (cipher_) {
     next_.seal->structure_mac =
         cipher_->structure_mac(File(data_path_, O_RDONLY | O_NOFOLLOW), next_);
@@ -233,7 +236,7 @@ void Checkpointer::Implementation::answer_errors(const std::function<void()>& wo
 void Checkpointer::Implementation::save(std::uint64_t step) {
   if (!is_on()) return;
   wait();
-  answer_errors([&] { begin_save(step); });
+  answer_errors([&] { is_local_step(step) ? save_local(step) : begin_save(step); });
 }
 
 /// The whole save in mode sync; in mode async all that is left to the caller's thread.

@@ -121,7 +121,8 @@ def main():
         as_users_have_mpirun()
     before = segments()
     names = run([options.heat, "--list-failpoints"]).out.split()
-    failpoints = [name for name in names if name.startswith("ckpt.") and name != "ckpt.copy"]  # of one mode alone
+    failpoints = [name for name in names if name.startswith("ckpt.") and name != "ckpt.copy"  # of one mode alone
+                  and not name.startswith("ckpt.local.")]
     for kind, path in ((Heat, options.heat), (ConjugateGradient, options.cg), (Particles, options.particles)):
         started = time.monotonic()
         with scratch_directory() as scratch:

@@ -128,6 +128,15 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
             "with a key, also restart from a checkpoint that is not encrypted")
       .add("ckpt-on-error", on_error,
            "when a checkpoint cannot be written: stop, or continue with a warning")
+      .add("ckpt-local", local_directory,
+           "folder on each node for checkpoints in between, %h in it is the node's name; in "
+           "/dev/shm "
+           "it is memory")
+      .add("ckpt-local-every", local_every, fmt::format("{} between those", steps))
+      .add("ckpt-redundancy", redundancy,
+           "lost nodes that those bear: none, partner (one of two), xor (one of eight), or rs:K+M "
+           "(M "
+           "of K+M)")
       .add(
           "time-limit", time_limit,
           "SECONDS or [D-]HH:MM:SS until the job is ended, or slurm: as Slurm says; shortly "
@@ -148,8 +157,13 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
                         .warn = [log = &context.log](std::string_view text) { log->warning(text); },
                         .mode = ckpt::mode_of(mode),
                         .key_file = key_file,
-                        .on_error = ckpt::on_error_of(on_error)};
+                        .on_error = ckpt::on_error_of(on_error),
+                        .local = {.directory = local_directory,
+                                  .every = local_every,
+                                  .redundancy = ckpt::redundancy_of(redundancy)}};
   if (accept_plain) options.plain_epochs = ckpt::Options::PlainEpochs::accept;
+  if (local_every != 0 && (local_directory.empty() || directory.empty()))
+    refuse("--ckpt-local-every needs --ckpt-local, and --ckpt-dir, where a restart takes them");
   if (interval == "auto") {
     options.interval = ckpt::Options::Interval::automatic;
   } else if (const auto seconds = parse_duration(interval)) {

@@ -33,6 +33,7 @@
 
 #include "cairn/ckpt/attribute.hpp"
 #include "cairn/ckpt/block.hpp"
+#include "cairn/ckpt/local_tier.hpp"
 #include "cairn/ckpt/scalar_type.hpp"
 #include "cairn/collectives/communicator.hpp"
 #include "cairn/collectives/signals.hpp"
@@ -90,6 +91,10 @@ struct Options {
   /// tries again; so also at a stop signal. Other errors (foreign epochs, a failed peer) are thrown
   /// whatever it says, and so is what the constructor and restore() meet.
   enum class OnError { stop, go_on } on_error = OnError::stop;
+  /// More frequent epochs in the nodes' own memory or disks; off unless it names a directory. A
+  /// restart takes the newest epoch of both tiers; one of the nodes is first written to
+  /// `directory`.
+  LocalTier local = {};
 };
 
 /// A byte string that means nothing to the Checkpointer.
@@ -212,15 +217,18 @@ class Checkpointer {
   ///         key, or is plain and there is a key
   std::optional<std::uint64_t> restore();
 
-  /// Whether an epoch should be saved now: `step` is a multiple of options.every, or the interval
-  /// is over, or some rank was asked to stop, or the time limit is near, and this step is not saved
-  /// yet. Equal on all ranks. Collective: one all_reduce of an int, and one more while an epoch is
-  /// on its way, which is committed here once all ranks have written theirs.
+  /// Whether an epoch should be saved now: `step` is a multiple of options.every or of
+  /// options.local.every, or the interval is over, or some rank was asked to stop, or the time
+  /// limit is near, and this step is not saved yet. Equal on all ranks. Collective: one all_reduce
+  /// of an int, and one more while an epoch is on its way, which is committed here once all ranks
+  /// have written theirs.
   /// @throws what wait() throws
   [[nodiscard]] bool due(std::uint64_t step);
 
   /// Saves all fields and values as one epoch, and retires epochs beyond options.keep. Collective.
   ///
+  /// The epoch goes to the local tier when `step` is a multiple of options.local.every, not of
+  /// options.every, and nobody is asked to stop; it is then always durable when it returns.
   /// In mode sync, and when due() has reported a stop signal, the epoch is durable when it returns;
   /// memory: 1 MiB and the digests. In mode async it waits for the epoch that is on its way,
   /// copies, and returns; memory: one copy of the fields, 1 MiB and the digests.

@@ -29,6 +29,9 @@ struct CheckpointOptions {
   std::filesystem::path key_file;
   bool accept_plain = false;
   std::string on_error = "stop";
+  std::filesystem::path local_directory;
+  std::uint64_t local_every = 0;
+  std::string redundancy = "partner";
   std::string time_limit;
 
   /// Adds them to the options of a program whose steps are called `steps`.

@@ -1,0 +1,33 @@
+/// The file that ties the nodes' folders to a checkpoint directory: which job's local epochs belong
+/// to it.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace cairn::ckpt {
+
+/// Whoever moves the checkpoint directory away to begin from the start takes this file along, and
+/// the local epochs are not found again.
+struct JobFile {
+  static constexpr const char* file_name = "job";
+
+  enum class State {
+    begun,     ///< there may be local epochs
+    committed  ///< there was one, so that a restart which finds none has lost it
+  };
+  std::string job;
+  State state = State::begun;
+};
+
+/// Local. @throws Error{bad_data} when the file is no job file
+[[nodiscard]] std::optional<JobFile> read_job_file(const std::filesystem::path& directory);
+
+/// Atomic and durable. Local.
+void write_job_file(const std::filesystem::path& directory, const JobFile& file);
+
+/// 32 hexadecimal digits that no other job has.
+[[nodiscard]] std::string random_job_id();
+
+}  // namespace cairn::ckpt

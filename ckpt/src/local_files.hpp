@@ -1,0 +1,55 @@
+/// The files of the local tier on one host: names, digests, removal. All functions are local and
+/// throw Error.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+#include "local_record.hpp"
+
+namespace cairn::ckpt {
+
+/// A job's folder on this host. It need not exist.
+class LocalFiles {
+ public:
+  LocalFiles() = default;
+  explicit LocalFiles(std::filesystem::path directory) : directory_(std::move(directory)) {}
+
+  [[nodiscard]] const std::filesystem::path& directory() const noexcept { return directory_; }
+  [[nodiscard]] std::filesystem::path part_path(std::uint64_t epoch, int rank) const;
+  [[nodiscard]] std::filesystem::path parity_path(std::uint64_t epoch, int set, int member) const;
+  [[nodiscard]] std::filesystem::path record_path(std::uint64_t epoch, int host) const;
+  /// The name under which a file is written.
+  [[nodiscard]] static std::filesystem::path temporary(std::filesystem::path path);
+
+  /// Makes the folder, durably.
+  void make_directory() const;
+
+  /// The largest epoch that any file is named after; 0 for none.
+  [[nodiscard]] std::uint64_t newest() const;
+
+  /// The record files, of all hosts whose folder this is.
+  [[nodiscard]] std::vector<std::filesystem::path> records() const;
+
+  /// Removes what was being written when a launch was killed.
+  void remove_temporary() const;
+
+  /// Removes all epochs before `oldest_kept`: records first, durably, then the rest.
+  void retire(std::uint64_t oldest_kept) const;
+
+  /// Removes, as far as possible, all files of an epoch.
+  void discard(std::uint64_t epoch) const noexcept;
+
+ private:
+  std::filesystem::path directory_;
+};
+
+/// The digest of a file as it lies there.
+[[nodiscard]] FileDigest digest_of_file(const std::filesystem::path& path);
+
+/// Whether the file is there, with the bytes that it was written with. Reads all of it.
+enum class FileState { good, missing, damaged };
+[[nodiscard]] FileState check_file(const std::filesystem::path& path, const FileDigest& digest);
+
+}  // namespace cairn::ckpt

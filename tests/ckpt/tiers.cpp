@@ -1,0 +1,330 @@
+// The node-local tier: whatever losses the redundancy covers are borne, on any number of ranks; one
+// more is refused by name. Hosts are names that the test gives to ranks; each has its own folder,
+// and to lose a host is to remove that.
+
+#include <fcntl.h>
+
+#include <bit>
+
+#include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/reductions.hpp"
+#include "cairn/core/error.hpp"
+#include "cairn/core/failpoint.hpp"
+#include "cairn/core/file.hpp"
+#include "fixture.hpp"
+
+using namespace cairn;
+using namespace cairn::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Runs `work(comm)` on the first `ranks` ranks of the world.
+template <typename Work>
+void on_ranks(int ranks, Work&& work) {
+  const bool takes_part = world().rank() < ranks;
+  const auto comm = world().split(takes_part ? 0 : 1);
+  if (takes_part) work(comm);
+  barrier(world());
+}
+
+/// The folders of one test, and the hosts of its ranks.
+class Tiers {
+ public:
+  explicit Tiers(int hosts) : hosts_(hosts) {}
+
+  [[nodiscard]] fs::path shared() const { return scratch_.path / "shared"; }
+  [[nodiscard]] fs::path host(int h) const { return scratch_.path / ("n" + std::to_string(h)); }
+  [[nodiscard]] int hosts() const { return hosts_; }
+
+  [[nodiscard]] ckpt::Options options(const Communicator& comm, ckpt::Redundancy redundancy) const {
+    return {.directory = shared(),
+            .every = 100,
+            .warn = [](std::string_view text) { warnings() += std::string(text) + "\n"; },
+            .local = {.directory = scratch_.path / "%h",
+                      .every = 1,
+                      .redundancy = redundancy,
+                      .host = "n" + std::to_string(comm.rank() * hosts_ / comm.size())}};
+  }
+
+  /// On rank 0, all that it was warned of.
+  static std::string& warnings() {
+    static std::string text;
+    return text;
+  }
+
+  void lose(unsigned lost) const {
+    barrier(world());
+    if (world().is_root()) {
+      for (int h = 0; h < hosts_; ++h)
+        if ((lost >> h & 1U) != 0) fs::remove_all(host(h));
+    }
+    barrier(world());
+  }
+
+  /// Keeps a copy of all folders, to lose hosts more than once.
+  void keep_copy() const {
+    barrier(world());
+    if (world().is_root()) fs::copy(scratch_.path, copy(), fs::copy_options::recursive);
+    barrier(world());
+  }
+  void bring_back() const {
+    barrier(world());
+    if (world().is_root()) {
+      fs::remove_all(scratch_.path);
+      fs::copy(copy(), scratch_.path, fs::copy_options::recursive);
+    }
+    barrier(world());
+  }
+  ~Tiers() {
+    if (world().is_root()) fs::remove_all(copy());
+  }
+  Tiers(const Tiers&) = delete;
+  Tiers& operator=(const Tiers&) = delete;
+
+ private:
+  [[nodiscard]] fs::path copy() const { return scratch_.path.string() + "-copy"; }
+
+  int hosts_;
+  SharedDirectory scratch_;
+};
+
+/// What a program has: a grid, elements of another number on each rank, and a value.
+struct Program {
+  Program(const Communicator& comm, ckpt::Options options)
+      : comm_(comm), u(comm, 37, 23), ckpt(comm, std::move(options)) {
+    ckpt.field("u", u.data, u.block, {{"units", std::string("K")}});
+    ckpt.elements("particles", particles);
+    ckpt.value("time", time);
+  }
+
+  void set(int seed) {
+    u.fill(seed);
+    time = seed;
+    particles.assign(static_cast<std::size_t>(comm_.rank() * 3), static_cast<float>(seed));
+  }
+  void clear() {
+    u.clear();
+    time = -1;
+    particles.clear();
+  }
+  /// How many there were is for the caller to know: other ranks may have saved them.
+  [[nodiscard]] bool holds(int seed, std::size_t total) {
+    bool good = u.holds(seed) && time == seed;
+    for (const float particle : particles) good = good && particle == static_cast<float>(seed);
+    return good && all_reduce(comm_, particles.size(), Sum{}) == total;
+  }
+
+  const Communicator& comm_;
+  GridField u;
+  std::vector<float> particles;
+  double time = 0;
+  ckpt::Checkpointer ckpt;
+};
+
+std::size_t particles_of(int ranks) {
+  return static_cast<std::size_t>(3 * ranks * (ranks - 1) / 2);
+}
+
+void save(const Tiers& tiers, ckpt::Redundancy redundancy, int ranks, int last_step) {
+  on_ranks(ranks, [&](const Communicator& comm) {
+    Program program(comm, tiers.options(comm, redundancy));
+    for (int step = 1; step <= last_step; ++step) {
+      program.set(step);
+      CHECK(program.ckpt.due(static_cast<std::uint64_t>(step)));
+      program.ckpt.save(static_cast<std::uint64_t>(step));
+    }
+  });
+}
+
+/// Restores on `ranks` ranks what `savers` ranks saved at `step`.
+void check_restored(const Tiers& tiers, ckpt::Redundancy redundancy, int ranks, int step,
+                    int savers) {
+  on_ranks(ranks, [&](const Communicator& comm) {
+    Program program(comm, tiers.options(comm, redundancy));
+    program.clear();
+    const auto found = detail::error_of([&] { CHECK(program.ckpt.restore() == step); });
+    CHECK_MESSAGE(!found, (found ? found->what() : ""));
+    CHECK(program.holds(step, particles_of(savers)));
+  });
+}
+
+std::string refusal(const Tiers& tiers, ckpt::Redundancy redundancy, int ranks) {
+  std::string text;
+  on_ranks(ranks, [&](const Communicator& comm) {
+    Program program(comm, tiers.options(comm, redundancy));
+    const auto error = detail::error_of([&] { (void)program.ckpt.restore(); });
+    CHECK(error);
+    if (!error) return;
+    CHECK(error->agreed());
+    CHECK(error->code() == Errc::bad_data);
+    text = error->what();
+  });
+  return text;
+}
+
+bool contains(const std::string& text, std::string_view what) {
+  return text.find(what) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a local epoch is restored, and is an ordinary epoch of the shared directory then") {
+  const int p = world().size();
+  const Tiers tiers(std::min(p, 3));
+  const auto redundancy = ckpt::Redundancy::partner();
+  save(tiers, redundancy, p, 3);
+  if (world().is_root()) CHECK(!fs::exists(tiers.shared() / "epoch-0000000003.record"));
+  check_restored(tiers, redundancy, p, 3, p);
+  tiers.lose(~0U);
+  check_restored(tiers, redundancy, p, 3, p);
+}
+
+TEST_CASE("the newest epoch of both tiers is restored") {
+  const int p = world().size();
+  const Tiers tiers(std::min(p, 3));
+  const auto redundancy = ckpt::Redundancy::none();
+  on_ranks(p, [&](const Communicator& comm) {
+    auto options = tiers.options(comm, redundancy);
+    options.every = 2;
+    Program program(comm, options);
+    for (int step = 1; step <= 3; ++step) {
+      program.set(step);
+      program.ckpt.save(static_cast<std::uint64_t>(step));
+    }
+  });
+  tiers.keep_copy();
+  check_restored(tiers, redundancy, p, 3, p);
+  tiers.bring_back();
+  tiers.lose(1U);
+  check_restored(tiers, redundancy, p, 2, p);  // the shared one, newer than what is left of step 1
+}
+
+TEST_CASE("every loss that the redundancy covers is borne, and one more is refused by name") {
+  struct Case {
+    ckpt::Redundancy redundancy;
+    int hosts;
+    int losses;
+  };
+  const int p = world().size();
+  for (const auto& [redundancy, hosts, losses] :
+       {Case{ckpt::Redundancy::partner(), 2, 1}, Case{ckpt::Redundancy::exclusive_or(), 3, 1},
+        Case{ckpt::Redundancy::exclusive_or(), 4, 1},
+        Case{ckpt::Redundancy::reed_solomon(1, 2), 3, 2},
+        Case{ckpt::Redundancy::reed_solomon(2, 2), 4, 2}}) {
+    if (p < hosts) continue;
+    const Tiers tiers(hosts);
+    save(tiers, redundancy, p, 2);
+    tiers.keep_copy();
+    for (unsigned lost = 1; lost < 1U << hosts; ++lost) {
+      CAPTURE(hosts);
+      CAPTURE(lost);
+      if (std::popcount(lost) > losses + 1) continue;
+      tiers.bring_back();
+      tiers.lose(lost);
+      if (std::popcount(lost) <= losses) {
+        const int fewer = p > hosts ? static_cast<int>(lost % 2) : 0;  // but all hosts
+        check_restored(tiers, redundancy, p - fewer, 2, p);
+        continue;
+      }
+      const auto text = refusal(tiers, redundancy, p);
+      if (std::popcount(lost) == hosts) {
+        CHECK(contains(text, "no host of this job has a record of the local epochs"));
+        continue;
+      }
+      CHECK(contains(text, "local epoch 2 (step 2) cannot be rebuilt"));
+      CHECK(contains(text, "covers the loss of " + std::to_string(losses) + " of these " +
+                               std::to_string(hosts) + " hosts"));
+      for (int h = 0; h < hosts; ++h)
+        CHECK(contains(text, "on n" + std::to_string(h) + " (missing)") == ((lost >> h & 1U) != 0));
+    }
+  }
+}
+
+TEST_CASE("groups of partners bear one loss each, also when their number is odd") {
+  const int p = world().size();
+  if (p < 5) return;
+  const Tiers tiers(5);  // groups {0, 1, 2} and {3, 4}
+  const auto redundancy = ckpt::Redundancy::partner();
+  save(tiers, redundancy, p, 1);
+  tiers.keep_copy();
+  for (const unsigned lost : {0b01001U, 0b10100U, 0b10010U}) {
+    tiers.bring_back();
+    tiers.lose(lost);
+    check_restored(tiers, redundancy, p, 1, p);
+  }
+  tiers.bring_back();
+  tiers.lose(0b11000U);
+  const auto text = refusal(tiers, redundancy, p);
+  CHECK(contains(text, "on n3 (missing)"));
+  CHECK(!contains(text, "on n0"));
+}
+
+TEST_CASE("a flipped byte in any file of a host is a loss, and is borne or refused like one") {
+  const int p = world().size();
+  if (p < 3) return;
+  const Tiers tiers(3);
+  const auto redundancy = ckpt::Redundancy::exclusive_or();
+  save(tiers, redundancy, p, 1);
+  tiers.keep_copy();
+  const auto flip = [&](int host, std::string_view suffix, double where) {
+    barrier(world());
+    if (world().is_root()) {
+      for (const auto& entry : fs::recursive_directory_iterator(tiers.host(host))) {
+        if (!entry.path().string().ends_with(suffix)) continue;
+        File file(entry.path(), O_RDWR);
+        std::byte byte{};
+        const auto at = static_cast<std::uint64_t>(where * static_cast<double>(file.size_bytes()));
+        file.read_at({&byte, 1}, at);
+        byte ^= std::byte{4};
+        file.write_at({&byte, 1}, at);
+      }
+    }
+    barrier(world());
+  };
+  for (const auto* const suffix : {".h5", ".parity", ".record"}) {
+    for (const double where : {0.0, 0.3, 0.999}) {
+      tiers.bring_back();
+      flip(1, suffix, where);
+      check_restored(tiers, redundancy, p, 1, p);
+    }
+  }
+  tiers.bring_back();
+  flip(1, ".h5", 0.5);
+  tiers.lose(1U);
+  const auto text = refusal(tiers, redundancy, p);
+  CHECK(contains(text, "on n1 (damaged)"));
+  CHECK(contains(text, "on n0 (missing)"));
+}
+
+TEST_CASE("a local save that fails leaves the one before, and the run goes on") {
+  const int p = world().size();
+  const Tiers tiers(std::min(p, 3));
+  const auto redundancy = ckpt::Redundancy::exclusive_or();
+  int failures = 0;
+  for (const auto* const name :
+       {"ckpt.local.begin", "ckpt.local.write", "ckpt.local.sync", "ckpt.local.parity",
+        "ckpt.local.parity_synced", "ckpt.local.rename", "ckpt.local.record"}) {
+    CAPTURE(name);
+    const bool is_of_parity = contains(name, "parity");
+    if (is_of_parity && p == 1) continue;
+    tiers.lose(~0U);
+    if (world().is_root()) fs::remove_all(tiers.shared());
+    barrier(world());
+    on_ranks(p, [&](const Communicator& comm) {
+      Program program(comm, tiers.options(comm, redundancy));
+      program.set(1);
+      program.ckpt.save(1);
+      const int rank = contains(name, "record") ? 0 : p - 1;
+      arm_failpoints(std::string(name) + "=ENOSPC,rank=" + std::to_string(rank), comm.rank(), 0);
+      program.set(2);
+      const auto error = detail::error_of([&] { program.ckpt.save(2); });
+      arm_failpoints("", comm.rank(), 0);
+      CHECK(error);
+      CHECK((!error || error->agreed()));
+      failures += static_cast<int>(error.has_value());
+    });
+    check_restored(tiers, redundancy, p, 1, p);
+  }
+  CHECK(failures >= 5);
+}
