@@ -69,6 +69,11 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
             "an interval that is not negative, and a mean time between failures");
     expect_utf8("program", options_.program);
     expect_utf8("identity", options_.identity);
+    if (key_ && !options_.local.directory.empty()) {
+      throw Error(Errc::usage,
+                  "the checkpoints of the nodes are not encrypted, so a key and a local directory "
+                  "do not go together; leave one out");
+    }
     if (!is_on() || !comm_.is_root()) return;
     store_.emplace(options_.directory, options_.lock_patience_seconds);
     spare_.emplace(options_.directory);

@@ -32,12 +32,6 @@ bool Checkpointer::Implementation::is_local_step(std::uint64_t step) const {
 void Checkpointer::Implementation::open_local_tier() {
   if (!is_on() || options_.local.directory.empty()) return;
   together(comm_, [&] {
-    if (key_) {
-      throw Error(
-          Errc::usage,
-          "checkpoints on the nodes are not encrypted; with a key, use the shared directory "
-          "alone");
-    }
     if (comm_.is_root()) job_file_ = read_job_file(options_.directory);
   });
   auto job = job_file_ ? job_file_->job : std::string();

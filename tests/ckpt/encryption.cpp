@@ -266,3 +266,11 @@ TEST_CASE("an epoch under another number, of another job, and swapped data are n
   });
   CHECK(vault.restart(vault.key) == 1);
 }
+
+TEST_CASE("a key and a local tier, which does not encrypt, are refused together") {
+  const Vault vault;
+  ckpt::Options options{.directory = vault.epochs, .key_file = vault.key};
+  options.local.directory = vault.scratch.path / "node";
+  CHECK_THROWS_WITH_AS(ckpt::Checkpointer(world(), options),
+                       doctest::Contains("do not go together"), Error);
+}

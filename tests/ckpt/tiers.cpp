@@ -207,11 +207,14 @@ TEST_CASE("every loss that the redundancy covers is borne, and one more is refus
     int losses;
   };
   const int p = world().size();
-  for (const auto& [redundancy, hosts, losses] :
+  for (const auto& each :
        {Case{ckpt::Redundancy::partner(), 2, 1}, Case{ckpt::Redundancy::exclusive_or(), 3, 1},
         Case{ckpt::Redundancy::exclusive_or(), 4, 1},
         Case{ckpt::Redundancy::reed_solomon(1, 2), 3, 2},
         Case{ckpt::Redundancy::reed_solomon(2, 2), 4, 2}}) {
+    const auto redundancy = each.redundancy;
+    const int hosts = each.hosts;  // a structured binding cannot be captured
+    const int losses = each.losses;
     if (p < hosts) continue;
     const Tiers tiers(hosts);
     save(tiers, redundancy, p, 2);

@@ -161,9 +161,9 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
                         .local = {.directory = local_directory,
                                   .every = local_every,
                                   .redundancy = ckpt::redundancy_of(redundancy)}};
+  if (accept_plain) options.plain_epochs = ckpt::Options::PlainEpochs::accept;
   if (local_every != 0 && (local_directory.empty() || directory.empty()))
     refuse("--ckpt-local-every needs --ckpt-local, and --ckpt-dir, where a restart takes them");
-  if (accept_plain) options.plain_epochs = ckpt::Options::PlainEpochs::accept;
   if (interval == "auto") {
     options.interval = ckpt::Options::Interval::automatic;
   } else if (const auto seconds = parse_duration(interval)) {

@@ -36,11 +36,12 @@ struct Redundancy {
 /// line
 [[nodiscard]] Redundancy redundancy_of(std::string_view words);
 
-/// Where and when epochs are kept on the nodes.
+/// Where and when epochs are kept on the nodes. They are not encrypted: a key and a local tier do
+/// not go together.
 struct LocalTier {
   /// A folder on each host, made if missing; `%h` in it becomes the host's name. On a tmpfs
   /// (/dev/shm) the tier is in memory: it outlives the processes, not the node. Empty: no local
-  /// tier. Not encrypted; refused (Error{usage}) where there is a key.
+  /// tier.
   std::filesystem::path directory = {};
   /// Steps between local epochs; 0: none. A step at which an epoch of the shared tier is due makes
   /// only that one, and so does a stop signal.
