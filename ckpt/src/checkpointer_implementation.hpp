@@ -20,6 +20,7 @@
 #include "spare.hpp"
 #include "store.hpp"
 #include "transfer.hpp"
+#include "written_pieces.hpp"
 
 namespace cairn::ckpt {
 
@@ -54,6 +55,10 @@ class Checkpointer::Implementation {
            (options_.on_error == Options::OnError::stop ? " stop" : " go on") + " program '" +
            options_.program + "' identity '" + options_.identity + "' key " +
            (key_ ? key_->id() : "none");
+  }
+  /// Encrypted pieces are never equal.
+  [[nodiscard]] bool is_incremental() const {
+    return options_.pieces == Options::Pieces::changed && !key_;
   }
   void cut_fields();
   void gather_boxes_once();
@@ -120,6 +125,11 @@ class Checkpointer::Implementation {
   std::shared_ptr<const EpochCipher> cipher_;  // all ranks; none for a plain epoch
   std::string data_path_;                      // all ranks
   std::vector<std::uint64_t> offsets_bytes_;   // all ranks: each field's dataset in the file
+
+  std::uint64_t written_over_ = 0;  // all ranks: the epoch that the file held; 0: none
+  std::vector<WrittenPieces::Entry> pieces_now_;  // per field
+  std::uint64_t unchanged_bytes_ = 0;
+  WrittenPieces written_;
 
   // Of the epoch that is on its way, in mode async.
   bool in_flight_ = false;            // equal on all ranks

@@ -72,8 +72,9 @@ void Checkpointer::Implementation::lay_out(std::uint64_t step) {
     next_.data_bytes = layout.size_bytes;
     next_.structure = layout.structure;
     offsets_bytes_ = layout.dataset_offsets_bytes;
-    if (!spare_->take_place_of(path, layout))
-      File(path, O_WRONLY | O_NOFOLLOW).reserve(layout.size_bytes);
+    const bool is_recycled = spare_->take_place_of(path, layout);
+    if (!is_recycled) File(path, O_WRONLY | O_NOFOLLOW).reserve(layout.size_bytes);
+    written_over_ = is_recycled ? spare_->epoch() : 0;
     after_layout.check("lay out " + path.string());
     data_path_ = path.string();
     next_.step = step;
@@ -84,6 +85,7 @@ void Checkpointer::Implementation::lay_out(std::uint64_t step) {
   bcast(comm_, std::span<std::uint64_t>(offsets_bytes_));
   bcast(comm_, into(data_path_));
   next_.epoch = bcast(comm_, next_.epoch);
+  written_over_ = bcast(comm_, written_over_);
   seal_next();
 }
 
@@ -142,13 +144,21 @@ std::vector<std::uint32_t> Checkpointer::Implementation::write_parts(
   before_data_open.check("open " + data_path_);
   File file(data_path_, O_WRONLY | O_NOFOLLOW);
   std::vector<std::uint32_t> crcs;
+  pieces_now_.clear();
+  unchanged_bytes_ = 0;
   {
     const trace::Span span("ckpt.write");
     for (std::size_t f = 0; f < blocks.size(); ++f) {
+      const auto& block = *blocks[f].block;
+      BlockPieces pieces{.before = written_.find(written_over_, f, offsets_bytes_[f], block)};
       const auto written = write_block(
           file, offsets_bytes_[f], blocks[f],
-          [&] { before_data_write.check("write " + data_path_); }, sealer(f, *blocks[f].block));
+          [&] { before_data_write.check("write " + data_path_); }, sealer(f, block),
+          is_incremental() ? &pieces : nullptr);
       crcs.insert(crcs.end(), written.begin(), written.end());
+      pieces_now_.push_back(
+          {offsets_bytes_[f], block.global, block.offset, block.count, std::move(pieces.now)});
+      unchanged_bytes_ += pieces.unchanged_bytes;
     }
   }
   const trace::Span span("ckpt.sync");
@@ -299,6 +309,11 @@ void Checkpointer::Implementation::complete(
     throw;
   }
   epoch_ = next_.epoch;
+  if (is_incremental()) {
+    // The newest epochs stay, one is the spare, and one may just be retired.
+    written_.note(next_.epoch, std::move(pieces_now_), static_cast<std::size_t>(options_.keep) + 2);
+    trace::counter("ckpt.unchanged_bytes", static_cast<double>(unchanged_bytes_));
+  }
   together(comm_, [&] { after_commit.check("end the save of an epoch"); });
   if (!store_) return;
   if (const auto problem =

@@ -42,9 +42,10 @@ bool is_regular(const fs::path& path) {
 
 Spare::Spare(const fs::path& directory) : path_(directory / file_name) {}
 
-void Spare::keep(const fs::path& retired) const {
+void Spare::keep(const fs::path& retired, std::uint64_t epoch) {
   if (!fs::exists(retired)) return;
   rename_file(retired, path_);
+  epoch_ = epoch;
 }
 
 bool Spare::take_place_of(const fs::path& path, const DataFileLayout& layout) const {

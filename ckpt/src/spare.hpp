@@ -1,6 +1,7 @@
 /// The spare: the data file of a retired epoch, kept so that the next epoch is written over it.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 
 #include "data_file.hpp"
@@ -22,7 +23,11 @@ class Spare {
 
   /// Keeps the data file of an epoch whose record is gone, in place of a former spare.
   /// @throws Error when it cannot be renamed
-  void keep(const std::filesystem::path& retired) const;
+  void keep(const std::filesystem::path& retired, std::uint64_t epoch);
+
+  /// The epoch whose data the spare holds, or, behind take_place_of(), held; 0 when nobody knows,
+  /// as at the begin of a launch.
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
 
   /// Puts the spare in the place of `path`, which create_data_file() has just made: with its
   /// structure, its size and unspecified data, in blocks that exist already. A spare that has a
@@ -36,6 +41,7 @@ class Spare {
 
  private:
   std::filesystem::path path_;
+  std::uint64_t epoch_ = 0;
 };
 
 }  // namespace cairn::ckpt

@@ -294,8 +294,7 @@ std::vector<std::uint64_t> EpochStore::retirable(int keep,
   return {retired.begin(), retired.end()};
 }
 
-void EpochStore::retire(int keep, const std::set<std::uint64_t>& damaged,
-                        const Spare* spare) const {
+void EpochStore::retire(int keep, const std::set<std::uint64_t>& damaged, Spare* spare) const {
   // A data file without its record is an orphan that nobody trusts; a record without its data would
   // be a lie. So the records go first, durably.
   const auto retired = retirable(keep, damaged);
@@ -313,7 +312,8 @@ void EpochStore::retire(int keep, const std::set<std::uint64_t>& damaged,
   for (const auto epoch : retired) {
     before_data_removal.check("remove " + data_path(epoch).string());
     const auto is_usual = fs::exists(data_path(epoch)) && !fs::exists(rekeyed_data_path(epoch));
-    if (spare != nullptr && reusable.contains(epoch) && is_usual) spare->keep(data_path(epoch));
+    if (spare != nullptr && reusable.contains(epoch) && is_usual)
+      spare->keep(data_path(epoch), epoch);
     remove_file(data_path(epoch));
     remove_file(rekeyed_data_path(epoch));
     remove_file(temporary_data_path(epoch));

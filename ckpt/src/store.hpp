@@ -96,7 +96,7 @@ class EpochStore {
                                                      const std::set<std::uint64_t>& damaged) const;
 
   /// Removes what is retirable(), but for one data file, which becomes the `spare` if one is given.
-  void retire(int keep, const std::set<std::uint64_t>& damaged, const Spare* spare = nullptr) const;
+  void retire(int keep, const std::set<std::uint64_t>& damaged, Spare* spare = nullptr) const;
 
   /// Forgets an epoch that was not published.
   void discard(std::uint64_t epoch) const noexcept;

@@ -1,6 +1,7 @@
 #include "transfer.hpp"
 
 #include <fcntl.h>
+#include <isa-l/crc64.h>
 
 #include <cstring>
 
@@ -48,6 +49,18 @@ std::span<const std::byte> gather_piece(const BlockInMemory& source, const BoxIn
   return staging.first(bytes);
 }
 
+/// Notes the piece; whether the file holds it.
+bool is_there_already(BlockPieces& pieces, std::span<const std::byte> bytes, std::uint32_t crc) {
+  const PieceHash hash{
+      crc,
+      ::crc64_ecma_refl(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size())};
+  const auto number = pieces.now.size();
+  pieces.now.push_back(hash);
+  if (number >= pieces.before.size() || pieces.before[number] != hash) return false;
+  pieces.unchanged_bytes += bytes.size();
+  return true;
+}
+
 }  // namespace
 
 void pack_block(const BlockInMemory& source, std::byte* to) {
@@ -62,7 +75,7 @@ void pack_block(const BlockInMemory& source, std::byte* to) {
 std::vector<std::uint32_t> write_block(File& file, std::uint64_t offset_bytes,
                                        const BlockInMemory& source,
                                        const std::function<void()>& before_piece,
-                                       const PieceSealer& seal) {
+                                       const PieceSealer& seal, BlockPieces* pieces) {
   const auto& block = *source.block;
   const auto size = source.element_bytes;
   const auto elements = volume(block.count);
@@ -88,6 +101,7 @@ std::vector<std::uint32_t> write_block(File& file, std::uint64_t offset_bytes,
     } else {
       crcs.push_back(crc32c(bytes));
     }
+    if (pieces != nullptr && is_there_already(*pieces, bytes, crcs.back())) continue;
     before_piece();
     in_file.for_each_run(first, last,
                          [&](std::size_t element, std::size_t index, std::size_t length) {

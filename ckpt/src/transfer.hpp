@@ -11,6 +11,7 @@
 
 #include "cairn/core/file.hpp"
 #include "record.hpp"
+#include "written_pieces.hpp"
 
 namespace cairn::ckpt {
 
@@ -26,11 +27,12 @@ void pack_block(const BlockInMemory& source, std::byte* to);
 
 /// Writes the block to the dataset at `offset_bytes` and returns the CRC-32C of each of its pieces;
 /// with a `seal`, of the encrypted piece, and behind each the four words of its tag.
-/// `before_piece` is called before each write. Memory: one piece.
+/// `before_piece` is called before each write. With `pieces`, those that the file holds already are
+/// not written. Memory: one piece.
 std::vector<std::uint32_t> write_block(File& file, std::uint64_t offset_bytes,
                                        const BlockInMemory& source,
                                        const std::function<void()>& before_piece,
-                                       const PieceSealer& seal = {});
+                                       const PieceSealer& seal = {}, BlockPieces* pieces = nullptr);
 
 /// A part's pieces, read one at a time. Memory: one piece.
 class PartReader {

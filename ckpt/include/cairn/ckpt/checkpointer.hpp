@@ -83,6 +83,10 @@ struct Options {
   std::filesystem::path key_file = {};
   /// What restore() does with a plain epoch when there is a key: anybody could have written it.
   enum class PlainEpochs { refuse, accept } plain_epochs = PlainEpochs::refuse;
+  /// changed: an epoch that is written over a retired one of the same launch leaves alone the
+  /// pieces (1 MiB) that are the same there, which costs a second digest of each. Every epoch is
+  /// whole all the same. Ignored with a key.
+  enum class Pieces { all, changed } pieces = Pieces::all;
   /// Whether SIGTERM, SIGUSR1 and SIGINT become requests to stop (signals.hpp).
   enum class Signals { leave_alone, catch_stop } signals = Signals::catch_stop;
   /// What save(), due() and wait() do when an epoch cannot be written: a full disk, a device error,
