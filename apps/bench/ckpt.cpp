@@ -88,6 +88,19 @@ class Epochs {
     return row("ckpt.epoch", compare(context_, save, raw), 0.75);
   }
 
+  /// Encrypted epochs, and epochs of which a tenth of the pieces changes, against ordinary ones.
+  std::vector<Row> other_epochs() {
+    const fs::path key = scratch_.path / "key";
+    together(comm(), [&] {
+      if (!comm().is_root()) return;
+      File file(key, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+      file.write(std::as_bytes(std::span(std::string_view("0123456789abcdef0123456789abcdef"))));
+      file.close();
+    });
+    return {against_ordinary("ckpt.encrypted_epoch", {.key_file = key}),
+            against_ordinary("ckpt.epoch_of_changes", {.pieces = ckpt::Options::Pieces::changed})};
+  }
+
   /// Epochs in the node's memory, with nothing sent to other nodes.
   Row local() {
     const fs::path memory = fs::path("/dev/shm") / scratch_.path.filename();
@@ -155,7 +168,7 @@ class Epochs {
   /// How long save() keeps the program in mode async, against one memcpy of the data; and a loop
   /// that computes while the epoch is written, against the same loop alone.
   std::vector<Row> background() {
-    auto ckpt = checkpointer("async", {rank() * n_}, u_, ckpt::Options::Mode::async);
+    auto ckpt = checkpointer("async", {rank() * n_}, u_, {.mode = ckpt::Options::Mode::async});
     std::vector<double> copy(n_);
     std::vector<Seconds> blocked;
     std::vector<Seconds> slowed;
@@ -176,6 +189,27 @@ class Epochs {
 
  private:
   static constexpr std::uint64_t background_epochs = 9;
+  static constexpr std::size_t piece = (1 << 20) / sizeof(double);
+
+  Row against_ordinary(const char* name, ckpt::Options options) {
+    auto ours = checkpointer(name, {rank() * n_}, u_, std::move(options));
+    auto ordinary = checkpointer("ordinary", {rank() * n_}, u_);
+    std::uint64_t step = 0;
+    const auto save_with = [&](ckpt::Checkpointer& ckpt) {
+      for (std::size_t i = 0; i < n_; i += 10 * piece) u_[i] += 1;  // the same tenth each time
+      ckpt.save(++step);
+    };
+    const auto save = [&] { save_with(ours); };
+    const auto save_ordinary = [&] { save_with(ordinary); };
+    for (int warm_up = 0; warm_up < 4; ++warm_up) {
+      save();
+      save_ordinary();
+    }
+    return {name,
+            {{"MiB_a_rank", static_cast<std::int64_t>(mebibytes_)}},
+            compare(context_, save, save_ordinary),
+            std::nullopt};
+  }
 
   /// Some tenths of a second in the registers, so that the writer competes for the core alone.
   static void compute() {
@@ -205,9 +239,9 @@ class Epochs {
   [[nodiscard]] std::size_t rank() const { return static_cast<std::size_t>(comm().rank()); }
 
   ckpt::Checkpointer checkpointer(const std::string& name, ckpt::Shape offset,
-                                  std::vector<double>& data,
-                                  ckpt::Options::Mode mode = ckpt::Options::Mode::sync) {
-    ckpt::Checkpointer ckpt(comm(), {.directory = scratch_.path / name, .mode = mode});
+                                  std::vector<double>& data, ckpt::Options options = {}) {
+    options.directory = scratch_.path / name;
+    ckpt::Checkpointer ckpt(comm(), std::move(options));
     ckpt.field("u", data,
                {{n_ * static_cast<std::size_t>(comm().size())}, std::move(offset), {data.size()}});
     return ckpt;
@@ -239,6 +273,7 @@ std::vector<Row> measure(Context& context) {
     rows.push_back(epochs.steady());
     rows.push_back(epochs.first());
     if (mebibytes <= 64) rows.push_back(epochs.local());  // not more of anybody's memory
+    for (auto& row : epochs.other_epochs()) rows.push_back(std::move(row));
     rows.push_back(epochs.restart("ckpt.restart", 0, 1 / 0.8));
     rows.push_back(
         epochs.restart("ckpt.restart_other_cut", (mebibytes << 20) / sizeof(double) / 3, 1 / 0.6));

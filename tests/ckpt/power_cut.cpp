@@ -29,25 +29,31 @@ using Kind = FileOperation::Kind;
 
 constexpr std::uint64_t epochs = 6;
 
-/// A program with a field, a number, and a Checkpointer that keeps so many epochs.
+/// A program with a field that changes, one that stays, which is then not written anew, a number,
+/// and a Checkpointer that keeps so many epochs.
 struct Program {
   Program(const fs::path& directory, int keep)
-      : ckpt(world(), {.directory = directory, .keep = keep}) {
+      : ckpt(world(),
+             {.directory = directory, .keep = keep, .pieces = ckpt::Options::Pieces::changed}) {
     ckpt.field("u", u, {{u.size()}, {0}, {u.size()}});
+    ckpt.field("constant", constant, {{constant.size()}, {0}, {constant.size()}});
     ckpt.value("time", time);
   }
   void save(std::uint64_t step) {
     std::iota(u.begin(), u.end(), static_cast<double>(step) * 1000);
     time = static_cast<double>(step);
+    constant.assign(constant.size(), 4.25);
     ckpt.save(step);
   }
   [[nodiscard]] bool holds(std::uint64_t step) const {
     std::vector<double> expected(u.size());
     std::iota(expected.begin(), expected.end(), static_cast<double>(step) * 1000);
-    return u == expected && time == static_cast<double>(step);
+    return u == expected && time == static_cast<double>(step) &&
+           constant == std::vector<double>(constant.size(), 4.25);
   }
 
   std::vector<double> u = std::vector<double>(700);
+  std::vector<double> constant = std::vector<double>(300);
   double time = 0;
   ckpt::Checkpointer ckpt;
 };

@@ -134,10 +134,12 @@ TEST_CASE("another cut or another size of a field is another piece") {
   std::vector<double> elements;
   ckpt::Checkpointer ckpt(world(), Program::with({}, scratch.path));
   ckpt.elements("e", elements);
-  for (std::uint64_t step = 1; step <= 9; ++step) {
-    // Grows and shrinks, and moves between ranks: what stands where changes with the same numbers.
-    const auto turn = (step + static_cast<std::uint64_t>(world().rank())) % 3;
-    elements.assign(turn * piece_numbers, static_cast<double>(step % 2));
+  for (std::uint64_t step = 1; step <= 13; ++step) {
+    // Grows and shrinks while its numbers stay, so that the same ones come to stand elsewhere.
+    const auto rank = static_cast<std::uint64_t>(world().rank());
+    elements.resize((step * step + step * rank) % 4 % 3 * piece_numbers);
+    for (std::size_t i = 0; i < elements.size(); ++i)
+      elements[i] = static_cast<double>(rank * 10 + i / piece_numbers);
     ckpt.save(step);
     const auto before = elements;
     Parts<double> all;

@@ -20,6 +20,7 @@ from processes import as_users_have_mpirun, children, finish, remove_segments, s
 
 RANKS = (1, 2, 3, 4, 7)
 MODES = ("sync", "async")
+CHANGES = ([], ["--ckpt-changes"])
 
 
 class Heat:
@@ -31,7 +32,7 @@ class Heat:
         self.program, self.directory, self.result = program, scratch / "heat", scratch / "heat.json"
 
     def command(self, chooser):
-        return [self.program, "--size", 200, "--steps", 1000, "--initial", "spots", "--threads", 1, "--result",
+        return [self.program, *chooser.choice(CHANGES), "--size", 200, "--steps", 1000, "--initial", "spots", "--threads", 1, "--result",
                 self.result, "--ckpt-dir", self.directory, "--ckpt-every", 5, "--ckpt-mode", chooser.choice(MODES)]
 
     def digest(self, ended):
@@ -45,7 +46,7 @@ class ConjugateGradient(Heat):
         self.program, self.directory, self.result = program, scratch / "cg", scratch / "cg.json"
 
     def command(self, chooser):
-        return [self.program, "--poisson", 200, "--threads", 1, "--result", self.result, "--ckpt-dir", self.directory,
+        return [self.program, *chooser.choice(CHANGES), "--poisson", 200, "--threads", 1, "--result", self.result, "--ckpt-dir", self.directory,
                 "--ckpt-every", 2, "--ckpt-mode", chooser.choice(MODES)]
 
 

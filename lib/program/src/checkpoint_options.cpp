@@ -124,6 +124,8 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
       .add("ckpt-key-file", key_file,
            "encrypt checkpoints with the key in this file: 32 bytes or 64 hexadecimal digits, of "
            "mode 600; without it CAIRN_CKPT_KEY counts, if it is set")
+      .flag("ckpt-changes", changes_only,
+            "write only the MiB that have changed since the checkpoint that is written over")
       .flag("ckpt-accept-plain", accept_plain,
             "with a key, also restart from a checkpoint that is not encrypted")
       .add("ckpt-on-error", on_error,
@@ -161,6 +163,7 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
                         .local = {.directory = local_directory,
                                   .every = local_every,
                                   .redundancy = ckpt::redundancy_of(redundancy)}};
+  if (changes_only) options.pieces = ckpt::Options::Pieces::changed;
   if (accept_plain) options.plain_epochs = ckpt::Options::PlainEpochs::accept;
   if (local_every != 0 && (local_directory.empty() || directory.empty()))
     refuse("--ckpt-local-every needs --ckpt-local, and --ckpt-dir, where a restart takes them");

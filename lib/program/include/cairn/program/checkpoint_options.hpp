@@ -28,6 +28,7 @@ struct CheckpointOptions {
   std::string mode = "sync";
   std::filesystem::path key_file;
   bool accept_plain = false;
+  bool changes_only = false;
   std::string on_error = "stop";
   std::filesystem::path local_directory;
   std::uint64_t local_every = 0;
