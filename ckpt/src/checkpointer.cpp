@@ -74,6 +74,11 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
                   "the checkpoints of the nodes are not encrypted, so a key and a local directory "
                   "do not go together; leave one out");
     }
+    if (options_.driver == Options::Driver::mpio && options_.mode == Options::Mode::async) {
+      throw Error(Errc::usage,
+                  "checkpoints in the background are written without MPI; with the driver mpio "
+                  "choose mode sync");
+    }
     if (!is_on() || !comm_.is_root()) return;
     store_.emplace(options_.directory, options_.lock_patience_seconds);
     spare_.emplace(options_.directory);
@@ -124,6 +129,12 @@ Options::Mode mode_of(std::string_view word) {
   if (word == "sync") return Options::Mode::sync;
   if (word == "async") return Options::Mode::async;
   refuse_word(word, "mode of checkpoints; sync or async");
+}
+
+Options::Driver driver_of(std::string_view word) {
+  if (word == "posix") return Options::Driver::posix;
+  if (word == "mpio") return Options::Driver::mpio;
+  refuse_word(word, "driver of checkpoints; posix or mpio");
 }
 
 Options::OnError on_error_of(std::string_view word) {

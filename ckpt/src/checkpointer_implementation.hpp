@@ -53,12 +53,14 @@ class Checkpointer::Implementation {
            std::to_string(options_.local.redundancy.group) + " losses " +
            std::to_string(options_.local.redundancy.losses) +
            (options_.on_error == Options::OnError::stop ? " stop" : " go on") + " program '" +
-           options_.program + "' identity '" + options_.identity + "' key " +
+           options_.program + "' identity '" + options_.identity + "' driver " +
+           (options_.driver == Options::Driver::mpio ? "mpio" : "posix") + " key " +
            (key_ ? key_->id() : "none");
   }
   /// Encrypted pieces are never equal.
   [[nodiscard]] bool is_incremental() const {
-    return options_.pieces == Options::Pieces::changed && !key_;
+    return options_.pieces == Options::Pieces::changed && !key_ &&
+           options_.driver == Options::Driver::posix;
   }
   void cut_fields();
   void gather_boxes_once();
@@ -92,6 +94,7 @@ class Checkpointer::Implementation {
   [[nodiscard]] std::vector<BlockInMemory> blocks_in_memory() const;
   void stage();
   [[nodiscard]] std::vector<std::uint32_t> write_parts(const std::vector<BlockInMemory>& blocks);
+  [[nodiscard]] std::vector<std::uint32_t> write_parts_with_mpi_io();
   void complete(const std::function<std::vector<std::uint32_t>()>& write);
   void commit(std::vector<std::vector<PartRecord>> parts);
   [[nodiscard]] std::vector<ValueRecord> values_now() const;

@@ -14,6 +14,7 @@
 #include "cairn/trace/trace.hpp"
 #include "checkpointer_implementation.hpp"
 #include "data_file.hpp"
+#include "mpi_io.hpp"
 
 namespace cairn::ckpt {
 
@@ -169,6 +170,25 @@ std::vector<std::uint32_t> Checkpointer::Implementation::write_parts(
   return crcs;
 }
 
+/// The same by MPI-IO. Collective, its errors not agreed.
+std::vector<std::uint32_t> Checkpointer::Implementation::write_parts_with_mpi_io() {
+  const trace::Span span("ckpt.write");
+  std::vector<BlockInMemory> blocks;
+  std::vector<PieceSealer> sealers;
+  together(comm_, [&] {
+    before_data_open.check("open " + data_path_);
+    blocks = blocks_in_memory();
+    for (std::size_t f = 0; f < blocks.size(); ++f) sealers.push_back(sealer(f, *blocks[f].block));
+  });
+  pieces_now_.clear();
+  auto crcs = write_with_mpi_io(comm_, data_path_, blocks, offsets_bytes_, sealers,
+                                [&] { before_data_write.check("write " + data_path_); });
+  before_data_sync.check("fdatasync " + data_path_);
+  File(data_path_, O_WRONLY | O_NOFOLLOW).sync();  // whatever MPI_File_sync is worth
+  after_data_sync.check("fdatasync " + data_path_);
+  return crcs;
+}
+
 std::vector<ValueRecord> Checkpointer::Implementation::values_now() const {
   std::vector<ValueRecord> values;
   for (const auto& value : values_) {
@@ -277,7 +297,12 @@ void Checkpointer::Implementation::begin_save(std::uint64_t step) {
   next_.step = step;
   saved_step_ = step;
   in_flight_ = in_background;
-  if (!in_background) complete([this] { return write_parts(blocks_in_memory()); });
+  if (!in_background) {
+    complete([this] {
+      return options_.driver == Options::Driver::mpio ? write_parts_with_mpi_io()
+                                                      : write_parts(blocks_in_memory());
+    });
+  }
   pacing_.waited(pacing_clock() - epoch_begin_);
   if (!in_background) pacing_.saved(epoch_begin_, pacing_clock());
 }

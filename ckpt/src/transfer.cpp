@@ -72,45 +72,60 @@ void pack_block(const BlockInMemory& source, std::byte* to) {
                     });
 }
 
+PieceSource::PieceSource(const BlockInMemory& source, std::uint64_t offset_bytes,
+                         const PieceSealer& seal)
+    : source_(source),
+      offset_bytes_(offset_bytes),
+      seal_(seal),
+      elements_(volume(source.block->count)),
+      in_memory_(interior_in_memory(*source.block)),
+      in_file_(source.block->global, {source.block->offset, source.block->count}),
+      staging_(std::min(piece_bytes, elements_ * source.element_bytes)) {}
+
+PieceRange PieceSource::range(std::size_t piece) const noexcept {
+  const auto length = piece_bytes / source_.element_bytes;
+  return {piece * length, std::min((piece + 1) * length, elements_)};
+}
+
+std::span<const std::byte> PieceSource::take(std::size_t piece, std::vector<std::uint32_t>& crcs) {
+  const auto size = source_.element_bytes;
+  const auto [first, last] = range(piece);
+  auto bytes = gather_piece(source_, in_memory_, first, last, staging_);
+  if (!seal_) {
+    crcs.push_back(crc32c(bytes));
+    return bytes;
+  }
+  const auto sealed = std::span(staging_).first(bytes.size());
+  if (bytes.data() != sealed.data()) std::memcpy(sealed.data(), bytes.data(), bytes.size());
+  const auto tag = seal_(piece, offset_bytes_ + in_file_.position(first) * size, sealed);
+  crcs.push_back(crc32c(sealed));
+  crcs.resize(crcs.size() + tag.size() / sizeof(std::uint32_t));
+  std::memcpy(crcs.data() + crcs.size() - tag.size() / sizeof(std::uint32_t), tag.data(),
+              tag.size());
+  return sealed;
+}
+
 std::vector<std::uint32_t> write_block(File& file, std::uint64_t offset_bytes,
                                        const BlockInMemory& source,
                                        const std::function<void()>& before_piece,
                                        const PieceSealer& seal, BlockPieces* pieces) {
-  const auto& block = *source.block;
   const auto size = source.element_bytes;
-  const auto elements = volume(block.count);
+  PieceSource block(source, offset_bytes, seal);
   std::vector<std::uint32_t> crcs;
-  if (elements == 0) return crcs;
-
-  const BoxInArray in_memory = interior_in_memory(block);
-  const BoxInArray in_file(block.global, {block.offset, block.count});
-  std::vector<std::byte> staging(std::min(piece_bytes, elements * size));
-  const auto piece = piece_bytes / size;
-  for (std::size_t first = 0; first < elements; first += piece) {
-    const auto last = std::min(first + piece, elements);
-    auto bytes = gather_piece(source, in_memory, first, last, staging);
-    if (seal) {
-      const auto sealed = std::span(staging).first(bytes.size());
-      if (bytes.data() != sealed.data()) std::memcpy(sealed.data(), bytes.data(), bytes.size());
-      const auto tag = seal(first / piece, offset_bytes + in_file.position(first) * size, sealed);
-      bytes = sealed;
-      crcs.push_back(crc32c(bytes));
-      crcs.resize(crcs.size() + tag.size() / sizeof(std::uint32_t));
-      std::memcpy(crcs.data() + crcs.size() - tag.size() / sizeof(std::uint32_t), tag.data(),
-                  tag.size());
-    } else {
-      crcs.push_back(crc32c(bytes));
-    }
+  for (std::size_t piece = 0; piece < block.pieces(); ++piece) {
+    const auto [first, last] = block.range(piece);
+    const auto begin = first;  // a structured binding cannot be captured
+    const auto bytes = block.take(piece, crcs);
     if (pieces != nullptr && is_there_already(*pieces, bytes, crcs.back())) continue;
     before_piece();
-    in_file.for_each_run(first, last,
-                         [&](std::size_t element, std::size_t index, std::size_t length) {
-                           file.write_at(bytes.subspan((index - first) * size, length * size),
-                                         offset_bytes + element * size);
-                         });
-    const auto begin = in_file.position(first);
-    const auto end = in_file.position(last - 1) + 1;
-    start_write_back(file, offset_bytes + begin * size, (end - begin) * size);
+    block.in_file().for_each_run(
+        first, last, [&](std::size_t element, std::size_t index, std::size_t length) {
+          file.write_at(bytes.subspan((index - begin) * size, length * size),
+                        offset_bytes + element * size);
+        });
+    const auto from = block.in_file().position(first);
+    const auto to = block.in_file().position(last - 1) + 1;
+    start_write_back(file, offset_bytes + from * size, (to - from) * size);
   }
   return crcs;
 }
@@ -179,7 +194,7 @@ PartReader::PartReader(const File& file, const FieldRecord& field, const PartRec
       in_file_(field.global, part.box),
       staging_(std::min(piece_bytes, elements_ * element_bytes_)) {}
 
-PartReader::Range PartReader::range(std::size_t piece) const noexcept {
+PieceRange PartReader::range(std::size_t piece) const noexcept {
   const auto length = piece_bytes / element_bytes_;
   return {piece * length, std::min((piece + 1) * length, elements_)};
 }

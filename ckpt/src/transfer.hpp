@@ -25,6 +25,39 @@ struct BlockInMemory {
 /// Copies the block's elements, without ghosts, one behind the other to `to`. Local.
 void pack_block(const BlockInMemory& source, std::byte* to);
 
+/// Elements [first, last) of a block or part in box order.
+struct PieceRange {
+  std::size_t first = 0;
+  std::size_t last = 0;
+};
+
+/// A block's pieces on their way to the file, taken one at a time. Memory: one piece.
+class PieceSource {
+ public:
+  /// All three outlive it.
+  PieceSource(const BlockInMemory& source, std::uint64_t offset_bytes, const PieceSealer& seal);
+
+  [[nodiscard]] std::size_t pieces() const noexcept {
+    return piece_count(elements_, source_.element_bytes);
+  }
+  [[nodiscard]] PieceRange range(std::size_t piece) const noexcept;
+  [[nodiscard]] const BoxInArray& in_file() const noexcept { return in_file_; }
+
+  /// The piece as it is to stand in the file, until the next one is taken; its digest goes behind
+  /// `crcs`, as write_block() returns it.
+  [[nodiscard]] std::span<const std::byte> take(std::size_t piece,
+                                                std::vector<std::uint32_t>& crcs);
+
+ private:
+  const BlockInMemory& source_;
+  std::uint64_t offset_bytes_;
+  const PieceSealer& seal_;
+  std::size_t elements_;
+  BoxInArray in_memory_;
+  BoxInArray in_file_;
+  std::vector<std::byte> staging_;
+};
+
 /// Writes the block to the dataset at `offset_bytes` and returns the CRC-32C of each of its pieces;
 /// with a `seal`, of the encrypted piece, and behind each the four words of its tag.
 /// `before_piece` is called before each write. With `pieces`, those that the file holds already are
@@ -42,12 +75,7 @@ class PartReader {
 
   [[nodiscard]] std::size_t pieces() const noexcept { return part_.piece_crcs.size(); }
 
-  /// Elements [first, last) of the part in box order.
-  struct Range {
-    std::size_t first = 0;
-    std::size_t last = 0;
-  };
-  [[nodiscard]] Range range(std::size_t piece) const noexcept;
+  [[nodiscard]] PieceRange range(std::size_t piece) const noexcept;
 
   /// Where element `index` of the part lies in the file.
   [[nodiscard]] std::uint64_t offset_bytes(std::size_t index) const noexcept;

@@ -53,7 +53,7 @@ class DataVerifier {
 
   void check_part(const FieldRecord& field, const PartRecord& part) {
     PartReader reader(file_, field, part);
-    std::optional<PartReader::Range> bad;
+    std::optional<PieceRange> bad;
     std::string reason;
     const auto report = [&] {
       if (!bad) return;
@@ -72,7 +72,7 @@ class DataVerifier {
       if (problem != reason) report();
       reason = problem;
       if (problem.empty()) continue;
-      bad = PartReader::Range{bad ? bad->first : range.first, range.last};
+      bad = PieceRange{bad ? bad->first : range.first, range.last};
     }
     report();
   }

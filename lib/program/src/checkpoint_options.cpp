@@ -121,6 +121,9 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
       .add("ckpt-mtbf", mtbf_hours, "mean hours between failures of the whole job")
       .add("ckpt-mode", mode,
            "sync, or async: write a copy in the background, which costs its memory")
+      .add("ckpt-driver", driver,
+           "posix: each rank writes its own part; mpio: all together through MPI-IO, not in mode "
+           "async")
       .add("ckpt-key-file", key_file,
            "encrypt checkpoints with the key in this file: 32 bytes or 64 hexadecimal digits, of "
            "mode 600; without it CAIRN_CKPT_KEY counts, if it is set")
@@ -159,6 +162,7 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
                         .warn = [log = &context.log](std::string_view text) { log->warning(text); },
                         .mode = ckpt::mode_of(mode),
                         .key_file = key_file,
+                        .driver = ckpt::driver_of(driver),
                         .on_error = ckpt::on_error_of(on_error),
                         .local = {.directory = local_directory,
                                   .every = local_every,

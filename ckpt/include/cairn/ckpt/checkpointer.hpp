@@ -87,6 +87,10 @@ struct Options {
   /// pieces (1 MiB) that are the same there, which costs a second digest of each. Every epoch is
   /// whole all the same. Ignored with a key.
   enum class Pieces { all, changed } pieces = Pieces::all;
+  /// posix: every rank writes its bytes itself. mpio: through MPI-IO's collective writes, for file
+  /// systems that want few and large writers, and for blocks with short rows; its locks, limits and
+  /// hangs are then MPI's. Not in mode async.
+  enum class Driver { posix, mpio } driver = Driver::posix;
   /// Whether SIGTERM, SIGUSR1 and SIGINT become requests to stop (signals.hpp).
   enum class Signals { leave_alone, catch_stop } signals = Signals::catch_stop;
   /// What save(), due() and wait() do when an epoch cannot be written: a full disk, a device error,
@@ -108,6 +112,9 @@ using Blob = std::vector<std::byte>;
 /// @throws Error{Errc::usage} for other words; marked as agreed, since all ranks have one command
 /// line
 [[nodiscard]] Options::Mode mode_of(std::string_view word);
+
+/// The driver of a command line: "posix" or "mpio". Local. @throws as mode_of()
+[[nodiscard]] Options::Driver driver_of(std::string_view word);
 
 /// What a command line says of failed epochs: "stop" or "continue". Local.
 /// @throws as mode_of()

@@ -26,6 +26,7 @@ struct CheckpointOptions {
   std::string interval = "0";
   double mtbf_hours = 24;
   std::string mode = "sync";
+  std::string driver = "posix";
   std::filesystem::path key_file;
   bool accept_plain = false;
   bool changes_only = false;
