@@ -38,7 +38,7 @@ struct Settings {
 class Probe {
  public:
   Probe(program::Context& context, const Settings& settings)
-      : context_(context), world_(context.world), settings_(settings) {}
+      : world_(context.world), settings_(settings) {}
 
   int run() {
     note_job();
@@ -98,7 +98,6 @@ class Probe {
     trace::instant("epoch.committed", step_ / 10);
   }
 
-  program::Context& context_;
   const Communicator& world_;
   const Settings& settings_;
   int step_ = 0;
