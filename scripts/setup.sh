@@ -34,6 +34,8 @@ test_packages="
   python3                       # tests of processes: kills, signals, exit codes
   python3-h5py                  # an independent reader of checkpoints
   python3-numpy                 # the same, for the numbers in them
+  libxdmf-dev                   # an independent reader of exported XDMF
+  libxml2-dev                   # headers that those of libxdmf-dev include
   xxhash                        # xxhsum, an independent digest
   valgrind                      # memcheck on the tests of collectives
   shellcheck                    # checks the shell scripts

@@ -137,6 +137,13 @@ Options::Driver driver_of(std::string_view word) {
   refuse_word(word, "driver of checkpoints; posix or mpio");
 }
 
+Options::Direct direct_of(std::string_view word) {
+  if (word == "auto") return Options::Direct::automatic;
+  if (word == "on") return Options::Direct::on;
+  if (word == "off") return Options::Direct::off;
+  refuse_word(word, "answer to direct writes; auto, on or off");
+}
+
 Options::OnError on_error_of(std::string_view word) {
   if (word == "stop") return Options::OnError::stop;
   if (word == "continue") return Options::OnError::go_on;

@@ -12,6 +12,7 @@
 #include "background_writer.hpp"
 #include "cairn/ckpt/checkpointer.hpp"
 #include "cairn/collectives/communicator.hpp"
+#include "direct_writes.hpp"
 #include "fields.hpp"
 #include "job_file.hpp"
 #include "local_epochs.hpp"
@@ -90,6 +91,7 @@ class Checkpointer::Implementation {
   void answer_errors(const std::function<void()>& work);
   void begin_save(std::uint64_t step);
   void lay_out(std::uint64_t step);
+  [[nodiscard]] bool is_worth_a_trial(std::uint64_t size_bytes) const;
   void refuse_to_bury() const;
   [[nodiscard]] std::vector<BlockInMemory> blocks_in_memory() const;
   void stage();
@@ -132,6 +134,9 @@ class Checkpointer::Implementation {
   std::uint64_t written_over_ = 0;  // all ranks: the epoch that the file held; 0: none
   std::vector<WrittenPieces::Entry> pieces_now_;  // per field
   std::uint64_t unchanged_bytes_ = 0;
+  bool is_direct_ = false;    // all ranks: whether the epoch is written past the page cache
+  bool is_on_trial_ = false;  // rank 0: whether its time counts
+  DirectTrial direct_trial_;  // rank 0's decides
   WrittenPieces written_;
 
   // Of the epoch that is on its way, in mode async.

@@ -76,6 +76,8 @@ void Checkpointer::Implementation::lay_out(std::uint64_t step) {
     const bool is_recycled = spare_->take_place_of(path, layout);
     if (!is_recycled) File(path, O_WRONLY | O_NOFOLLOW).reserve(layout.size_bytes);
     written_over_ = is_recycled ? spare_->epoch() : 0;
+    is_on_trial_ = is_recycled && is_worth_a_trial(layout.size_bytes);
+    is_direct_ = options_.direct == Options::Direct::on || (is_on_trial_ && direct_trial_.next());
     after_layout.check("lay out " + path.string());
     data_path_ = path.string();
     next_.step = step;
@@ -87,7 +89,14 @@ void Checkpointer::Implementation::lay_out(std::uint64_t step) {
   bcast(comm_, into(data_path_));
   next_.epoch = bcast(comm_, next_.epoch);
   written_over_ = bcast(comm_, written_over_);
+  is_direct_ = bcast(comm_, static_cast<int>(is_direct_)) != 0;
   seal_next();
+}
+
+/// Whether the time of this epoch, written over one of its size, tells which way is faster. Rank 0.
+bool Checkpointer::Implementation::is_worth_a_trial(std::uint64_t size_bytes) const {
+  return options_.direct == Options::Direct::automatic && !is_incremental() &&
+         size_bytes >= DirectTrial::smallest_bytes * static_cast<std::uint64_t>(comm_.size());
 }
 
 /// With a key: every rank learns the epoch's salt and nonce, and the job, which the data are bound
@@ -142,8 +151,11 @@ void Checkpointer::Implementation::stage() {
 /// thread of its own.
 std::vector<std::uint32_t> Checkpointer::Implementation::write_parts(
     const std::vector<BlockInMemory>& blocks) {
+  const auto begin = pacing_clock();
   before_data_open.check("open " + data_path_);
   File file(data_path_, O_WRONLY | O_NOFOLLOW);
+  std::optional<DirectWrites> direct;
+  if (is_direct_) direct.emplace(data_path_);
   std::vector<std::uint32_t> crcs;
   pieces_now_.clear();
   unchanged_bytes_ = 0;
@@ -155,7 +167,7 @@ std::vector<std::uint32_t> Checkpointer::Implementation::write_parts(
       const auto written = write_block(
           file, offsets_bytes_[f], blocks[f],
           [&] { before_data_write.check("write " + data_path_); }, sealer(f, block),
-          is_incremental() ? &pieces : nullptr);
+          is_incremental() ? &pieces : nullptr, direct ? &*direct : nullptr);
       crcs.insert(crcs.end(), written.begin(), written.end());
       pieces_now_.push_back(
           {offsets_bytes_[f], block.global, block.offset, block.count, std::move(pieces.now)});
@@ -164,9 +176,11 @@ std::vector<std::uint32_t> Checkpointer::Implementation::write_parts(
   }
   const trace::Span span("ckpt.sync");
   before_data_sync.check("fdatasync " + data_path_);
+  if (direct) direct->close();
   file.sync();
   file.close();
   after_data_sync.check("fdatasync " + data_path_);
+  if (is_on_trial_) direct_trial_.took(is_direct_, pacing_clock() - begin);
   return crcs;
 }
 

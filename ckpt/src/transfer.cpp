@@ -108,7 +108,8 @@ std::span<const std::byte> PieceSource::take(std::size_t piece, std::vector<std:
 std::vector<std::uint32_t> write_block(File& file, std::uint64_t offset_bytes,
                                        const BlockInMemory& source,
                                        const std::function<void()>& before_piece,
-                                       const PieceSealer& seal, BlockPieces* pieces) {
+                                       const PieceSealer& seal, BlockPieces* pieces,
+                                       DirectWrites* direct) {
   const auto size = source.element_bytes;
   PieceSource block(source, offset_bytes, seal);
   std::vector<std::uint32_t> crcs;
@@ -120,8 +121,9 @@ std::vector<std::uint32_t> write_block(File& file, std::uint64_t offset_bytes,
     before_piece();
     block.in_file().for_each_run(
         first, last, [&](std::size_t element, std::size_t index, std::size_t length) {
-          file.write_at(bytes.subspan((index - begin) * size, length * size),
-                        offset_bytes + element * size);
+          const auto run = bytes.subspan((index - begin) * size, length * size);
+          const auto at = offset_bytes + element * size;
+          direct != nullptr ? direct->write_at(file, run, at) : file.write_at(run, at);
         });
     const auto from = block.in_file().position(first);
     const auto to = block.in_file().position(last - 1) + 1;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cairn/core/file.hpp"
+#include "direct_writes.hpp"
 #include "record.hpp"
 #include "written_pieces.hpp"
 
@@ -61,11 +62,13 @@ class PieceSource {
 /// Writes the block to the dataset at `offset_bytes` and returns the CRC-32C of each of its pieces;
 /// with a `seal`, of the encrypted piece, and behind each the four words of its tag.
 /// `before_piece` is called before each write. With `pieces`, those that the file holds already are
-/// not written. Memory: one piece.
+/// not written; with `direct`, a writer of the same file, what fills blocks goes past the page
+/// cache. Memory: one piece.
 std::vector<std::uint32_t> write_block(File& file, std::uint64_t offset_bytes,
                                        const BlockInMemory& source,
                                        const std::function<void()>& before_piece,
-                                       const PieceSealer& seal = {}, BlockPieces* pieces = nullptr);
+                                       const PieceSealer& seal = {}, BlockPieces* pieces = nullptr,
+                                       DirectWrites* direct = nullptr);
 
 /// A part's pieces, read one at a time. Memory: one piece.
 class PartReader {

@@ -49,11 +49,11 @@ std::string words(const std::vector<T>& values, ToText&& to_text) {
 /// NumberType and Precision.
 std::string number_type(ScalarType type) {
   const auto name = name_of(type);
-  const bool is_byte = size_of(type) == 1;
-  const auto* kind = name.starts_with("float")  ? "Float"
-                     : name.starts_with("uint") ? (is_byte ? "UChar" : "UInt")
-                                                : (is_byte ? "Char" : "Int");
-  return "NumberType=\"" + std::string(kind) + "\" Precision=\"" + std::to_string(size_of(type)) +
+  std::string kind = name.starts_with("float") ? "Float" : "Int";
+  if (size_of(type) == 1) kind = "Char";
+  if (size_of(type) == 2) kind = "Short";
+  if (name.starts_with("uint")) kind = "U" + kind;
+  return "NumberType=\"" + kind + "\" Precision=\"" + std::to_string(size_of(type)) +
          "\"";
 }
 

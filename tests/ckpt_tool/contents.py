@@ -1,6 +1,6 @@
 """What `cairn ckpt` says of epochs, compared with what h5py reads from them.
 
-usage: contents.py CAIRN WRITE_FIELDS CAIRN_HEAT MPIEXEC
+usage: contents.py CAIRN WRITE_FIELDS CAIRN_HEAT READ_XDMF MPIEXEC
 """
 
 import pathlib
@@ -14,7 +14,7 @@ import zlib
 import h5py
 import numpy
 
-from support import (BAD_DATA, DIFFERENT, HEAT, SAME, USAGE, CkptTest, ckpt, contents, data_file, flip, record_file,
+from support import (BAD_DATA, DIFFERENT, HEAT, READ_XDMF, SAME, USAGE, CkptTest, ckpt, contents, data_file, flip, record_file,
                      write_fields)
 
 
@@ -297,7 +297,7 @@ class Export(CkptTest):
         for item in tree.iterfind("Domain/Grid/Attribute/DataItem"):
             name, dataset = item.text.split(":/")
             self.assertEqual((item.get("Format"), name), ("HDF", "a & b.h5"))
-            kind = {"Float": "f", "Int": "i", "Char": "i", "UInt": "u", "UChar": "u"}[item.get("NumberType")]
+            kind = {"Float": "f", "Int": "i", "Char": "i", "Short": "i", "UInt": "u", "UChar": "u", "UShort": "u"}[item.get("NumberType")]
             shape = tuple(map(int, item.get("Dimensions").split()))
             described[dataset] = numpy.dtype(f"{kind}{item.get('Precision')}"), shape
         for grid in tree.iterfind("Domain/Grid"):
@@ -311,6 +311,25 @@ class Export(CkptTest):
         self.expect(ckpt("export", self.epochs, "--xdmf", "--png", out), USAGE, "--xdmf describes an OUT.h5")
         self.expect(ckpt("export", self.epochs, "--xdmf", self.folder / "a.xdmf"), USAGE, "names an HDF5 file")
         self.expect(ckpt("export", self.epochs, "--xdmf", "--field", "complex64", out), USAGE, "none of the fields")
+
+    def test_xdmf_is_read_by_its_own_library(self):
+        out = self.folder / "out.h5"
+        self.expect(ckpt("export", self.epochs, "--xdmf", out), SAME)
+        read = subprocess.run([READ_XDMF, self.folder / "out.xdmf"], capture_output=True, text=True, timeout=30)
+        self.assertEqual((read.returncode, read.stderr), (0, ""))
+        kinds = {"i1": "Char", "u1": "UChar", "i2": "Short", "u2": "UShort", "f": "Float", "i": "Int", "u": "UInt"}
+        expected = set()
+        for name, (array, _) in datasets(out).items():
+            if not (1 <= array.ndim <= 3 and array.size and array.dtype.kind in "fiu"):
+                continue
+            shape = (1,) * (3 - array.ndim) + array.shape
+            word = array.dtype.str[1:]
+            kind = kinds.get(word, kinds[word[0]]) + str(8 * array.itemsize)
+            extents = " ".join(map(str, shape))
+            expected.add((extents, name, kind, extents, zlib.crc32(array.tobytes())))
+        lines = [line.split("|") for line in read.stdout.splitlines()]
+        self.assertGreaterEqual(len(lines), 7)
+        self.assertEqual({(*words, zlib.crc32(bytes.fromhex(data))) for *words, data in lines}, expected)
 
     def check_picture(self, field, slices, expected):
         png = self.folder / "out.png"

@@ -1,6 +1,6 @@
 """`cairn ckpt` and programs with encrypted epochs: what needs the key, exit codes, and rekeying killed anywhere.
 
-usage: encryption.py CAIRN WRITE_FIELDS CAIRN_HEAT MPIEXEC
+usage: encryption.py CAIRN WRITE_FIELDS CAIRN_HEAT READ_XDMF MPIEXEC
 """
 
 import os

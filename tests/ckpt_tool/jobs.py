@@ -1,6 +1,6 @@
 """`cairn ckpt` beside running jobs and after killed ones: leftovers, the lock, and the order in which prune removes.
 
-usage: jobs.py CAIRN WRITE_FIELDS CAIRN_HEAT MPIEXEC
+usage: jobs.py CAIRN WRITE_FIELDS CAIRN_HEAT READ_XDMF MPIEXEC
 """
 
 import os

@@ -9,8 +9,8 @@ import sys
 import tempfile
 import unittest
 
-CAIRN, WRITE_FIELDS, HEAT, MPIEXEC = sys.argv[1:5]
-del sys.argv[1:5]
+CAIRN, WRITE_FIELDS, HEAT, READ_XDMF, MPIEXEC = sys.argv[1:6]
+del sys.argv[1:6]
 
 SAME, DIFFERENT, USAGE, BAD_DATA, NO_INPUT, UNAVAILABLE, PERMISSION = 0, 1, 64, 65, 66, 69, 77
 

@@ -1,6 +1,6 @@
 """`cairn ckpt` used wrongly, and on directories that are not what they should be: one line, the documented code.
 
-usage: wrong.py CAIRN WRITE_FIELDS CAIRN_HEAT MPIEXEC
+usage: wrong.py CAIRN WRITE_FIELDS CAIRN_HEAT READ_XDMF MPIEXEC
 """
 
 import os

@@ -124,6 +124,8 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
       .add("ckpt-driver", driver,
            "posix: each rank writes its own part; mpio: all together through MPI-IO, not in mode "
            "async")
+      .add("ckpt-direct", direct,
+           "writes past the page cache: on, off, or auto, where that is faster")
       .add("ckpt-key-file", key_file,
            "encrypt checkpoints with the key in this file: 32 bytes or 64 hexadecimal digits, of "
            "mode 600; without it CAIRN_CKPT_KEY counts, if it is set")
@@ -163,6 +165,7 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
                         .mode = ckpt::mode_of(mode),
                         .key_file = key_file,
                         .driver = ckpt::driver_of(driver),
+                        .direct = ckpt::direct_of(direct),
                         .on_error = ckpt::on_error_of(on_error),
                         .local = {.directory = local_directory,
                                   .every = local_every,

@@ -91,6 +91,11 @@ struct Options {
   /// systems that want few and large writers, and for blocks with short rows; its locks, limits and
   /// hangs are then MPI's. Not in mode async.
   enum class Driver { posix, mpio } driver = Driver::posix;
+  /// Whether data are written past the page cache (O_DIRECT), which leaves the cache and the cores
+  /// to the program, and on some devices takes less time. automatic: where it does; epochs that are
+  /// written over older ones, of 8 MiB a rank or more, are timed one way and the other. For
+  /// Driver::posix; without effect on a file system that has no such writes.
+  enum class Direct { automatic, on, off } direct = Direct::automatic;
   /// Whether SIGTERM, SIGUSR1 and SIGINT become requests to stop (signals.hpp).
   enum class Signals { leave_alone, catch_stop } signals = Signals::catch_stop;
   /// What save(), due() and wait() do when an epoch cannot be written: a full disk, a device error,
@@ -115,6 +120,9 @@ using Blob = std::vector<std::byte>;
 
 /// The driver of a command line: "posix" or "mpio". Local. @throws as mode_of()
 [[nodiscard]] Options::Driver driver_of(std::string_view word);
+
+/// What a command line says of direct writes: "auto", "on" or "off". Local. @throws as mode_of()
+[[nodiscard]] Options::Direct direct_of(std::string_view word);
 
 /// What a command line says of failed epochs: "stop" or "continue". Local.
 /// @throws as mode_of()

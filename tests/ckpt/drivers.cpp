@@ -1,8 +1,10 @@
-// The driver mpio: the same bytes by MPI-IO.
+// Other ways to write the same bytes: MPI-IO, and past the page cache.
 
 #include <algorithm>
 #include <numeric>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
@@ -57,11 +59,14 @@ std::string data_of(const std::filesystem::path& directory, int epoch) {
 
 }  // namespace
 
-TEST_CASE("MPI-IO leaves the bytes that the ranks themselves would, and they are restored") {
+TEST_CASE("every way leaves the same bytes, and they are restored") {
   const SharedDirectory scratch;
-  for (const auto driver : {Options::Driver::posix, Options::Driver::mpio}) {
-    Program program(scratch.path / (driver == Options::Driver::mpio ? "mpio" : "posix"),
-                    {.driver = driver});
+  const std::vector<std::pair<std::string, Options>> ways{
+      {"cached", {.direct = Options::Direct::off}},
+      {"direct", {.direct = Options::Direct::on}},
+      {"mpio", {.driver = Options::Driver::mpio}}};
+  for (const auto& [name, options] : ways) {
+    Program program(scratch.path / name, options);
     for (int step = 1; step <= 5; ++step) {  // new files, and written over retired ones
       program.fill(step);
       program.ckpt->save(static_cast<std::uint64_t>(step));
@@ -70,8 +75,10 @@ TEST_CASE("MPI-IO leaves the bytes that the ranks themselves would, and they are
     CHECK(program.ckpt->restore() == 5);
     CHECK(program.holds(5));
   }
-  for (const int epoch : {4, 5})
-    CHECK(data_of(scratch.path / "mpio", epoch) == data_of(scratch.path / "posix", epoch));
+  for (const int epoch : {4, 5}) {
+    for (const std::string way : {"direct", "mpio"})
+      CHECK(data_of(scratch.path / way, epoch) == data_of(scratch.path / "cached", epoch));
+  }
 }
 
 TEST_CASE("MPI-IO: a failure of one rank is an agreed error, and the older epoch stays") {

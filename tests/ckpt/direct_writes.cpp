@@ -1,0 +1,111 @@
+// Writes past the page cache: the same bytes, and no page of theirs in the cache.
+
+#include "direct_writes.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "cairn/core/file.hpp"
+#include "scratch.hpp"
+
+using namespace cairn;
+using cairn::ckpt::DirectTrial;
+using cairn::ckpt::DirectWrites;
+
+namespace {
+
+std::vector<std::byte> numbered(std::size_t length) {
+  std::vector<std::byte> bytes(length);
+  for (std::size_t i = 0; i < length; ++i)
+    bytes[i] = static_cast<std::byte>(i * 2654435761U >> 13U);
+  return bytes;
+}
+
+/// Pages of the file in the page cache.
+std::size_t cached_pages(const std::filesystem::path& path) {
+  const File file(path, O_RDONLY);
+  const auto length = file.size_bytes();
+  void* memory = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, file.descriptor(), 0);
+  REQUIRE(memory != MAP_FAILED);
+  std::vector<unsigned char> resident((length + DirectWrites::block_bytes - 1) /
+                                      DirectWrites::block_bytes);
+  REQUIRE(::mincore(memory, length, resident.data()) == 0);
+  ::munmap(memory, length);
+  return static_cast<std::size_t>(
+      std::count_if(resident.begin(), resident.end(), [](auto page) { return page % 2 != 0; }));
+}
+
+}  // namespace
+
+TEST_CASE("a range of any begin and end is written, past the page cache but for its ends") {
+  const test::Scratch scratch;
+  const auto path = scratch / "data";
+  const auto bytes = numbered((std::size_t{5} << 20) + 4321);
+  for (const std::size_t offset :
+       {std::size_t{0}, std::size_t{8}, std::size_t{4095}, std::size_t{12288}}) {
+    for (const std::size_t skipped : {std::size_t{0}, std::size_t{1}, std::size_t{4088}}) {
+      std::filesystem::remove(path);
+      File file(path, O_RDWR | O_CREAT);
+      file.resize(std::size_t{6} << 20);
+      DirectWrites direct(path);
+      const auto range = std::span(bytes).subspan(skipped);
+      direct.write_at(file, range, offset);
+      const bool was_direct = direct.work();
+      direct.close();
+      file.sync();
+      if (was_direct) {
+        CHECK(cached_pages(path) <= 2);
+      } else {
+        MESSAGE("not tried: no direct writes on the file system of the scratch folder");
+      }
+      std::vector<std::byte> read(range.size());
+      file.read_at(read, offset);
+      CHECK(std::equal(read.begin(), read.end(), range.begin()));
+      std::vector<std::byte> before(offset);
+      file.read_at(before, 0);
+      CHECK(std::count(before.begin(), before.end(), std::byte{0}) ==
+            static_cast<std::ptrdiff_t>(offset));
+    }
+  }
+}
+
+TEST_CASE("ranges that share a block do not spoil each other") {
+  const test::Scratch scratch;
+  const auto path = scratch / "data";
+  const auto bytes = numbered(100000);
+  File file(path, O_RDWR | O_CREAT);
+  file.resize(bytes.size());
+  DirectWrites direct(path);
+  for (std::size_t first = 0; first < bytes.size();) {
+    const auto length = std::min(bytes.size() - first, 5000 + first % 7001);
+    direct.write_at(file, std::span(bytes).subspan(first, length), first);
+    first += length;
+  }
+  file.sync();
+  std::vector<std::byte> read(bytes.size());
+  file.read_at(read, 0);
+  CHECK(read == bytes);
+}
+
+TEST_CASE("the faster way is kept, and the other one tried again") {
+  DirectTrial trial;
+  const auto epoch = [&](double cached, double direct) {
+    const bool directly = trial.next();
+    trial.took(directly, directly ? direct : cached);
+    return directly;
+  };
+  CHECK_FALSE(epoch(1, 2));
+  CHECK(epoch(1, 2));
+  for (int e = 0; e < DirectTrial::epochs_between; ++e) CHECK_FALSE(epoch(1, 2));
+  CHECK(epoch(1, 0.5));  // the device is another one now
+  for (int e = 0; e < DirectTrial::epochs_between; ++e) CHECK(epoch(1, 0.5));
+  CHECK_FALSE(epoch(1, 0.5));
+  CHECK(epoch(1, 0.5));
+}
