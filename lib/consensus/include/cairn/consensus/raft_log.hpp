@@ -1,0 +1,193 @@
+/// The log of Raft, with its compacted begin: values of bounded size.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+
+namespace cairn::consensus {
+
+using NodeIndex = std::uint8_t;
+constexpr std::size_t most_nodes = 9;
+
+/// A set of nodes.
+class NodeSet {
+ public:
+  constexpr NodeSet() = default;
+  static constexpr NodeSet first(std::size_t n) noexcept {
+    NodeSet set;
+    set.bits_ = static_cast<std::uint16_t>((1U << n) - 1);
+    return set;
+  }
+  constexpr void insert(NodeIndex node) noexcept {
+    bits_ = static_cast<std::uint16_t>(bits_ | 1U << node);
+  }
+  [[nodiscard]] constexpr bool contains(NodeIndex node) const noexcept {
+    return (bits_ >> node & 1U) != 0;
+  }
+  [[nodiscard]] constexpr bool empty() const noexcept { return bits_ == 0; }
+  [[nodiscard]] constexpr std::size_t size() const noexcept {
+    return static_cast<std::size_t>(std::popcount(bits_));
+  }
+  [[nodiscard]] constexpr std::uint16_t bits() const noexcept { return bits_; }
+  friend constexpr NodeSet operator|(NodeSet a, NodeSet b) noexcept {
+    a.bits_ = static_cast<std::uint16_t>(a.bits_ | b.bits_);
+    return a;
+  }
+  friend constexpr NodeSet operator&(NodeSet a, NodeSet b) noexcept {
+    a.bits_ = static_cast<std::uint16_t>(a.bits_ & b.bits_);
+    return a;
+  }
+  friend constexpr bool operator==(NodeSet, NodeSet) = default;
+
+ private:
+  std::uint16_t bits_ = 0;
+};
+
+/// An array of up to `capacity` values. What does not fit is refused.
+template <typename T, std::size_t capacity>
+class Bounded {
+ public:
+  bool push(const T& value) noexcept {
+    if (size_ == capacity) return false;
+    values_[size_++] = value;
+    return true;
+  }
+  void resize_down(std::size_t size) noexcept {
+    while (size_ > size) values_[--size_] = T{};
+  }
+  void drop_front(std::size_t count) noexcept {
+    std::move(values_.begin() + static_cast<std::ptrdiff_t>(count),
+              values_.begin() + static_cast<std::ptrdiff_t>(size_), values_.begin());
+    resize_down(size_ - count);
+  }
+  void clear() noexcept { resize_down(0); }
+  [[nodiscard]] bool full() const noexcept { return size_ == capacity; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return values_[i]; }
+  [[nodiscard]] T& operator[](std::size_t i) noexcept { return values_[i]; }
+  [[nodiscard]] const T* begin() const noexcept { return values_.data(); }
+  [[nodiscard]] const T* end() const noexcept { return values_.data() + size_; }
+  friend bool operator==(const Bounded&, const Bounded&) = default;
+
+ private:
+  std::array<T, capacity> values_{};  // those beyond size_ are T{}
+  std::size_t size_ = 0;
+};
+
+/// Who votes. While a change is under way both sets must agree.
+struct RaftMembership {
+  NodeSet voters = {};
+  NodeSet leaving = {};  ///< the voters before the change; empty: there is none
+
+  [[nodiscard]] bool is_joint() const noexcept { return !leaving.empty(); }
+  [[nodiscard]] NodeSet all() const noexcept { return voters | leaving; }
+  friend bool operator==(const RaftMembership&, const RaftMembership&) = default;
+};
+
+/// What the program wants to have agreed on; it means nothing to Raft.
+using RaftCommand = std::array<std::uint64_t, 2>;
+
+struct RaftEntry {
+  enum class Kind : std::uint8_t { nothing, command, membership };
+  std::uint64_t term = 0;
+  Kind kind = Kind::nothing;
+  RaftMembership membership = {};
+  RaftCommand command = {};
+
+  friend bool operator==(const RaftEntry&, const RaftEntry&) = default;
+};
+
+/// What stands for all entries up to `index`.
+struct RaftSnapshot {
+  std::uint64_t index = 0;
+  std::uint64_t term = 0;
+  RaftMembership membership = {};
+  std::uint64_t digest = 0;  ///< a hash chain over the entries
+
+  friend bool operator==(const RaftSnapshot&, const RaftSnapshot&) = default;
+};
+
+/// The chain's next link. SplitMix64's finaliser (Steele, Lea, Flood, OOPSLA 2014).
+constexpr std::uint64_t raft_mix(std::uint64_t a, std::uint64_t b) noexcept {
+  std::uint64_t x = a * 0x9e3779b97f4a7c15 + b;
+  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+  x = (x ^ x >> 27) * 0x94d049bb133111eb;
+  return x ^ x >> 31;
+}
+
+constexpr std::uint64_t raft_digest(std::uint64_t chain, const RaftEntry& entry) noexcept {
+  chain = raft_mix(chain, entry.term);
+  chain = raft_mix(chain, static_cast<std::uint64_t>(entry.kind));
+  chain = raft_mix(chain, std::uint64_t{entry.membership.voters.bits()} << 16 |
+                              entry.membership.leaving.bits());
+  return raft_mix(raft_mix(chain, entry.command[0]), entry.command[1]);
+}
+
+constexpr std::size_t raft_log_capacity = 32;
+constexpr std::size_t raft_entries_per_message = 4;
+
+/// A snapshot and the entries behind it.
+class RaftLog {
+ public:
+  RaftLog() = default;
+
+  [[nodiscard]] const RaftSnapshot& snapshot() const noexcept { return snapshot_; }
+  [[nodiscard]] std::uint64_t first() const noexcept { return snapshot_.index + 1; }
+  [[nodiscard]] std::uint64_t last() const noexcept { return snapshot_.index + entries_.size(); }
+  [[nodiscard]] std::uint64_t last_term() const noexcept { return term_at(last()); }
+  [[nodiscard]] std::size_t room() const noexcept { return raft_log_capacity - entries_.size(); }
+  [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+
+  [[nodiscard]] bool has(std::uint64_t index) const noexcept {
+    return index >= first() && index <= last();
+  }
+  /// @param index  of the snapshot, or of an entry
+  [[nodiscard]] std::uint64_t term_at(std::uint64_t index) const noexcept {
+    assert(index == snapshot_.index || has(index));
+    return index == snapshot_.index ? snapshot_.term : at(index).term;
+  }
+  [[nodiscard]] const RaftEntry& at(std::uint64_t index) const noexcept {
+    assert(has(index));
+    return entries_[static_cast<std::size_t>(index - first())];
+  }
+  /// Whether an entry of this term stands at `index`, or is known to have stood there.
+  [[nodiscard]] bool matches(std::uint64_t index, std::uint64_t term) const noexcept {
+    return (index == snapshot_.index || has(index)) && term_at(index) == term;
+  }
+  /// The newest membership up to `index`.
+  [[nodiscard]] RaftMembership membership_at(std::uint64_t index) const noexcept {
+    for (auto i = std::min(index, last()); i >= first(); --i)
+      if (at(i).kind == RaftEntry::Kind::membership) return at(i).membership;
+    return snapshot_.membership;
+  }
+
+  bool push(const RaftEntry& entry) noexcept { return entries_.push(entry); }
+  void truncate_behind(std::uint64_t index) noexcept {
+    assert(index >= snapshot_.index);
+    entries_.resize_down(static_cast<std::size_t>(index - snapshot_.index));
+  }
+  /// Replaces the entries up to snapshot.index.
+  void compact(const RaftSnapshot& snapshot) noexcept {
+    assert(snapshot.index >= snapshot_.index && snapshot.index <= last());
+    entries_.drop_front(static_cast<std::size_t>(snapshot.index - snapshot_.index));
+    snapshot_ = snapshot;
+  }
+  /// Forgets all, and begins behind the snapshot.
+  void restart(const RaftSnapshot& snapshot) noexcept {
+    entries_.clear();
+    snapshot_ = snapshot;
+  }
+
+  friend bool operator==(const RaftLog&, const RaftLog&) = default;
+
+ private:
+  RaftSnapshot snapshot_;
+  Bounded<RaftEntry, raft_log_capacity> entries_;
+};
+
+}  // namespace cairn::consensus

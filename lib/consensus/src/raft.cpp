@@ -1,0 +1,581 @@
+#include "cairn/consensus/raft.hpp"
+
+#include <algorithm>
+
+namespace cairn::consensus {
+
+namespace {
+
+/// A command is refused when fewer places are left: every new leader needs one.
+constexpr std::size_t reserve = raft_log_capacity / 2;
+/// Entries that are applied are compacted when the log is so long.
+constexpr std::size_t compact_from = raft_log_capacity / 2;
+
+bool is_majority(NodeSet nodes, NodeSet of) noexcept { return 2 * (nodes & of).size() > of.size(); }
+
+using Kind = RaftMessage::Kind;
+
+}  // namespace
+
+Raft::Raft(const RaftOptions& options, const RaftDurable& recovered) noexcept
+    : options_(options), durable_(recovered), random_(options.seed) {
+  auto& log = durable_.log;
+  if (log.last() == 0 && log.snapshot().membership.voters.empty())
+    log.restart({.membership = {.voters = options.voters}});
+  if (is(RaftMutant::term_not_durable)) {
+    durable_.term = log.last_term();
+    durable_.vote.reset();
+  }
+  membership_ = log.membership_at(log.last());
+  applied_ = log.snapshot();
+  commit_ = applied_.index;
+  durable_last_ = log.last();
+  timeout_ = static_cast<std::uint16_t>(options_.election_ticks + random() % options_.election_ticks);
+}
+
+Raft Raft::unreadable(const RaftOptions& options) noexcept {
+  Raft raft(options, {});
+  raft.is_unreadable_ = true;
+  return raft;
+}
+
+std::uint64_t Raft::random() noexcept {
+  random_ = raft_mix(random_, 1);
+  return random_ >> 16;
+}
+
+bool Raft::is_quorum(NodeSet nodes) const noexcept {
+  if (is(RaftMutant::quorum_of_one)) return !nodes.empty();
+  if (!is_majority(nodes, membership_.voters)) return false;
+  return !membership_.is_joint() || is(RaftMutant::one_majority_when_joint) ||
+         is_majority(nodes, membership_.leaving);
+}
+
+/// Also a node that the newest membership leaves out, until it knows that to be final: its log may
+/// be the only one that has it, and then nobody else can be elected.
+bool Raft::may_campaign() const noexcept {
+  const auto& log = durable_.log;
+  auto voters = membership_.all() | applied_.membership.all();
+  for (auto index = applied_.index + 1; index <= log.last(); ++index)
+    voters = voters | log.at(index).membership.all();
+  return !is_silent() && voters.contains(options_.self);
+}
+
+// --- roles -----------------------------------------------------------------------------------
+
+void Raft::follow(std::uint64_t term, std::optional<NodeIndex> leader, RaftOutput& out) noexcept {
+  if (term != durable_.term) {
+    durable_.term = term;
+    durable_.vote.reset();
+    changed();
+  }
+  if (role_ == Role::leader)
+    out.events.push({.kind = RaftEvent::Kind::follower, .term = durable_.term});
+  role_ = Role::follower;
+  leader_ = leader;
+  heir_.reset();
+  election_elapsed_ = 0;
+  timeout_ = static_cast<std::uint16_t>(options_.election_ticks + random() % options_.election_ticks);
+}
+
+void Raft::begin_pre_vote(RaftOutput& out) noexcept {
+  follow(durable_.term, std::nullopt, out);
+  role_ = Role::pre_candidate;
+  granted_ = refused_ = {};
+  granted_.insert(options_.self);
+  if (is_quorum(granted_)) return campaign(false, out);
+  const auto& log = durable_.log;
+  for (NodeIndex node = 0; node < most_nodes; ++node) {
+    if (node == options_.self || !membership_.all().contains(node)) continue;
+    send(node,
+         {.kind = Kind::pre_vote,
+          .term = durable_.term + 1,
+          .index = log.last(),
+          .log_term = log.last_term()},
+         out);
+  }
+}
+
+void Raft::campaign(bool forced, RaftOutput& out) noexcept {
+  follow(durable_.term + 1, std::nullopt, out);
+  role_ = Role::candidate;
+  durable_.vote = options_.self;
+  granted_ = refused_ = {};  // its own vote counts when it is durable
+  const auto& log = durable_.log;
+  for (NodeIndex node = 0; node < most_nodes; ++node) {
+    if (node == options_.self || !membership_.all().contains(node)) continue;
+    reply(node,
+          {.kind = Kind::vote,
+           .forced = forced,
+           .term = durable_.term,
+           .index = log.last(),
+           .log_term = log.last_term()},
+          is(RaftMutant::vote_before_persist), out);
+  }
+  if (is(RaftMutant::vote_before_persist)) granted_.insert(options_.self);
+}
+
+void Raft::lead(RaftOutput& out) noexcept {
+  role_ = Role::leader;
+  leader_ = options_.self;
+  active_ = {};
+  heir_.reset();
+  election_elapsed_ = heartbeat_elapsed_ = 0;
+  progress_.fill({.match = 0, .next = durable_.log.last() + 1});
+  out.events.push({.kind = RaftEvent::Kind::leader, .term = durable_.term});
+  // An entry of its own term, without which it could commit nothing.
+  if (!append({.term = durable_.term})) return follow(durable_.term, std::nullopt, out);
+  send_to_all(out);
+}
+
+// --- time ------------------------------------------------------------------------------------
+
+void Raft::tick(RaftOutput& out) noexcept {
+  if (is_silent()) return;
+  ++election_elapsed_;
+  if (role_ == Role::leader) {
+    tick_leader(out);
+  } else if (election_elapsed_ >= timeout_ && may_campaign()) {
+    begin_pre_vote(out);
+  }
+  apply(out);
+  finish(out);
+}
+
+void Raft::tick_leader(RaftOutput& out) noexcept {
+  if (election_elapsed_ >= options_.election_ticks) {
+    election_elapsed_ = 0;
+    heir_.reset();
+    active_.insert(options_.self);
+    if (!is_quorum(active_)) return follow(durable_.term, std::nullopt, out);
+    active_ = {};
+  }
+  if (++heartbeat_elapsed_ < options_.heartbeat_ticks) return;
+  heartbeat_elapsed_ = 0;
+  leave_joint(out);
+  send_to_all(out);
+}
+
+// --- messages --------------------------------------------------------------------------------
+
+void Raft::step(NodeIndex from, const RaftMessage& message, RaftOutput& out) noexcept {
+  if (is_silent() || from >= most_nodes) return;
+  if (!is_of_another_term(from, message, out)) {
+    switch (message.kind) {
+      case Kind::pre_vote:
+      case Kind::vote:
+        on_vote(from, message, out);
+        break;
+      case Kind::pre_vote_reply:
+      case Kind::vote_reply:
+        on_vote_reply(from, message, out);
+        break;
+      case Kind::append:
+        on_append(from, message, out);
+        break;
+      case Kind::snapshot:
+        on_snapshot(from, message, out);
+        break;
+      case Kind::append_reply:
+        on_append_reply(from, message, out);
+        break;
+      case Kind::timeout_now:
+        if (may_campaign() && role_ != Role::leader) campaign(true, out);
+        break;
+    }
+  }
+  apply(out);
+  finish(out);
+}
+
+/// Takes over a newer term, answers an older one. True when the message has been dealt with.
+bool Raft::is_of_another_term(NodeIndex from, const RaftMessage& message,
+                              RaftOutput& out) noexcept {
+  const bool asks_for_vote = message.kind == Kind::vote || message.kind == Kind::pre_vote;
+  // While there is a leader nobody disturbs it.
+  if (asks_for_vote && !message.forced && leader_ && election_elapsed_ < options_.election_ticks)
+    return true;
+  if (message.term > durable_.term) {
+    const bool is_of_pre_vote = message.kind == Kind::pre_vote ||
+                                (message.kind == Kind::pre_vote_reply && message.accepted);
+    if (is_of_pre_vote) return false;
+    const bool is_from_leader = message.kind == Kind::append || message.kind == Kind::snapshot;
+    follow(message.term, is_from_leader ? std::optional(from) : std::nullopt, out);
+    return false;
+  }
+  if (message.term == durable_.term) return false;
+  // A node that comes back with an older term: it learns the new one.
+  if (message.kind == Kind::append || message.kind == Kind::snapshot)
+    send(from, {.kind = Kind::append_reply, .term = durable_.term}, out);
+  if (asks_for_vote)
+    send(from, {.kind = Kind::vote_reply, .term = durable_.term}, out);
+  return true;
+}
+
+void Raft::on_vote(NodeIndex from, const RaftMessage& message, RaftOutput& out) noexcept {
+  const auto& log = durable_.log;
+  const bool is_up_to_date =
+      message.log_term > log.last_term() ||
+      (message.log_term == log.last_term() && message.index >= log.last()) ||
+      is(RaftMutant::vote_without_log_check);
+  if (message.kind == Kind::pre_vote) {
+    // Of the same term too: a candidate that is behind learns the term from the refusal.
+    const bool accepted = is_up_to_date && message.term > durable_.term;
+    send(from,
+         {.kind = Kind::pre_vote_reply,
+          .accepted = accepted,
+          .term = accepted ? message.term : durable_.term},
+         out);
+    return;
+  }
+  const bool is_free =
+      !durable_.vote || *durable_.vote == from || is(RaftMutant::vote_twice);
+  const bool accepted = is_up_to_date && is_free && !leader_;
+  if (accepted && durable_.vote != from) {
+    durable_.vote = from;
+    changed();
+  }
+  if (accepted) election_elapsed_ = 0;
+  reply(from, {.kind = Kind::vote_reply, .accepted = accepted, .term = durable_.term},
+        is(RaftMutant::vote_before_persist), out);
+}
+
+void Raft::on_vote_reply(NodeIndex from, const RaftMessage& message, RaftOutput& out) noexcept {
+  const bool is_pre = message.kind == Kind::pre_vote_reply;
+  if (role_ != (is_pre ? Role::pre_candidate : Role::candidate)) return;
+  if (is_pre && message.accepted && message.term != durable_.term + 1) return;
+  (message.accepted ? granted_ : refused_).insert(from);
+  if (is_quorum(granted_)) {
+    is_pre ? campaign(false, out) : lead(out);
+  } else if (is_quorum(refused_)) {
+    follow(durable_.term, std::nullopt, out);
+  }
+}
+
+void Raft::on_append(NodeIndex from, const RaftMessage& message, RaftOutput& out) noexcept {
+  if (role_ == Role::leader) return break_off(out);
+  if (role_ != Role::follower) follow(durable_.term, from, out);
+  leader_ = from;
+  election_elapsed_ = 0;
+  auto& log = durable_.log;
+  RaftMessage answer{.kind = Kind::append_reply, .accepted = true, .term = durable_.term};
+  const bool early = is(RaftMutant::append_before_persist);
+
+  if (message.index < commit_ && !is(RaftMutant::append_without_check)) {
+    answer.index = commit_;  // has all that
+    return reply(from, answer, early, out);
+  }
+  const bool fits = log.matches(message.index, message.log_term) ||
+                    (is(RaftMutant::append_without_check) && message.index <= log.last() &&
+                     message.index >= log.snapshot().index);
+  if (!fits) {
+    answer.accepted = false;
+    answer.index = std::min(message.index - std::min<std::uint64_t>(message.index, 1), log.last());
+    while (answer.index > commit_ && log.term_at(answer.index) > message.log_term) --answer.index;
+    return reply(from, answer, early, out);
+  }
+  auto at = message.index;
+  for (const auto& entry : message.entries) {
+    ++at;
+    if (log.has(at) && (log.term_at(at) == entry.term || is(RaftMutant::keep_conflicting)))
+      continue;
+    if (log.has(at)) {
+      if (at <= commit_) return break_off(out);
+      truncate_behind(at - 1);
+    }
+    if (!append(entry)) {
+      --at;
+      break;
+    }
+  }
+  commit_ = std::max(commit_, std::min(message.commit, at));
+  answer.index = at;
+  reply(from, answer, early, out);
+}
+
+void Raft::on_snapshot(NodeIndex from, const RaftMessage& message, RaftOutput& out) noexcept {
+  if (role_ == Role::leader) return break_off(out);
+  if (role_ != Role::follower) follow(durable_.term, from, out);
+  leader_ = from;
+  election_elapsed_ = 0;
+  auto& log = durable_.log;
+  if (log.matches(message.snapshot.index, message.snapshot.term)) {
+    // An old message: what stands behind may have been acknowledged, and stays.
+    commit_ = std::max(commit_, message.snapshot.index);
+  } else if (message.snapshot.index > commit_) {
+    log.restart(message.snapshot);
+    durable_last_ = std::min(durable_last_, message.snapshot.index);
+    for (std::size_t i = 0; i < writing_.size(); ++i)
+      writing_[i].last = std::min(writing_[i].last, message.snapshot.index);
+    membership_ = message.snapshot.membership;
+    applied_ = message.snapshot;
+    commit_ = applied_.index;
+    changed();
+    out.events.push({.kind = RaftEvent::Kind::installed,
+                     .index = applied_.index,
+                     .term = applied_.term});
+  }
+  reply(from,
+        {.kind = Kind::append_reply, .accepted = true, .term = durable_.term, .index = commit_},
+        is(RaftMutant::append_before_persist), out);
+}
+
+void Raft::on_append_reply(NodeIndex from, const RaftMessage& message, RaftOutput& out) noexcept {
+  if (role_ != Role::leader) return;
+  active_.insert(from);
+  auto& progress = progress_[from];
+  if (!message.accepted) {
+    if (message.index < progress.match) return;  // an old refusal
+    progress.next = std::max(progress.match + 1, std::min(message.index + 1, progress.next - 1));
+    return send_entries(from, out);
+  }
+  progress.match = std::max(progress.match, message.index);
+  progress.next = std::max(progress.next, progress.match + 1);
+  const auto before = commit_;
+  advance_commit(out);
+  if (role_ != Role::leader) return;
+  if (commit_ != before) {
+    send_to_all(out);
+  } else if (progress.next <= durable_.log.last()) {
+    send_entries(from, out);
+  }
+  hand_over(out);
+}
+
+// --- the log ---------------------------------------------------------------------------------
+
+bool Raft::append(const RaftEntry& entry) noexcept {
+  if (!durable_.log.push(entry)) return false;
+  if (entry.kind == RaftEntry::Kind::membership) membership_ = entry.membership;
+  changed();
+  return true;
+}
+
+void Raft::truncate_behind(std::uint64_t index) noexcept {
+  durable_.log.truncate_behind(index);
+  membership_ = durable_.log.membership_at(index);
+  durable_last_ = std::min(durable_last_, index);
+  for (std::size_t i = 0; i < writing_.size(); ++i)
+    writing_[i].last = std::min(writing_[i].last, index);
+  changed();
+}
+
+void Raft::send_entries(NodeIndex to, RaftOutput& out) noexcept {
+  const auto& log = durable_.log;
+  auto& progress = progress_[to];
+  if (progress.next < log.first()) {
+    send(to, {.kind = Kind::snapshot, .term = durable_.term, .snapshot = log.snapshot()}, out);
+    progress.next = log.first();
+    return;
+  }
+  RaftMessage message{.kind = Kind::append,
+                      .term = durable_.term,
+                      .index = progress.next - 1,
+                      .log_term = log.term_at(progress.next - 1),
+                      .commit = commit_};
+  while (progress.next <= log.last() && message.entries.push(log.at(progress.next)))
+    ++progress.next;
+  send(to, message, out);
+}
+
+void Raft::send_to_all(RaftOutput& out) noexcept {
+  for (NodeIndex node = 0; node < most_nodes; ++node)
+    if (node != options_.self && membership_.all().contains(node)) send_entries(node, out);
+}
+
+void Raft::hand_over(RaftOutput& out) noexcept {
+  if (!heir_ || progress_[*heir_].match != durable_.log.last()) return;
+  send(*heir_, {.kind = Kind::timeout_now, .term = durable_.term}, out);
+}
+
+/// Whatever stands on a quorum is final, if it is of this term: an entry of an older one may still
+/// be replaced by a leader that never saw it (figure 8 of the paper).
+void Raft::advance_commit(RaftOutput& out) noexcept {
+  const auto& log = durable_.log;
+  for (auto index = log.last(); index > commit_; --index) {
+    if (log.term_at(index) != durable_.term && !is(RaftMutant::commit_older_terms)) break;
+    NodeSet holders;
+    if ((is(RaftMutant::leader_counts_unwritten) ? log.last() : durable_last_) >= index)
+      holders.insert(options_.self);
+    for (NodeIndex node = 0; node < most_nodes; ++node)
+      if (node != options_.self && progress_[node].match >= index) holders.insert(node);
+    if (!is_quorum(holders)) continue;
+    commit_ = index;
+    break;
+  }
+  apply(out);
+}
+
+/// Tells the program what is final, as far as there is room for it.
+void Raft::apply(RaftOutput& out) noexcept {
+  while (applied_.index < commit_ && out.events.size() + 2 < RaftOutput::most_events) {
+    const auto index = applied_.index + 1;
+    const auto entry = durable_.log.at(index);
+    applied_.index = index;
+    applied_.term = entry.term;
+    applied_.digest = raft_digest(applied_.digest, entry);
+    if (entry.kind == RaftEntry::Kind::membership) applied_.membership = entry.membership;
+    out.events.push({.kind = RaftEvent::Kind::committed,
+                     .index = index,
+                     .term = entry.term,
+                     .entry = entry});
+    if (entry.kind == RaftEntry::Kind::membership) on_membership_committed(entry.membership, out);
+  }
+  compact();
+}
+
+void Raft::on_membership_committed(const RaftMembership& membership, RaftOutput& out) noexcept {
+  if (role_ != Role::leader || membership != membership_) return;
+  if (membership.is_joint()) {
+    leave_joint(out);
+  } else if (!membership.voters.contains(options_.self)) {
+    send_to_all(out);  // that it is final
+    follow(durable_.term, std::nullopt, out);
+  }
+}
+
+/// The second half of a change, once both sets have agreed to the first: also by a leader that came
+/// in between, and later when there is no room now.
+void Raft::leave_joint(RaftOutput& out) noexcept {
+  if (!membership_.is_joint() || applied_.membership != membership_) return;
+  const bool fits = append({.term = durable_.term,
+                            .kind = RaftEntry::Kind::membership,
+                            .membership = {.voters = membership_.voters}});
+  if (fits) send_to_all(out);
+}
+
+void Raft::break_off(RaftOutput& out) noexcept {
+  is_broken_ = true;
+  role_ = Role::follower;
+  leader_.reset();
+  out.events.push({.kind = RaftEvent::Kind::broken, .term = durable_.term});
+}
+
+void Raft::compact() noexcept {
+  if (durable_.log.size() < compact_from || applied_.index == durable_.log.snapshot().index) return;
+  durable_.log.compact(applied_);
+  changed();
+}
+
+// --- what the program asks for ---------------------------------------------------------------
+
+std::optional<std::uint64_t> Raft::propose(const RaftCommand& command, RaftOutput& out) noexcept {
+  if (role_ != Role::leader || heir_ || durable_.log.room() <= reserve) return std::nullopt;
+  append({.term = durable_.term, .kind = RaftEntry::Kind::command, .command = command});
+  const auto index = durable_.log.last();
+  send_to_all(out);
+  finish(out);
+  return index;
+}
+
+bool Raft::change(NodeSet voters, RaftOutput& out) noexcept {
+  const bool is_under_way = membership_.is_joint() || applied_.membership != membership_;
+  if (role_ != Role::leader || heir_ || is_under_way || voters.empty() ||
+      durable_.log.room() <= reserve)
+    return false;
+  append({.term = durable_.term,
+          .kind = RaftEntry::Kind::membership,
+          .membership = {.voters = voters, .leaving = membership_.voters}});
+  for (NodeIndex node = 0; node < most_nodes; ++node)
+    if (!membership_.leaving.contains(node)) progress_[node] = {.match = 0, .next = durable_.log.last()};
+  send_to_all(out);
+  finish(out);
+  return true;
+}
+
+bool Raft::transfer(NodeIndex to, RaftOutput& out) noexcept {
+  if (role_ != Role::leader || to == options_.self || to >= most_nodes ||
+      !membership_.voters.contains(to))
+    return false;
+  heir_ = to;
+  election_elapsed_ = 0;
+  send_entries(to, out);
+  hand_over(out);
+  finish(out);
+  return true;
+}
+
+// --- durability ------------------------------------------------------------------------------
+
+void Raft::send(NodeIndex to, const RaftMessage& message, RaftOutput& out) const noexcept {
+  out.now.push({to, message});
+}
+
+/// A message that promises something: it leaves when all that this node holds now is durable.
+void Raft::reply(NodeIndex to, const RaftMessage& message, bool early, RaftOutput& out) noexcept {
+  const bool is_durable = !has_changed_ && persisted_ == token_;
+  if (early || is_durable) return send(to, message, out);
+  changed();  // what is on its way is written again, so that one token covers it all
+  out.after_persist.push({to, message});
+}
+
+/// Ends a call: what has changed gets a token.
+void Raft::finish(RaftOutput& out) noexcept {
+  if (!has_changed_) return;
+  has_changed_ = false;
+  ++token_;
+  out.persist = durable_;
+  out.token = token_;
+  const Written written{token_, durable_.log.last()};
+  if (writing_.full()) {
+    writing_[writing_.size() - 1] = written;  // the older token tells less, later
+  } else {
+    writing_.push(written);
+  }
+}
+
+void Raft::persisted(std::uint64_t token, RaftOutput& out) noexcept {
+  if (is_silent() || token <= persisted_ || token > token_) return;
+  persisted_ = token;
+  std::size_t done = 0;
+  while (done < writing_.size() && writing_[done].token <= token) {
+    durable_last_ = std::max(durable_last_, writing_[done].last);
+    ++done;
+  }
+  writing_.drop_front(done);
+  if (role_ == Role::candidate && token == token_) {
+    granted_.insert(options_.self);
+    if (is_quorum(granted_)) lead(out);
+  }
+  if (role_ == Role::leader) {
+    const auto before = commit_;
+    advance_commit(out);
+    if (role_ == Role::leader && commit_ != before) send_to_all(out);
+  }
+  apply(out);
+  finish(out);
+}
+
+std::uint64_t Raft::fingerprint() const noexcept {
+  auto mix = raft_mix(durable_.term, durable_.vote ? *durable_.vote + 1U : 0U);
+  const auto add = [&](std::uint64_t value) { mix = raft_mix(mix, value); };
+  const auto& log = durable_.log;
+  for (const auto& snapshot : {log.snapshot(), applied_}) {
+    add(snapshot.index);
+    add(snapshot.term);
+    add(snapshot.digest);
+  }
+  for (auto index = log.first(); index <= log.last(); ++index) add(raft_digest(0, log.at(index)));
+  add(static_cast<std::uint64_t>(role_) | std::uint64_t{leader_ ? *leader_ + 1U : 0U} << 8 |
+      std::uint64_t{heir_ ? *heir_ + 1U : 0U} << 16 | std::uint64_t{is_unreadable_} << 24 | std::uint64_t{is_broken_} << 25);
+  add(commit_);
+  add(std::uint64_t{election_elapsed_} | std::uint64_t{heartbeat_elapsed_} << 16 |
+      std::uint64_t{timeout_} << 32);
+  add(random_);
+  add(std::uint64_t{granted_.bits()} | std::uint64_t{refused_.bits()} << 16 |
+      std::uint64_t{active_.bits()} << 32);
+  for (const auto& progress : progress_) {
+    add(progress.match);
+    add(progress.next);
+  }
+  add(token_);
+  add(persisted_);
+  add(durable_last_);
+  for (const auto& written : writing_) {
+    add(written.token);
+    add(written.last);
+  }
+  return mix;
+}
+
+}  // namespace cairn::consensus
