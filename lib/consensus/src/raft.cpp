@@ -15,13 +15,25 @@ bool is_majority(NodeSet nodes, NodeSet of) noexcept { return 2 * (nodes & of).s
 
 using Kind = RaftMessage::Kind;
 
+/// What finds no room is as lost as what a network loses; an event waits for the next call.
+template <typename T, std::size_t capacity>
+void push_to(Bounded<T, capacity>& list, const T& value) noexcept {
+  if (!list.full()) list.push_back(value);
+}
+
 }  // namespace
 
-Raft::Raft(const RaftOptions& options, const RaftDurable& recovered) noexcept
-    : options_(options), durable_(recovered), random_(options.seed) {
+Raft::Raft(const Config& config, NodeIndex self, const Recovered<Durable>& recovered) noexcept
+    : config_(config),
+      self_(self),
+      durable_(recovered.durable),
+      is_unreadable_(recovered.state == Recovered<Durable>::State::unreadable),
+      random_(raft_mix(config.seed, static_cast<std::uint64_t>(self))) {
   auto& log = durable_.log;
-  if (log.last() == 0 && log.snapshot().membership.voters.empty())
-    log.restart({.membership = {.voters = options.voters}});
+  if (recovered.state != Recovered<Durable>::State::valid) {
+    durable_ = {};
+    log.restart({.membership = {.voters = config.voters}});
+  }
   if (is(RaftMutant::term_not_durable)) {
     durable_.term = log.last_term();
     durable_.vote.reset();
@@ -30,13 +42,11 @@ Raft::Raft(const RaftOptions& options, const RaftDurable& recovered) noexcept
   applied_ = log.snapshot();
   commit_ = applied_.index;
   durable_last_ = log.last();
-  timeout_ = static_cast<std::uint16_t>(options_.election_ticks + random() % options_.election_ticks);
+  draw_timeout();
 }
 
-Raft Raft::unreadable(const RaftOptions& options) noexcept {
-  Raft raft(options, {});
-  raft.is_unreadable_ = true;
-  return raft;
+void Raft::draw_timeout() noexcept {
+  timeout_ = static_cast<std::uint16_t>(config_.election_ticks + random() % config_.election_ticks);
 }
 
 std::uint64_t Raft::random() noexcept {
@@ -58,35 +68,35 @@ bool Raft::may_campaign() const noexcept {
   auto voters = membership_.all() | applied_.membership.all();
   for (auto index = applied_.index + 1; index <= log.last(); ++index)
     voters = voters | log.at(index).membership.all();
-  return !is_silent() && voters.contains(options_.self);
+  return !is_silent() && voters.contains(self_);
 }
 
 // --- roles -----------------------------------------------------------------------------------
 
-void Raft::follow(std::uint64_t term, std::optional<NodeIndex> leader, RaftOutput& out) noexcept {
+void Raft::follow(std::uint64_t term, std::optional<NodeIndex> leader, Output& out) noexcept {
   if (term != durable_.term) {
     durable_.term = term;
     durable_.vote.reset();
     changed();
   }
   if (role_ == Role::leader)
-    out.events.push({.kind = RaftEvent::Kind::follower, .term = durable_.term});
+    push_to(out.events, {.kind = RaftEvent::Kind::follower, .term = durable_.term});
   role_ = Role::follower;
   leader_ = leader;
   heir_.reset();
   election_elapsed_ = 0;
-  timeout_ = static_cast<std::uint16_t>(options_.election_ticks + random() % options_.election_ticks);
+  draw_timeout();
 }
 
-void Raft::begin_pre_vote(RaftOutput& out) noexcept {
+void Raft::begin_pre_vote(Output& out) noexcept {
   follow(durable_.term, std::nullopt, out);
   role_ = Role::pre_candidate;
   granted_ = refused_ = {};
-  granted_.insert(options_.self);
+  granted_.insert(self_);
   if (is_quorum(granted_)) return campaign(false, out);
   const auto& log = durable_.log;
-  for (NodeIndex node = 0; node < most_nodes; ++node) {
-    if (node == options_.self || !membership_.all().contains(node)) continue;
+  for (NodeIndex node = 0; node < raft_nodes_max; ++node) {
+    if (node == self_ || !membership_.all().contains(node)) continue;
     send(node,
          {.kind = Kind::pre_vote,
           .term = durable_.term + 1,
@@ -96,14 +106,14 @@ void Raft::begin_pre_vote(RaftOutput& out) noexcept {
   }
 }
 
-void Raft::campaign(bool forced, RaftOutput& out) noexcept {
+void Raft::campaign(bool forced, Output& out) noexcept {
   follow(durable_.term + 1, std::nullopt, out);
   role_ = Role::candidate;
-  durable_.vote = options_.self;
+  durable_.vote = self_;
   granted_ = refused_ = {};  // its own vote counts when it is durable
   const auto& log = durable_.log;
-  for (NodeIndex node = 0; node < most_nodes; ++node) {
-    if (node == options_.self || !membership_.all().contains(node)) continue;
+  for (NodeIndex node = 0; node < raft_nodes_max; ++node) {
+    if (node == self_ || !membership_.all().contains(node)) continue;
     reply(node,
           {.kind = Kind::vote,
            .forced = forced,
@@ -112,25 +122,25 @@ void Raft::campaign(bool forced, RaftOutput& out) noexcept {
            .log_term = log.last_term()},
           is(RaftMutant::vote_before_persist), out);
   }
-  if (is(RaftMutant::vote_before_persist)) granted_.insert(options_.self);
+  if (is(RaftMutant::vote_before_persist)) granted_.insert(self_);
 }
 
-void Raft::lead(RaftOutput& out) noexcept {
+void Raft::lead(Output& out) noexcept {
   role_ = Role::leader;
-  leader_ = options_.self;
+  leader_ = self_;
   active_ = {};
   heir_.reset();
   election_elapsed_ = heartbeat_elapsed_ = 0;
   progress_.fill({.match = 0, .next = durable_.log.last() + 1});
-  out.events.push({.kind = RaftEvent::Kind::leader, .term = durable_.term});
+  push_to(out.events, {.kind = RaftEvent::Kind::leader, .term = durable_.term});
   // An entry of its own term, without which it could commit nothing.
-  if (!append({.term = durable_.term})) return follow(durable_.term, std::nullopt, out);
+  if (!push({.term = durable_.term})) return follow(durable_.term, std::nullopt, out);
   send_to_all(out);
 }
 
 // --- time ------------------------------------------------------------------------------------
 
-void Raft::tick(RaftOutput& out) noexcept {
+void Raft::tick(Output& out) noexcept {
   if (is_silent()) return;
   ++election_elapsed_;
   if (role_ == Role::leader) {
@@ -138,19 +148,19 @@ void Raft::tick(RaftOutput& out) noexcept {
   } else if (election_elapsed_ >= timeout_ && may_campaign()) {
     begin_pre_vote(out);
   }
-  apply(out);
+  tell_committed(out);
   finish(out);
 }
 
-void Raft::tick_leader(RaftOutput& out) noexcept {
-  if (election_elapsed_ >= options_.election_ticks) {
+void Raft::tick_leader(Output& out) noexcept {
+  if (election_elapsed_ >= config_.election_ticks) {
     election_elapsed_ = 0;
     heir_.reset();
-    active_.insert(options_.self);
+    active_.insert(self_);
     if (!is_quorum(active_)) return follow(durable_.term, std::nullopt, out);
     active_ = {};
   }
-  if (++heartbeat_elapsed_ < options_.heartbeat_ticks) return;
+  if (++heartbeat_elapsed_ < config_.heartbeat_ticks) return;
   heartbeat_elapsed_ = 0;
   leave_joint(out);
   send_to_all(out);
@@ -158,8 +168,10 @@ void Raft::tick_leader(RaftOutput& out) noexcept {
 
 // --- messages --------------------------------------------------------------------------------
 
-void Raft::step(NodeIndex from, const RaftMessage& message, RaftOutput& out) noexcept {
-  if (is_silent() || from >= most_nodes) return;
+void Raft::step(const Envelope<Message>& envelope, Output& out) noexcept {
+  const auto from = envelope.from;
+  const auto& message = envelope.message;
+  if (is_silent() || from < 0 || from >= raft_nodes_max) return;
   if (!is_of_another_term(from, message, out)) {
     switch (message.kind) {
       case Kind::pre_vote:
@@ -184,16 +196,16 @@ void Raft::step(NodeIndex from, const RaftMessage& message, RaftOutput& out) noe
         break;
     }
   }
-  apply(out);
+  tell_committed(out);
   finish(out);
 }
 
 /// Takes over a newer term, answers an older one. True when the message has been dealt with.
 bool Raft::is_of_another_term(NodeIndex from, const RaftMessage& message,
-                              RaftOutput& out) noexcept {
+                              Output& out) noexcept {
   const bool asks_for_vote = message.kind == Kind::vote || message.kind == Kind::pre_vote;
   // While there is a leader nobody disturbs it.
-  if (asks_for_vote && !message.forced && leader_ && election_elapsed_ < options_.election_ticks)
+  if (asks_for_vote && !message.forced && leader_ && election_elapsed_ < config_.election_ticks)
     return true;
   if (message.term > durable_.term) {
     const bool is_of_pre_vote = message.kind == Kind::pre_vote ||
@@ -212,7 +224,7 @@ bool Raft::is_of_another_term(NodeIndex from, const RaftMessage& message,
   return true;
 }
 
-void Raft::on_vote(NodeIndex from, const RaftMessage& message, RaftOutput& out) noexcept {
+void Raft::on_vote(NodeIndex from, const RaftMessage& message, Output& out) noexcept {
   const auto& log = durable_.log;
   const bool is_up_to_date =
       message.log_term > log.last_term() ||
@@ -240,7 +252,7 @@ void Raft::on_vote(NodeIndex from, const RaftMessage& message, RaftOutput& out) 
         is(RaftMutant::vote_before_persist), out);
 }
 
-void Raft::on_vote_reply(NodeIndex from, const RaftMessage& message, RaftOutput& out) noexcept {
+void Raft::on_vote_reply(NodeIndex from, const RaftMessage& message, Output& out) noexcept {
   const bool is_pre = message.kind == Kind::pre_vote_reply;
   if (role_ != (is_pre ? Role::pre_candidate : Role::candidate)) return;
   if (is_pre && message.accepted && message.term != durable_.term + 1) return;
@@ -252,7 +264,7 @@ void Raft::on_vote_reply(NodeIndex from, const RaftMessage& message, RaftOutput&
   }
 }
 
-void Raft::on_append(NodeIndex from, const RaftMessage& message, RaftOutput& out) noexcept {
+void Raft::on_append(NodeIndex from, const RaftMessage& message, Output& out) noexcept {
   if (role_ == Role::leader) return break_off(out);
   if (role_ != Role::follower) follow(durable_.term, from, out);
   leader_ = from;
@@ -283,7 +295,7 @@ void Raft::on_append(NodeIndex from, const RaftMessage& message, RaftOutput& out
       if (at <= commit_) return break_off(out);
       truncate_behind(at - 1);
     }
-    if (!append(entry)) {
+    if (!push(entry)) {
       --at;
       break;
     }
@@ -293,7 +305,7 @@ void Raft::on_append(NodeIndex from, const RaftMessage& message, RaftOutput& out
   reply(from, answer, early, out);
 }
 
-void Raft::on_snapshot(NodeIndex from, const RaftMessage& message, RaftOutput& out) noexcept {
+void Raft::on_snapshot(NodeIndex from, const RaftMessage& message, Output& out) noexcept {
   if (role_ == Role::leader) return break_off(out);
   if (role_ != Role::follower) follow(durable_.term, from, out);
   leader_ = from;
@@ -311,19 +323,20 @@ void Raft::on_snapshot(NodeIndex from, const RaftMessage& message, RaftOutput& o
     applied_ = message.snapshot;
     commit_ = applied_.index;
     changed();
-    out.events.push({.kind = RaftEvent::Kind::installed,
+    push_to(out.events, {.kind = RaftEvent::Kind::installed,
                      .index = applied_.index,
-                     .term = applied_.term});
+                     .term = applied_.term,
+                     .digest = applied_.digest});
   }
   reply(from,
         {.kind = Kind::append_reply, .accepted = true, .term = durable_.term, .index = commit_},
         is(RaftMutant::append_before_persist), out);
 }
 
-void Raft::on_append_reply(NodeIndex from, const RaftMessage& message, RaftOutput& out) noexcept {
+void Raft::on_append_reply(NodeIndex from, const RaftMessage& message, Output& out) noexcept {
   if (role_ != Role::leader) return;
   active_.insert(from);
-  auto& progress = progress_[from];
+  auto& progress = progress_[static_cast<std::size_t>(from)];
   if (!message.accepted) {
     if (message.index < progress.match) return;  // an old refusal
     progress.next = std::max(progress.match + 1, std::min(message.index + 1, progress.next - 1));
@@ -344,7 +357,7 @@ void Raft::on_append_reply(NodeIndex from, const RaftMessage& message, RaftOutpu
 
 // --- the log ---------------------------------------------------------------------------------
 
-bool Raft::append(const RaftEntry& entry) noexcept {
+bool Raft::push(const RaftEntry& entry) noexcept {
   if (!durable_.log.push(entry)) return false;
   if (entry.kind == RaftEntry::Kind::membership) membership_ = entry.membership;
   changed();
@@ -360,9 +373,9 @@ void Raft::truncate_behind(std::uint64_t index) noexcept {
   changed();
 }
 
-void Raft::send_entries(NodeIndex to, RaftOutput& out) noexcept {
+void Raft::send_entries(NodeIndex to, Output& out) noexcept {
   const auto& log = durable_.log;
-  auto& progress = progress_[to];
+  auto& progress = progress_[static_cast<std::size_t>(to)];
   if (progress.next < log.first()) {
     send(to, {.kind = Kind::snapshot, .term = durable_.term, .snapshot = log.snapshot()}, out);
     progress.next = log.first();
@@ -373,62 +386,63 @@ void Raft::send_entries(NodeIndex to, RaftOutput& out) noexcept {
                       .index = progress.next - 1,
                       .log_term = log.term_at(progress.next - 1),
                       .commit = commit_};
-  while (progress.next <= log.last() && message.entries.push(log.at(progress.next)))
-    ++progress.next;
+  while (progress.next <= log.last() && !message.entries.full())
+    message.entries.push_back(log.at(progress.next++));
   send(to, message, out);
 }
 
-void Raft::send_to_all(RaftOutput& out) noexcept {
-  for (NodeIndex node = 0; node < most_nodes; ++node)
-    if (node != options_.self && membership_.all().contains(node)) send_entries(node, out);
+void Raft::send_to_all(Output& out) noexcept {
+  for (NodeIndex node = 0; node < raft_nodes_max; ++node)
+    if (node != self_ && membership_.all().contains(node)) send_entries(node, out);
 }
 
-void Raft::hand_over(RaftOutput& out) noexcept {
-  if (!heir_ || progress_[*heir_].match != durable_.log.last()) return;
+void Raft::hand_over(Output& out) noexcept {
+  if (!heir_ || progress_[static_cast<std::size_t>(*heir_)].match != durable_.log.last()) return;
   send(*heir_, {.kind = Kind::timeout_now, .term = durable_.term}, out);
 }
 
 /// Whatever stands on a quorum is final, if it is of this term: an entry of an older one may still
 /// be replaced by a leader that never saw it (figure 8 of the paper).
-void Raft::advance_commit(RaftOutput& out) noexcept {
+void Raft::advance_commit(Output& out) noexcept {
   const auto& log = durable_.log;
   for (auto index = log.last(); index > commit_; --index) {
     if (log.term_at(index) != durable_.term && !is(RaftMutant::commit_older_terms)) break;
     NodeSet holders;
     if ((is(RaftMutant::leader_counts_unwritten) ? log.last() : durable_last_) >= index)
-      holders.insert(options_.self);
-    for (NodeIndex node = 0; node < most_nodes; ++node)
-      if (node != options_.self && progress_[node].match >= index) holders.insert(node);
+      holders.insert(self_);
+    for (NodeIndex node = 0; node < raft_nodes_max; ++node)
+      if (node != self_ && progress_[static_cast<std::size_t>(node)].match >= index) holders.insert(node);
     if (!is_quorum(holders)) continue;
     commit_ = index;
     break;
   }
-  apply(out);
+  tell_committed(out);
 }
 
 /// Tells the program what is final, as far as there is room for it.
-void Raft::apply(RaftOutput& out) noexcept {
-  while (applied_.index < commit_ && out.events.size() + 2 < RaftOutput::most_events) {
+void Raft::tell_committed(Output& out) noexcept {
+  while (applied_.index < commit_ && out.events.size() + 2 < out.events.capacity()) {
     const auto index = applied_.index + 1;
     const auto entry = durable_.log.at(index);
     applied_.index = index;
     applied_.term = entry.term;
     applied_.digest = raft_digest(applied_.digest, entry);
     if (entry.kind == RaftEntry::Kind::membership) applied_.membership = entry.membership;
-    out.events.push({.kind = RaftEvent::Kind::committed,
+    push_to(out.events, {.kind = RaftEvent::Kind::committed,
                      .index = index,
                      .term = entry.term,
+                     .digest = applied_.digest,
                      .entry = entry});
     if (entry.kind == RaftEntry::Kind::membership) on_membership_committed(entry.membership, out);
   }
   compact();
 }
 
-void Raft::on_membership_committed(const RaftMembership& membership, RaftOutput& out) noexcept {
+void Raft::on_membership_committed(const RaftMembership& membership, Output& out) noexcept {
   if (role_ != Role::leader || membership != membership_) return;
   if (membership.is_joint()) {
     leave_joint(out);
-  } else if (!membership.voters.contains(options_.self)) {
+  } else if (!membership.voters.contains(self_)) {
     send_to_all(out);  // that it is final
     follow(durable_.term, std::nullopt, out);
   }
@@ -436,19 +450,19 @@ void Raft::on_membership_committed(const RaftMembership& membership, RaftOutput&
 
 /// The second half of a change, once both sets have agreed to the first: also by a leader that came
 /// in between, and later when there is no room now.
-void Raft::leave_joint(RaftOutput& out) noexcept {
+void Raft::leave_joint(Output& out) noexcept {
   if (!membership_.is_joint() || applied_.membership != membership_) return;
-  const bool fits = append({.term = durable_.term,
+  const bool fits = push({.term = durable_.term,
                             .kind = RaftEntry::Kind::membership,
                             .membership = {.voters = membership_.voters}});
   if (fits) send_to_all(out);
 }
 
-void Raft::break_off(RaftOutput& out) noexcept {
+void Raft::break_off(Output& out) noexcept {
   is_broken_ = true;
   role_ = Role::follower;
   leader_.reset();
-  out.events.push({.kind = RaftEvent::Kind::broken, .term = durable_.term});
+  push_to(out.events, {.kind = RaftEvent::Kind::broken, .term = durable_.term});
 }
 
 void Raft::compact() noexcept {
@@ -459,32 +473,46 @@ void Raft::compact() noexcept {
 
 // --- what the program asks for ---------------------------------------------------------------
 
-std::optional<std::uint64_t> Raft::propose(const RaftCommand& command, RaftOutput& out) noexcept {
+void Raft::propose(const RaftRequest& request, Output& out) noexcept {
+  switch (request.kind) {
+    case RaftRequest::Kind::command:
+      (void)append(request.command, out);
+      break;
+    case RaftRequest::Kind::change:
+      (void)change(request.voters, out);
+      break;
+    case RaftRequest::Kind::transfer:
+      (void)transfer(request.heir, out);
+      break;
+  }
+}
+
+std::optional<std::uint64_t> Raft::append(const RaftCommand& command, Output& out) noexcept {
   if (role_ != Role::leader || heir_ || durable_.log.room() <= reserve) return std::nullopt;
-  append({.term = durable_.term, .kind = RaftEntry::Kind::command, .command = command});
+  push({.term = durable_.term, .kind = RaftEntry::Kind::command, .command = command});
   const auto index = durable_.log.last();
   send_to_all(out);
   finish(out);
   return index;
 }
 
-bool Raft::change(NodeSet voters, RaftOutput& out) noexcept {
+bool Raft::change(NodeSet voters, Output& out) noexcept {
   const bool is_under_way = membership_.is_joint() || applied_.membership != membership_;
   if (role_ != Role::leader || heir_ || is_under_way || voters.empty() ||
       durable_.log.room() <= reserve)
     return false;
-  append({.term = durable_.term,
+  push({.term = durable_.term,
           .kind = RaftEntry::Kind::membership,
           .membership = {.voters = voters, .leaving = membership_.voters}});
-  for (NodeIndex node = 0; node < most_nodes; ++node)
-    if (!membership_.leaving.contains(node)) progress_[node] = {.match = 0, .next = durable_.log.last()};
+  for (NodeIndex node = 0; node < raft_nodes_max; ++node)
+    if (!membership_.leaving.contains(node)) progress_[static_cast<std::size_t>(node)] = {.match = 0, .next = durable_.log.last()};
   send_to_all(out);
   finish(out);
   return true;
 }
 
-bool Raft::transfer(NodeIndex to, RaftOutput& out) noexcept {
-  if (role_ != Role::leader || to == options_.self || to >= most_nodes ||
+bool Raft::transfer(NodeIndex to, Output& out) noexcept {
+  if (role_ != Role::leader || to == self_ || to >= raft_nodes_max ||
       !membership_.voters.contains(to))
     return false;
   heir_ = to;
@@ -497,20 +525,20 @@ bool Raft::transfer(NodeIndex to, RaftOutput& out) noexcept {
 
 // --- durability ------------------------------------------------------------------------------
 
-void Raft::send(NodeIndex to, const RaftMessage& message, RaftOutput& out) const noexcept {
-  out.now.push({to, message});
+void Raft::send(NodeIndex to, const RaftMessage& message, Output& out) const noexcept {
+  push_to(out.now, {self_, to, message});
 }
 
 /// A message that promises something: it leaves when all that this node holds now is durable.
-void Raft::reply(NodeIndex to, const RaftMessage& message, bool early, RaftOutput& out) noexcept {
+void Raft::reply(NodeIndex to, const RaftMessage& message, bool early, Output& out) noexcept {
   const bool is_durable = !has_changed_ && persisted_ == token_;
   if (early || is_durable) return send(to, message, out);
   changed();  // what is on its way is written again, so that one token covers it all
-  out.after_persist.push({to, message});
+  push_to(out.after_persist, {self_, to, message});
 }
 
 /// Ends a call: what has changed gets a token.
-void Raft::finish(RaftOutput& out) noexcept {
+void Raft::finish(Output& out) noexcept {
   if (!has_changed_) return;
   has_changed_ = false;
   ++token_;
@@ -520,11 +548,11 @@ void Raft::finish(RaftOutput& out) noexcept {
   if (writing_.full()) {
     writing_[writing_.size() - 1] = written;  // the older token tells less, later
   } else {
-    writing_.push(written);
+    writing_.push_back(written);
   }
 }
 
-void Raft::persisted(std::uint64_t token, RaftOutput& out) noexcept {
+void Raft::persisted(PersistToken token, Output& out) noexcept {
   if (is_silent() || token <= persisted_ || token > token_) return;
   persisted_ = token;
   std::size_t done = 0;
@@ -532,9 +560,10 @@ void Raft::persisted(std::uint64_t token, RaftOutput& out) noexcept {
     durable_last_ = std::max(durable_last_, writing_[done].last);
     ++done;
   }
-  writing_.drop_front(done);
+  std::copy(writing_.begin() + done, writing_.end(), writing_.begin());
+  writing_.shrink(writing_.size() - done);
   if (role_ == Role::candidate && token == token_) {
-    granted_.insert(options_.self);
+    granted_.insert(self_);
     if (is_quorum(granted_)) lead(out);
   }
   if (role_ == Role::leader) {
@@ -542,40 +571,25 @@ void Raft::persisted(std::uint64_t token, RaftOutput& out) noexcept {
     advance_commit(out);
     if (role_ == Role::leader && commit_ != before) send_to_all(out);
   }
-  apply(out);
+  tell_committed(out);
   finish(out);
 }
 
-std::uint64_t Raft::fingerprint() const noexcept {
-  auto mix = raft_mix(durable_.term, durable_.vote ? *durable_.vote + 1U : 0U);
-  const auto add = [&](std::uint64_t value) { mix = raft_mix(mix, value); };
+std::uint64_t Raft::hash() const noexcept {
+  Hasher hasher;
+  const auto add = [&](auto... values) { (hasher.add(values), ...); };
+  add(durable_.term, durable_.vote.value_or(-1));
   const auto& log = durable_.log;
-  for (const auto& snapshot : {log.snapshot(), applied_}) {
-    add(snapshot.index);
-    add(snapshot.term);
-    add(snapshot.digest);
-  }
+  for (const auto& snapshot : {log.snapshot(), applied_})
+    add(snapshot.index, snapshot.term, snapshot.digest);
   for (auto index = log.first(); index <= log.last(); ++index) add(raft_digest(0, log.at(index)));
-  add(static_cast<std::uint64_t>(role_) | std::uint64_t{leader_ ? *leader_ + 1U : 0U} << 8 |
-      std::uint64_t{heir_ ? *heir_ + 1U : 0U} << 16 | std::uint64_t{is_unreadable_} << 24 | std::uint64_t{is_broken_} << 25);
-  add(commit_);
-  add(std::uint64_t{election_elapsed_} | std::uint64_t{heartbeat_elapsed_} << 16 |
-      std::uint64_t{timeout_} << 32);
-  add(random_);
-  add(std::uint64_t{granted_.bits()} | std::uint64_t{refused_.bits()} << 16 |
-      std::uint64_t{active_.bits()} << 32);
-  for (const auto& progress : progress_) {
-    add(progress.match);
-    add(progress.next);
-  }
-  add(token_);
-  add(persisted_);
-  add(durable_last_);
-  for (const auto& written : writing_) {
-    add(written.token);
-    add(written.last);
-  }
-  return mix;
+  add(role_, leader_.value_or(-1), heir_.value_or(-1), is_unreadable_, is_broken_, commit_);
+  add(election_elapsed_, heartbeat_elapsed_, timeout_, random_);
+  add(granted_.bits(), refused_.bits(), active_.bits());
+  for (const auto& progress : progress_) add(progress.match, progress.next);
+  add(token_, persisted_, durable_last_);
+  for (const auto& written : writing_) add(written.token, written.last);
+  return hasher.value();
 }
 
 }  // namespace cairn::consensus

@@ -16,6 +16,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "cairn/consensus/machine.hpp"
+#include "cairn/consensus/output.hpp"
 #include "cairn/consensus/raft_log.hpp"
 
 namespace cairn::consensus {
@@ -36,15 +38,24 @@ enum class RaftMutant : std::uint8_t {
   one_majority_when_joint,  ///< a joint configuration asks only the new one
 };
 
-struct RaftOptions {
-  NodeIndex self = 0;
-  NodeSet voters = {};               ///< at the very begin of the log; equal on all nodes
+/// Equal on all nodes.
+struct RaftConfig {
+  NodeSet voters = {};                ///< at the very begin of the log
   std::uint16_t election_ticks = 10;  ///< without a leader; up to twice as many, at random
   std::uint16_t heartbeat_ticks = 2;
-  std::uint64_t seed = 0;  ///< of those random numbers; another one on each node
+  std::uint64_t seed = 0;  ///< of those random numbers
   RaftMutant mutant = RaftMutant::none;
 
-  friend bool operator==(const RaftOptions&, const RaftOptions&) = default;
+  friend bool operator==(const RaftConfig&, const RaftConfig&) = default;
+};
+
+/// What a program asks of a leader.
+struct RaftRequest {
+  enum class Kind : std::uint8_t { command, change, transfer };
+  Kind kind = Kind::command;
+  RaftCommand command = {};
+  NodeSet voters = {};
+  NodeIndex heir = 0;
 };
 
 struct RaftMessage {
@@ -93,64 +104,45 @@ struct RaftEvent {
   Kind kind = Kind::committed;
   std::uint64_t index = 0;
   std::uint64_t term = 0;
+  std::uint64_t digest = 0;  ///< of all entries up to there
   RaftEntry entry = {};
 
   friend bool operator==(const RaftEvent&, const RaftEvent&) = default;
 };
 
-/// What a call of the machine asks for.
-struct RaftOutput {
-  struct Sent {
-    NodeIndex to = 0;
-    RaftMessage message = {};
-    friend bool operator==(const Sent&, const Sent&) = default;
-  };
-  static constexpr std::size_t most_messages = 4 * most_nodes;
-  static constexpr std::size_t most_events = 16;
-
-  /// To be made durable; later records hold what earlier ones held. Say persisted(token) then.
-  std::optional<RaftDurable> persist = {};
-  std::uint64_t token = 0;
-  Bounded<Sent, most_messages> now = {};
-  Bounded<Sent, most_messages> after_persist = {};  ///< not before persisted(token)
-  Bounded<RaftEvent, most_events> events = {};
-
-  /// For the next call; touches what is in use alone.
-  void clear() noexcept {
-    persist.reset();
-    token = 0;
-    now.clear();
-    after_persist.clear();
-    events.clear();
-  }
-};
-
 class Raft {
  public:
+  using Config = RaftConfig;
+  using Command = RaftRequest;
+  using Message = RaftMessage;
+  using Event = RaftEvent;
+  using Durable = RaftDurable;
+  using Record = RaftDurable;  // small enough to be written as a whole
+  using Output = consensus::Output<Record, Message, Event, 4 * raft_nodes_max, 16>;
   enum class Role : std::uint8_t { follower, pre_candidate, candidate, leader };
 
-  /// @param recovered  what the node wrote last; a default RaftDurable on its very first start
-  Raft(const RaftOptions& options, const RaftDurable& recovered) noexcept;
+  /// A node whose disk cannot be read never votes, acknowledges or leads again, since nobody knows
+  /// what it has promised. Another node must be added in its place.
+  Raft(const Config& config, NodeIndex self, const Recovered<Durable>& recovered) noexcept;
 
-  /// A node whose durable state cannot be read: it never votes, acknowledges or leads again, since
-  /// nobody knows what it has promised. Another node must be added in its place.
-  [[nodiscard]] static Raft unreadable(const RaftOptions& options) noexcept;
-
-  void tick(RaftOutput& out) noexcept;
-  void step(NodeIndex from, const RaftMessage& message, RaftOutput& out) noexcept;
-  void persisted(std::uint64_t token, RaftOutput& out) noexcept;
+  void propose(const RaftRequest& request, Output& out) noexcept;
+  void step(const Envelope<Message>& envelope, Output& out) noexcept;
+  void tick(Output& out) noexcept;
+  void persisted(PersistToken token, Output& out) noexcept;
+  static void apply(Durable& durable, const Record& record) noexcept { durable = record; }
+  [[nodiscard]] std::uint64_t hash() const noexcept;
 
   /// Appends a command; where it will stand if it is committed, or nothing when this node does not
   /// lead, is handing over, or has no room for entries that are not committed.
-  std::optional<std::uint64_t> propose(const RaftCommand& command, RaftOutput& out) noexcept;
+  std::optional<std::uint64_t> append(const RaftCommand& command, Output& out) noexcept;
 
   /// Begins the change to other voters, by way of both. False when this node does not lead, or a
   /// change is under way.
-  bool change(NodeSet voters, RaftOutput& out) noexcept;
+  bool change(NodeSet voters, Output& out) noexcept;
 
   /// Hands the leadership to `to` as soon as that has the whole log. False when this node does not
   /// lead, or `to` is no voter.
-  bool transfer(NodeIndex to, RaftOutput& out) noexcept;
+  bool transfer(NodeIndex to, Output& out) noexcept;
 
   [[nodiscard]] Role role() const noexcept { return role_; }
   [[nodiscard]] std::uint64_t term() const noexcept { return durable_.term; }
@@ -164,7 +156,8 @@ class Raft {
   /// A leader has asked to replace what is final, or two lead one term: others do not keep the
   /// rules, or have forgotten what they promised.
   [[nodiscard]] bool is_broken() const noexcept { return is_broken_; }
-  [[nodiscard]] std::uint64_t fingerprint() const noexcept;
+  /// Its disk could not be read when it started.
+  [[nodiscard]] bool is_unreadable() const noexcept { return is_unreadable_; }
 
   friend bool operator==(const Raft&, const Raft&) = default;
 
@@ -177,49 +170,51 @@ class Raft {
   };
   /// Entries up to `last` are durable when `token` is.
   struct Written {
-    std::uint64_t token = 0;
+    PersistToken token = 0;
     std::uint64_t last = 0;
     friend bool operator==(const Written&, const Written&) = default;
   };
 
-  [[nodiscard]] bool is(RaftMutant mutant) const noexcept { return options_.mutant == mutant; }
+  [[nodiscard]] bool is(RaftMutant mutant) const noexcept { return config_.mutant == mutant; }
   [[nodiscard]] bool is_quorum(NodeSet nodes) const noexcept;
   [[nodiscard]] bool may_campaign() const noexcept;
   [[nodiscard]] std::uint64_t random() noexcept;
+  void draw_timeout() noexcept;
 
-  void follow(std::uint64_t term, std::optional<NodeIndex> leader, RaftOutput& out) noexcept;
-  void begin_pre_vote(RaftOutput& out) noexcept;
-  void campaign(bool forced, RaftOutput& out) noexcept;
-  void lead(RaftOutput& out) noexcept;
-  void tick_leader(RaftOutput& out) noexcept;
+  void follow(std::uint64_t term, std::optional<NodeIndex> leader, Output& out) noexcept;
+  void begin_pre_vote(Output& out) noexcept;
+  void campaign(bool forced, Output& out) noexcept;
+  void lead(Output& out) noexcept;
+  void tick_leader(Output& out) noexcept;
 
   [[nodiscard]] bool is_of_another_term(NodeIndex from, const RaftMessage& message,
-                                        RaftOutput& out) noexcept;
-  void on_vote(NodeIndex from, const RaftMessage& message, RaftOutput& out) noexcept;
-  void on_vote_reply(NodeIndex from, const RaftMessage& message, RaftOutput& out) noexcept;
-  void on_append(NodeIndex from, const RaftMessage& message, RaftOutput& out) noexcept;
-  void on_append_reply(NodeIndex from, const RaftMessage& message, RaftOutput& out) noexcept;
-  void on_snapshot(NodeIndex from, const RaftMessage& message, RaftOutput& out) noexcept;
+                                        Output& out) noexcept;
+  void on_vote(NodeIndex from, const RaftMessage& message, Output& out) noexcept;
+  void on_vote_reply(NodeIndex from, const RaftMessage& message, Output& out) noexcept;
+  void on_append(NodeIndex from, const RaftMessage& message, Output& out) noexcept;
+  void on_append_reply(NodeIndex from, const RaftMessage& message, Output& out) noexcept;
+  void on_snapshot(NodeIndex from, const RaftMessage& message, Output& out) noexcept;
 
-  bool append(const RaftEntry& entry) noexcept;
+  bool push(const RaftEntry& entry) noexcept;
   void truncate_behind(std::uint64_t index) noexcept;
-  void send_entries(NodeIndex to, RaftOutput& out) noexcept;
-  void send_to_all(RaftOutput& out) noexcept;
-  void hand_over(RaftOutput& out) noexcept;
-  void advance_commit(RaftOutput& out) noexcept;
-  void apply(RaftOutput& out) noexcept;
-  void on_membership_committed(const RaftMembership& membership, RaftOutput& out) noexcept;
+  void send_entries(NodeIndex to, Output& out) noexcept;
+  void send_to_all(Output& out) noexcept;
+  void hand_over(Output& out) noexcept;
+  void advance_commit(Output& out) noexcept;
+  void tell_committed(Output& out) noexcept;
+  void on_membership_committed(const RaftMembership& membership, Output& out) noexcept;
   void compact() noexcept;
-  void leave_joint(RaftOutput& out) noexcept;
-  void break_off(RaftOutput& out) noexcept;
+  void leave_joint(Output& out) noexcept;
+  void break_off(Output& out) noexcept;
   [[nodiscard]] bool is_silent() const noexcept { return is_unreadable_ || is_broken_; }
 
   void changed() noexcept { has_changed_ = true; }
-  void send(NodeIndex to, const RaftMessage& message, RaftOutput& out) const noexcept;
-  void reply(NodeIndex to, const RaftMessage& message, bool early, RaftOutput& out) noexcept;
-  void finish(RaftOutput& out) noexcept;
+  void send(NodeIndex to, const RaftMessage& message, Output& out) const noexcept;
+  void reply(NodeIndex to, const RaftMessage& message, bool early, Output& out) noexcept;
+  void finish(Output& out) noexcept;
 
-  RaftOptions options_;
+  RaftConfig config_;
+  NodeIndex self_ = 0;
   RaftDurable durable_;  // as it is in memory: ahead of the disk by what is being written
   bool is_unreadable_ = false;
   bool is_broken_ = false;
@@ -238,12 +233,12 @@ class Raft {
   NodeSet granted_;
   NodeSet refused_;
   NodeSet active_;  // heard of by a leader since its last look
-  std::array<Progress, most_nodes> progress_{};
+  std::array<Progress, raft_nodes_max> progress_{};
   std::optional<NodeIndex> heir_;
 
   bool has_changed_ = false;     // durable_, in this call
-  std::uint64_t token_ = 0;      // the newest that was given out
-  std::uint64_t persisted_ = 0;  // the newest that came back
+  PersistToken token_ = 0;       // the newest that was given out
+  PersistToken persisted_ = 0;   // the newest that came back
   std::uint64_t durable_last_ = 0;
   Bounded<Written, 8> writing_;
 };

@@ -8,10 +8,17 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cairn/transport/bounded.hpp"
+#include "cairn/transport/draws.hpp"
+#include "cairn/transport/envelope.hpp"
+
 namespace cairn::consensus {
 
-using NodeIndex = std::uint8_t;
-constexpr std::size_t most_nodes = 9;
+using transport::Bounded;
+using transport::NodeIndex;
+
+/// Nodes that a Raft log can be on.
+constexpr NodeIndex raft_nodes_max = 9;
 
 /// A set of nodes.
 class NodeSet {
@@ -47,38 +54,6 @@ class NodeSet {
   std::uint16_t bits_ = 0;
 };
 
-/// An array of up to `capacity` values. What does not fit is refused.
-template <typename T, std::size_t capacity>
-class Bounded {
- public:
-  bool push(const T& value) noexcept {
-    if (size_ == capacity) return false;
-    values_[size_++] = value;
-    return true;
-  }
-  void resize_down(std::size_t size) noexcept {
-    while (size_ > size) values_[--size_] = T{};
-  }
-  void drop_front(std::size_t count) noexcept {
-    std::move(values_.begin() + static_cast<std::ptrdiff_t>(count),
-              values_.begin() + static_cast<std::ptrdiff_t>(size_), values_.begin());
-    resize_down(size_ - count);
-  }
-  void clear() noexcept { resize_down(0); }
-  [[nodiscard]] bool full() const noexcept { return size_ == capacity; }
-  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return values_[i]; }
-  [[nodiscard]] T& operator[](std::size_t i) noexcept { return values_[i]; }
-  [[nodiscard]] const T* begin() const noexcept { return values_.data(); }
-  [[nodiscard]] const T* end() const noexcept { return values_.data() + size_; }
-  friend bool operator==(const Bounded&, const Bounded&) = default;
-
- private:
-  std::array<T, capacity> values_{};  // those beyond size_ are T{}
-  std::size_t size_ = 0;
-};
-
 /// Who votes. While a change is under way both sets must agree.
 struct RaftMembership {
   NodeSet voters = {};
@@ -112,12 +87,9 @@ struct RaftSnapshot {
   friend bool operator==(const RaftSnapshot&, const RaftSnapshot&) = default;
 };
 
-/// The chain's next link. SplitMix64's finaliser (Steele, Lea, Flood, OOPSLA 2014).
-constexpr std::uint64_t raft_mix(std::uint64_t a, std::uint64_t b) noexcept {
-  std::uint64_t x = a * 0x9e3779b97f4a7c15 + b;
-  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-  x = (x ^ x >> 27) * 0x94d049bb133111eb;
-  return x ^ x >> 31;
+/// The chain's next link.
+constexpr std::uint64_t raft_mix(std::uint64_t chain, std::uint64_t value) noexcept {
+  return transport::mixed(chain * 0x9e3779b97f4a7c15 + value);
 }
 
 constexpr std::uint64_t raft_digest(std::uint64_t chain, const RaftEntry& entry) noexcept {
@@ -166,15 +138,22 @@ class RaftLog {
     return snapshot_.membership;
   }
 
-  bool push(const RaftEntry& entry) noexcept { return entries_.push(entry); }
+  /// False when there is no room.
+  bool push(const RaftEntry& entry) noexcept {
+    if (entries_.full()) return false;
+    entries_.push_back(entry);
+    return true;
+  }
   void truncate_behind(std::uint64_t index) noexcept {
     assert(index >= snapshot_.index);
-    entries_.resize_down(static_cast<std::size_t>(index - snapshot_.index));
+    entries_.shrink(static_cast<std::size_t>(index - snapshot_.index));
   }
   /// Replaces the entries up to snapshot.index.
   void compact(const RaftSnapshot& snapshot) noexcept {
     assert(snapshot.index >= snapshot_.index && snapshot.index <= last());
-    entries_.drop_front(static_cast<std::size_t>(snapshot.index - snapshot_.index));
+    const auto dropped = static_cast<std::size_t>(snapshot.index - snapshot_.index);
+    std::copy(entries_.begin() + dropped, entries_.end(), entries_.begin());
+    entries_.shrink(entries_.size() - dropped);
     snapshot_ = snapshot;
   }
   /// Forgets all, and begins behind the snapshot.
