@@ -15,8 +15,8 @@
 //     isolate N · heal · crash N · restart N
 //     state               of all nodes
 //
-// Stories are in the manner of etcd's interaction tests. CAIRN_REWRITE_STORIES=1 writes what is told
-// into the files; look at the difference before you believe it.
+// Stories are in the manner of etcd's interaction tests. CAIRN_REWRITE_STORIES=1 writes what is
+// told into the files; look at the difference before you believe it.
 
 #include <doctest/doctest.h>
 
@@ -36,13 +36,6 @@ using namespace cairn::test;
 
 namespace {
 
-RaftMutant mutant_of(const std::string& word) {
-  if (word == "commit-older-terms") return RaftMutant::commit_older_terms;
-  if (word == "append-before-persist") return RaftMutant::append_before_persist;
-  REQUIRE(word.empty());
-  return RaftMutant::none;
-}
-
 /// Plays the commands, and returns what was told behind each.
 class Stage {
  public:
@@ -54,7 +47,8 @@ class Stage {
       std::size_t nodes = 0;
       std::string mutant;
       words >> nodes >> mutant;
-      cluster_ = std::make_unique<RaftCluster>(nodes, mutant_of(mutant));
+      cluster_ = std::make_unique<RaftCluster>(
+          nodes, cairn::consensus::mutant_of(mutant).value_or(Mutant::none));
       return "";
     }
     REQUIRE(cluster_ != nullptr);

@@ -4,6 +4,8 @@
 #include <string>
 
 #include "cairn/core/error.hpp"
+#include "cairn/consensus/raft_judge.hpp"
+#include "cairn/consensus/raft_text.hpp"
 #include "commit_judge.hpp"
 #include "paxos_judge.hpp"
 
@@ -16,6 +18,8 @@ void set_mutant(Config& config, [[maybe_unused]] Mutant mutant) {
 }
 
 void check_sizes(const Campaign& campaign) {
+  if (campaign.protocol == Protocol::raft && (campaign.nodes < 1 || campaign.nodes > 7))
+    throw Error(Errc::usage, std::to_string(campaign.nodes) + " nodes: Raft takes 1 to 7");
   if (campaign.nodes < 1 || campaign.nodes > 64)
     throw Error(Errc::usage, std::to_string(campaign.nodes) + " nodes: there must be 1 to 64");
   if (campaign.acceptors < 1 || campaign.acceptors > acceptors_max)
@@ -46,12 +50,19 @@ typename M::Config paxos_config_of(const Campaign& campaign) {
   return config;
 }
 
+/// The faults of a schedule, as the protocol wants them.
+template <typename J>
+transport::Faults weather(std::uint64_t seed) {
+  if constexpr (requires { J::weather(seed); }) return J::weather(seed);
+  return transport::swarm(seed);
+}
+
 template <typename M, typename J>
 CampaignResult run_with(const Campaign& campaign, J judge) {
   Simulation<M, J> simulation(judge);
   CampaignResult result;
   for (std::uint64_t i = 0; i < campaign.schedules; ++i) {
-    const auto schedule = simulation.run(campaign.seed + i);
+    const auto schedule = simulation.run(campaign.seed + i, weather<J>(campaign.seed + i), nullptr);
     ++result.schedules;
     result.tally += schedule.tally;
     result.healed_longest = std::max(result.healed_longest, schedule.healed_for);
@@ -71,7 +82,7 @@ Story tell_with(std::uint64_t seed, J judge) {
   Simulation<M, J> simulation(judge);
   Story story;
   story.nodes = judge.nodes();
-  story.violation = simulation.run(seed, &story.sequence).violation;
+  story.violation = simulation.run(seed, weather<J>(seed), &story.sequence).violation;
   return story;
 }
 
@@ -86,6 +97,8 @@ auto with_judge(const Campaign& campaign, Use use) {
   const auto paxos = [&]<typename M>(M*) {
     return use(static_cast<M*>(nullptr), PaxosJudge<M>(paxos_config_of<M>(campaign), nodes));
   };
+  if (campaign.protocol == Protocol::raft)
+    return use(static_cast<Raft*>(nullptr), RaftJudge(campaign.nodes, campaign.mutant));
   const bool faithful = campaign.mutant == Mutant::none;
   if (campaign.protocol == Protocol::paxos)
     return faithful ? paxos(static_cast<PaxosMachine*>(nullptr))
@@ -97,19 +110,31 @@ auto with_judge(const Campaign& campaign, Use use) {
 }  // namespace
 
 std::optional<Protocol> protocol_of(std::string_view name) noexcept {
-  for (const auto protocol : {Protocol::paxos, Protocol::commit})
+  for (const auto protocol : {Protocol::paxos, Protocol::commit, Protocol::raft})
     if (name == name_of(protocol)) return protocol;
   return std::nullopt;
 }
 
 std::string_view name_of(Protocol protocol) noexcept {
-  return protocol == Protocol::paxos ? "paxos" : "commit";
+  switch (protocol) {
+    case Protocol::paxos:
+      return "paxos";
+    case Protocol::commit:
+      return "commit";
+    case Protocol::raft:
+      return "raft";
+  }
+  return "?";
 }
 
 bool applies(Mutant mutant, Protocol protocol) noexcept {
-  return protocol == Protocol::commit ||
-         (mutant != Mutant::vote_before_persist && mutant != Mutant::majority_of_votes &&
-          mutant != Mutant::unilateral_abort);
+  const bool is_of_raft = mutant >= Mutant::append_before_persist;
+  if (protocol == Protocol::raft)
+    return is_of_raft || mutant == Mutant::vote_before_persist || mutant == Mutant::quorum_of_one;
+  return !is_of_raft &&
+         (protocol == Protocol::commit ||
+          (mutant != Mutant::vote_before_persist && mutant != Mutant::majority_of_votes &&
+           mutant != Mutant::unilateral_abort));
 }
 
 CampaignResult run(const Campaign& campaign) {

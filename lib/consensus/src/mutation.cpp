@@ -10,7 +10,12 @@ constexpr std::array mutants{Mutant::vote_before_persist,   Mutant::promise_befo
                              Mutant::accept_before_persist, Mutant::majority_of_votes,
                              Mutant::unilateral_abort,      Mutant::forget_accepted,
                              Mutant::no_promise_check,      Mutant::lowest_ballot,
-                             Mutant::quorum_of_one,         Mutant::ballot_not_durable};
+                             Mutant::quorum_of_one,         Mutant::ballot_not_durable,
+                             Mutant::append_before_persist, Mutant::leader_counts_unwritten,
+                             Mutant::term_not_durable,      Mutant::vote_twice,
+                             Mutant::vote_without_log_check, Mutant::commit_older_terms,
+                             Mutant::append_without_check,  Mutant::keep_conflicting,
+                             Mutant::one_majority_when_joint};
 
 }  // namespace
 
@@ -40,6 +45,24 @@ std::string_view name_of(Mutant mutant) noexcept {
       return "quorum-of-one";
     case Mutant::ballot_not_durable:
       return "ballot-not-durable";
+    case Mutant::append_before_persist:
+      return "append-before-persist";
+    case Mutant::leader_counts_unwritten:
+      return "leader-counts-unwritten";
+    case Mutant::term_not_durable:
+      return "term-not-durable";
+    case Mutant::vote_twice:
+      return "vote-twice";
+    case Mutant::vote_without_log_check:
+      return "vote-without-log-check";
+    case Mutant::commit_older_terms:
+      return "commit-older-terms";
+    case Mutant::append_without_check:
+      return "append-without-check";
+    case Mutant::keep_conflicting:
+      return "keep-conflicting";
+    case Mutant::one_majority_when_joint:
+      return "one-majority-when-joint";
   }
   return "none";
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cairn/transport/draws.hpp"
+
 namespace cairn::consensus {
 
 namespace {
@@ -11,7 +13,10 @@ constexpr std::size_t reserve = raft_log_capacity / 2;
 /// Entries that are applied are compacted when the log is so long.
 constexpr std::size_t compact_from = raft_log_capacity / 2;
 
-bool is_majority(NodeSet nodes, NodeSet of) noexcept { return 2 * (nodes & of).size() > of.size(); }
+bool is_majority(RaftNodes nodes, const RaftNodes& of) noexcept {
+  nodes &= of;
+  return 2 * nodes.size() > of.size();
+}
 
 using Kind = RaftMessage::Kind;
 
@@ -28,13 +33,13 @@ Raft::Raft(const Config& config, NodeIndex self, const Recovered<Durable>& recov
       self_(self),
       durable_(recovered.durable),
       is_unreadable_(recovered.state == Recovered<Durable>::State::unreadable),
-      random_(raft_mix(config.seed, static_cast<std::uint64_t>(self))) {
+      random_(transport::mixed(config.seed + static_cast<std::uint64_t>(self))) {
   auto& log = durable_.log;
   if (recovered.state != Recovered<Durable>::State::valid) {
     durable_ = {};
     log.restart({.membership = {.voters = config.voters}});
   }
-  if (is(RaftMutant::term_not_durable)) {
+  if (is(Mutant::term_not_durable)) {
     durable_.term = log.last_term();
     durable_.vote.reset();
   }
@@ -50,14 +55,14 @@ void Raft::draw_timeout() noexcept {
 }
 
 std::uint64_t Raft::random() noexcept {
-  random_ = raft_mix(random_, 1);
-  return random_ >> 16;
+  random_ += 0x9e3779b97f4a7c15;
+  return transport::mixed(random_) >> 16;
 }
 
-bool Raft::is_quorum(NodeSet nodes) const noexcept {
-  if (is(RaftMutant::quorum_of_one)) return !nodes.empty();
+bool Raft::is_quorum(RaftNodes nodes) const noexcept {
+  if (is(Mutant::quorum_of_one)) return !nodes.empty();
   if (!is_majority(nodes, membership_.voters)) return false;
-  return !membership_.is_joint() || is(RaftMutant::one_majority_when_joint) ||
+  return !membership_.is_joint() || is(Mutant::one_majority_when_joint) ||
          is_majority(nodes, membership_.leaving);
 }
 
@@ -65,9 +70,9 @@ bool Raft::is_quorum(NodeSet nodes) const noexcept {
 /// be the only one that has it, and then nobody else can be elected.
 bool Raft::may_campaign() const noexcept {
   const auto& log = durable_.log;
-  auto voters = membership_.all() | applied_.membership.all();
+  auto voters = all_of(membership_.all(), applied_.membership.all());
   for (auto index = applied_.index + 1; index <= log.last(); ++index)
-    voters = voters | log.at(index).membership.all();
+    voters |= log.at(index).membership.all();
   return !is_silent() && voters.contains(self_);
 }
 
@@ -120,9 +125,9 @@ void Raft::campaign(bool forced, Output& out) noexcept {
            .term = durable_.term,
            .index = log.last(),
            .log_term = log.last_term()},
-          is(RaftMutant::vote_before_persist), out);
+          is(Mutant::vote_before_persist), out);
   }
-  if (is(RaftMutant::vote_before_persist)) granted_.insert(self_);
+  if (is(Mutant::vote_before_persist)) granted_.insert(self_);
 }
 
 void Raft::lead(Output& out) noexcept {
@@ -201,8 +206,7 @@ void Raft::step(const Envelope<Message>& envelope, Output& out) noexcept {
 }
 
 /// Takes over a newer term, answers an older one. True when the message has been dealt with.
-bool Raft::is_of_another_term(NodeIndex from, const RaftMessage& message,
-                              Output& out) noexcept {
+bool Raft::is_of_another_term(NodeIndex from, const RaftMessage& message, Output& out) noexcept {
   const bool asks_for_vote = message.kind == Kind::vote || message.kind == Kind::pre_vote;
   // While there is a leader nobody disturbs it.
   if (asks_for_vote && !message.forced && leader_ && election_elapsed_ < config_.election_ticks)
@@ -219,17 +223,15 @@ bool Raft::is_of_another_term(NodeIndex from, const RaftMessage& message,
   // A node that comes back with an older term: it learns the new one.
   if (message.kind == Kind::append || message.kind == Kind::snapshot)
     send(from, {.kind = Kind::append_reply, .term = durable_.term}, out);
-  if (asks_for_vote)
-    send(from, {.kind = Kind::vote_reply, .term = durable_.term}, out);
+  if (asks_for_vote) send(from, {.kind = Kind::vote_reply, .term = durable_.term}, out);
   return true;
 }
 
 void Raft::on_vote(NodeIndex from, const RaftMessage& message, Output& out) noexcept {
   const auto& log = durable_.log;
-  const bool is_up_to_date =
-      message.log_term > log.last_term() ||
-      (message.log_term == log.last_term() && message.index >= log.last()) ||
-      is(RaftMutant::vote_without_log_check);
+  const bool is_up_to_date = message.log_term > log.last_term() ||
+                             (message.log_term == log.last_term() && message.index >= log.last()) ||
+                             is(Mutant::vote_without_log_check);
   if (message.kind == Kind::pre_vote) {
     // Of the same term too: a candidate that is behind learns the term from the refusal.
     const bool accepted = is_up_to_date && message.term > durable_.term;
@@ -240,8 +242,7 @@ void Raft::on_vote(NodeIndex from, const RaftMessage& message, Output& out) noex
          out);
     return;
   }
-  const bool is_free =
-      !durable_.vote || *durable_.vote == from || is(RaftMutant::vote_twice);
+  const bool is_free = !durable_.vote || *durable_.vote == from || is(Mutant::vote_twice);
   const bool accepted = is_up_to_date && is_free && !leader_;
   if (accepted && durable_.vote != from) {
     durable_.vote = from;
@@ -249,7 +250,7 @@ void Raft::on_vote(NodeIndex from, const RaftMessage& message, Output& out) noex
   }
   if (accepted) election_elapsed_ = 0;
   reply(from, {.kind = Kind::vote_reply, .accepted = accepted, .term = durable_.term},
-        is(RaftMutant::vote_before_persist), out);
+        is(Mutant::vote_before_persist), out);
 }
 
 void Raft::on_vote_reply(NodeIndex from, const RaftMessage& message, Output& out) noexcept {
@@ -271,14 +272,14 @@ void Raft::on_append(NodeIndex from, const RaftMessage& message, Output& out) no
   election_elapsed_ = 0;
   auto& log = durable_.log;
   RaftMessage answer{.kind = Kind::append_reply, .accepted = true, .term = durable_.term};
-  const bool early = is(RaftMutant::append_before_persist);
+  const bool early = is(Mutant::append_before_persist);
 
-  if (message.index < commit_ && !is(RaftMutant::append_without_check)) {
+  if (message.index < commit_ && !is(Mutant::append_without_check)) {
     answer.index = commit_;  // has all that
     return reply(from, answer, early, out);
   }
   const bool fits = log.matches(message.index, message.log_term) ||
-                    (is(RaftMutant::append_without_check) && message.index <= log.last() &&
+                    (is(Mutant::append_without_check) && message.index <= log.last() &&
                      message.index >= log.snapshot().index);
   if (!fits) {
     answer.accepted = false;
@@ -289,8 +290,7 @@ void Raft::on_append(NodeIndex from, const RaftMessage& message, Output& out) no
   auto at = message.index;
   for (const auto& entry : message.entries) {
     ++at;
-    if (log.has(at) && (log.term_at(at) == entry.term || is(RaftMutant::keep_conflicting)))
-      continue;
+    if (log.has(at) && (log.term_at(at) == entry.term || is(Mutant::keep_conflicting))) continue;
     if (log.has(at)) {
       if (at <= commit_) return break_off(out);
       truncate_behind(at - 1);
@@ -324,13 +324,13 @@ void Raft::on_snapshot(NodeIndex from, const RaftMessage& message, Output& out) 
     commit_ = applied_.index;
     changed();
     push_to(out.events, {.kind = RaftEvent::Kind::installed,
-                     .index = applied_.index,
-                     .term = applied_.term,
-                     .digest = applied_.digest});
+                         .index = applied_.index,
+                         .term = applied_.term,
+                         .digest = applied_.digest});
   }
   reply(from,
         {.kind = Kind::append_reply, .accepted = true, .term = durable_.term, .index = commit_},
-        is(RaftMutant::append_before_persist), out);
+        is(Mutant::append_before_persist), out);
 }
 
 void Raft::on_append_reply(NodeIndex from, const RaftMessage& message, Output& out) noexcept {
@@ -406,12 +406,13 @@ void Raft::hand_over(Output& out) noexcept {
 void Raft::advance_commit(Output& out) noexcept {
   const auto& log = durable_.log;
   for (auto index = log.last(); index > commit_; --index) {
-    if (log.term_at(index) != durable_.term && !is(RaftMutant::commit_older_terms)) break;
-    NodeSet holders;
-    if ((is(RaftMutant::leader_counts_unwritten) ? log.last() : durable_last_) >= index)
+    if (log.term_at(index) != durable_.term && !is(Mutant::commit_older_terms)) break;
+    RaftNodes holders;
+    if ((is(Mutant::leader_counts_unwritten) ? log.last() : durable_last_) >= index)
       holders.insert(self_);
     for (NodeIndex node = 0; node < raft_nodes_max; ++node)
-      if (node != self_ && progress_[static_cast<std::size_t>(node)].match >= index) holders.insert(node);
+      if (node != self_ && progress_[static_cast<std::size_t>(node)].match >= index)
+        holders.insert(node);
     if (!is_quorum(holders)) continue;
     commit_ = index;
     break;
@@ -429,10 +430,10 @@ void Raft::tell_committed(Output& out) noexcept {
     applied_.digest = raft_digest(applied_.digest, entry);
     if (entry.kind == RaftEntry::Kind::membership) applied_.membership = entry.membership;
     push_to(out.events, {.kind = RaftEvent::Kind::committed,
-                     .index = index,
-                     .term = entry.term,
-                     .digest = applied_.digest,
-                     .entry = entry});
+                         .index = index,
+                         .term = entry.term,
+                         .digest = applied_.digest,
+                         .entry = entry});
     if (entry.kind == RaftEntry::Kind::membership) on_membership_committed(entry.membership, out);
   }
   compact();
@@ -453,8 +454,8 @@ void Raft::on_membership_committed(const RaftMembership& membership, Output& out
 void Raft::leave_joint(Output& out) noexcept {
   if (!membership_.is_joint() || applied_.membership != membership_) return;
   const bool fits = push({.term = durable_.term,
-                            .kind = RaftEntry::Kind::membership,
-                            .membership = {.voters = membership_.voters}});
+                          .kind = RaftEntry::Kind::membership,
+                          .membership = {.voters = membership_.voters}});
   if (fits) send_to_all(out);
 }
 
@@ -496,16 +497,17 @@ std::optional<std::uint64_t> Raft::append(const RaftCommand& command, Output& ou
   return index;
 }
 
-bool Raft::change(NodeSet voters, Output& out) noexcept {
+bool Raft::change(RaftNodes voters, Output& out) noexcept {
   const bool is_under_way = membership_.is_joint() || applied_.membership != membership_;
   if (role_ != Role::leader || heir_ || is_under_way || voters.empty() ||
       durable_.log.room() <= reserve)
     return false;
   push({.term = durable_.term,
-          .kind = RaftEntry::Kind::membership,
-          .membership = {.voters = voters, .leaving = membership_.voters}});
+        .kind = RaftEntry::Kind::membership,
+        .membership = {.voters = voters, .leaving = membership_.voters}});
   for (NodeIndex node = 0; node < raft_nodes_max; ++node)
-    if (!membership_.leaving.contains(node)) progress_[static_cast<std::size_t>(node)] = {.match = 0, .next = durable_.log.last()};
+    if (!membership_.leaving.contains(node))
+      progress_[static_cast<std::size_t>(node)] = {.match = 0, .next = durable_.log.last()};
   send_to_all(out);
   finish(out);
   return true;
@@ -585,7 +587,7 @@ std::uint64_t Raft::hash() const noexcept {
   for (auto index = log.first(); index <= log.last(); ++index) add(raft_digest(0, log.at(index)));
   add(role_, leader_.value_or(-1), heir_.value_or(-1), is_unreadable_, is_broken_, commit_);
   add(election_elapsed_, heartbeat_elapsed_, timeout_, random_);
-  add(granted_.bits(), refused_.bits(), active_.bits());
+  for (const auto& nodes : {granted_, refused_, active_}) nodes.add_to(hasher);
   for (const auto& progress : progress_) add(progress.match, progress.next);
   add(token_, persisted_, durable_last_);
   for (const auto& written : writing_) add(written.token, written.last);

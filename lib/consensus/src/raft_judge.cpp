@@ -12,14 +12,15 @@ constexpr std::uint64_t marker = std::uint64_t{1} << 32;
 
 constexpr transport::Chance per_mille(std::uint32_t value) { return value * 65536 / 1000; }
 
-bool is_majority(NodeSet nodes, NodeSet of) { return 2 * (nodes & of).size() > of.size(); }
+bool is_majority(RaftNodes nodes, const RaftNodes& of) {
+  nodes &= of;
+  return 2 * nodes.size() > of.size();
+}
 
 }  // namespace
 
-RaftJudge::RaftJudge(int voters, RaftMutant mutant)
-    : voters_(voters),
-      config_{.voters = NodeSet::first(static_cast<std::size_t>(voters)), .mutant = mutant},
-      luck_(0) {}
+RaftJudge::RaftJudge(int voters, Mutant mutant)
+    : voters_(voters), config_{.voters = RaftNodes::first(voters), .mutant = mutant}, luck_(0) {}
 
 transport::Faults RaftJudge::weather(std::uint64_t seed) noexcept {
   auto faults = transport::swarm(seed);
@@ -58,8 +59,7 @@ void RaftJudge::fail(std::string what) {
 
 // --- the application -------------------------------------------------------------------------
 
-std::optional<RaftRequest> RaftJudge::command(NodeIndex node, const Raft& machine,
-                                              bool is_healed) {
+std::optional<RaftRequest> RaftJudge::command(NodeIndex node, const Raft& machine, bool is_healed) {
   if (machine.role() != Raft::Role::leader) return std::nullopt;
   judge_completeness(node, machine);
   if (is_healed) {
@@ -81,8 +81,8 @@ RaftRequest RaftJudge::request(const Raft& machine) {
   if (which >= command_percent_ + change_percent_)
     return {.kind = RaftRequest::Kind::transfer, .heir = any_node()};
   has_changed_voters_ = true;
-  NodeSet voters;
-  while (voters.size() < static_cast<std::size_t>(std::min(voters_, 3))) voters.insert(any_node());
+  RaftNodes voters;
+  while (voters.size() < std::min(voters_, 3)) voters.insert(any_node());
   return {.kind = RaftRequest::Kind::change, .voters = voters};
 }
 
@@ -96,8 +96,7 @@ bool RaftJudge::finished(NodeIndex node, const Raft& machine) const {
 /// none where voters change.
 bool RaftJudge::may_tear(NodeIndex node) {
   if (change_percent_ != 0 || node >= voters_) return false;
-  if (!torn_.contains(node) && 2 * (torn_.size() + 1) >= static_cast<std::size_t>(voters_))
-    return false;
+  if (!torn_.contains(node) && 2 * (torn_.size() + 1) >= voters_) return false;
   torn_.insert(node);
   return true;
 }
@@ -170,7 +169,7 @@ void RaftJudge::judge_applied(NodeIndex node, const RaftEvent& event) {
 /// In schedules without a change of voters: on a quorum of disks.
 void RaftJudge::judge_durability(std::uint64_t index, std::uint64_t term) {
   if (has_changed_voters_) return;  // a change that is not committed yet may have decided
-  NodeSet holders;
+  RaftNodes holders;
   for (NodeIndex node = 0; node < nodes(); ++node) {
     const auto& log = disks_[static_cast<std::size_t>(node)];
     if (log.snapshot().index > index || log.matches(index, term)) holders.insert(node);

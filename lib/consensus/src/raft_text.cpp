@@ -38,7 +38,7 @@ std::string name_of(const Raft& machine) {
 
 }  // namespace
 
-std::string describe(NodeSet nodes) {
+std::string describe(RaftNodes nodes) {
   std::string result = "{";
   for (NodeIndex node = 0; node < raft_nodes_max; ++node)
     if (nodes.contains(node)) result += (result.size() > 1 ? "," : "") + std::to_string(node);

@@ -12,7 +12,7 @@
 
 namespace cairn::consensus {
 
-enum class Protocol : std::uint8_t { paxos, commit };
+enum class Protocol : std::uint8_t { paxos, commit, raft };
 
 [[nodiscard]] std::optional<Protocol> protocol_of(std::string_view name) noexcept;
 [[nodiscard]] std::string_view name_of(Protocol protocol) noexcept;
@@ -21,8 +21,8 @@ enum class Protocol : std::uint8_t { paxos, commit };
 
 struct Campaign {
   Protocol protocol = Protocol::commit;
-  int nodes = 5;      ///< participants, or proposers and learners: 0 … nodes-1
-  int acceptors = 3;  ///< nodes 0 … acceptors-1
+  int nodes = 5;      ///< participants, or proposers and learners: 0 … nodes-1; Raft's voters
+  int acceptors = 3;  ///< nodes 0 … acceptors-1; Raft has none
   std::uint64_t schedules = 1000;
   std::uint64_t seed = 1;  ///< schedule i has the seed `seed + i`
   Mutant mutant = Mutant::none;

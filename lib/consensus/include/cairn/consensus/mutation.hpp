@@ -20,6 +20,16 @@ enum class Mutant : std::uint8_t {
   lowest_ballot,           ///< a new ballot takes over the value of the lowest one
   quorum_of_one,           ///< one acceptor decides
   ballot_not_durable,      ///< a proposer may use a ballot again after a restart
+  // Raft's; it has vote_before_persist and quorum_of_one too.
+  append_before_persist,    ///< an append is acknowledged before it is durable
+  leader_counts_unwritten,  ///< a leader counts its own entries before they are durable
+  term_not_durable,         ///< a restarted node has forgotten its term and vote
+  vote_twice,               ///< a second candidate of a term gets a vote too
+  vote_without_log_check,   ///< a candidate with an older log gets a vote
+  commit_older_terms,       ///< entries of older terms are committed by counting copies
+  append_without_check,     ///< entries are taken whatever stands before them
+  keep_conflicting,         ///< entries that conflict with the leader's are kept
+  one_majority_when_joint,  ///< while voters change only the new ones are asked
 };
 
 /// All mutants, without `none`.

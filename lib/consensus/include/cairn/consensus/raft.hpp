@@ -17,34 +17,19 @@
 #include <optional>
 
 #include "cairn/consensus/machine.hpp"
+#include "cairn/consensus/mutation.hpp"
 #include "cairn/consensus/output.hpp"
 #include "cairn/consensus/raft_log.hpp"
 
 namespace cairn::consensus {
 
-/// What to change in the algorithm, so that tests can be shown to find it.
-enum class RaftMutant : std::uint8_t {
-  none,
-  vote_before_persist,      ///< a vote is told before it is durable
-  append_before_persist,    ///< an append is acknowledged before it is durable
-  leader_counts_unwritten,  ///< a leader counts its own entries before they are durable
-  term_not_durable,         ///< a restarted node has forgotten its term and vote
-  vote_twice,               ///< a second candidate of a term gets a vote too
-  vote_without_log_check,   ///< a candidate with an older log gets a vote
-  commit_older_terms,       ///< entries of older terms are committed by counting copies
-  append_without_check,     ///< entries are taken whatever stands before them
-  keep_conflicting,         ///< entries that conflict with the leader's are kept
-  quorum_of_one,            ///< one vote elects
-  one_majority_when_joint,  ///< a joint configuration asks only the new one
-};
-
 /// Equal on all nodes.
 struct RaftConfig {
-  NodeSet voters = {};                ///< at the very begin of the log
+  RaftNodes voters = {};              ///< at the very begin of the log
   std::uint16_t election_ticks = 10;  ///< without a leader; up to twice as many, at random
   std::uint16_t heartbeat_ticks = 2;
   std::uint64_t seed = 0;  ///< of those random numbers
-  RaftMutant mutant = RaftMutant::none;
+  Mutant mutant = Mutant::none;
 
   friend bool operator==(const RaftConfig&, const RaftConfig&) = default;
 };
@@ -54,7 +39,7 @@ struct RaftRequest {
   enum class Kind : std::uint8_t { command, change, transfer };
   Kind kind = Kind::command;
   RaftCommand command = {};
-  NodeSet voters = {};
+  RaftNodes voters = {};
   NodeIndex heir = 0;
 };
 
@@ -138,7 +123,7 @@ class Raft {
 
   /// Begins the change to other voters, by way of both. False when this node does not lead, or a
   /// change is under way.
-  bool change(NodeSet voters, Output& out) noexcept;
+  bool change(RaftNodes voters, Output& out) noexcept;
 
   /// Hands the leadership to `to` as soon as that has the whole log. False when this node does not
   /// lead, or `to` is no voter.
@@ -175,8 +160,8 @@ class Raft {
     friend bool operator==(const Written&, const Written&) = default;
   };
 
-  [[nodiscard]] bool is(RaftMutant mutant) const noexcept { return config_.mutant == mutant; }
-  [[nodiscard]] bool is_quorum(NodeSet nodes) const noexcept;
+  [[nodiscard]] bool is(Mutant mutant) const noexcept { return config_.mutant == mutant; }
+  [[nodiscard]] bool is_quorum(RaftNodes nodes) const noexcept;
   [[nodiscard]] bool may_campaign() const noexcept;
   [[nodiscard]] std::uint64_t random() noexcept;
   void draw_timeout() noexcept;
@@ -230,15 +215,15 @@ class Raft {
   std::uint16_t timeout_ = 0;
   std::uint64_t random_ = 0;
 
-  NodeSet granted_;
-  NodeSet refused_;
-  NodeSet active_;  // heard of by a leader since its last look
+  RaftNodes granted_;
+  RaftNodes refused_;
+  RaftNodes active_;  // heard of by a leader since its last look
   std::array<Progress, raft_nodes_max> progress_{};
   std::optional<NodeIndex> heir_;
 
-  bool has_changed_ = false;     // durable_, in this call
-  PersistToken token_ = 0;       // the newest that was given out
-  PersistToken persisted_ = 0;   // the newest that came back
+  bool has_changed_ = false;    // durable_, in this call
+  PersistToken token_ = 0;      // the newest that was given out
+  PersistToken persisted_ = 0;  // the newest that came back
   std::uint64_t durable_last_ = 0;
   Bounded<Written, 8> writing_;
 };

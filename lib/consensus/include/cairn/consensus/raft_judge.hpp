@@ -24,7 +24,7 @@ namespace cairn::consensus {
 class RaftJudge {
  public:
   /// @param voters  at the begin, 1 to 7; in some schedules two nodes more may become voters
-  explicit RaftJudge(int voters, RaftMutant mutant = RaftMutant::none);
+  explicit RaftJudge(int voters, Mutant mutant = Mutant::none);
 
   [[nodiscard]] int nodes() const noexcept { return voters_ + spares; }
   [[nodiscard]] const RaftConfig& config() const noexcept { return config_; }
@@ -43,6 +43,8 @@ class RaftJudge {
   [[nodiscard]] bool may_tear(NodeIndex node);
   [[nodiscard]] const std::string& violation() const noexcept { return violation_; }
 
+  /// Whether this schedule applied anything.
+  [[nodiscard]] bool has_decided() const noexcept { return applied_.size() > 1; }
   [[nodiscard]] std::uint64_t leaders() const noexcept { return leaders_seen_; }
   [[nodiscard]] std::uint64_t entries() const noexcept { return entries_seen_; }
   [[nodiscard]] std::uint64_t changes() const noexcept { return changes_seen_; }
@@ -78,13 +80,13 @@ class RaftJudge {
   unsigned transfer_percent_ = 0;
   bool has_changed_voters_ = false;
   std::uint64_t next_command_ = 1;
-  std::uint64_t last_marker_ = 0;  // of the command that all must apply in the end
-  std::uint64_t wanted_ = 0;       // where it stands
-  RaftMembership membership_;      // committed
-  std::vector<Applied> applied_;   // shape [entries + 1], from 1
+  std::uint64_t last_marker_ = 0;                // of the command that all must apply in the end
+  std::uint64_t wanted_ = 0;                     // where it stands
+  RaftMembership membership_;                    // committed
+  std::vector<Applied> applied_;                 // shape [entries + 1], from 1
   std::map<std::uint64_t, Election> elections_;  // by term
   std::vector<RaftLog> disks_;                   // shape [nodes]
-  NodeSet torn_;
+  RaftNodes torn_;
   std::string violation_;
 
   // Of all.

@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
 
+#include "cairn/consensus/machine.hpp"
+#include "cairn/consensus/node_set.hpp"
 #include "cairn/transport/bounded.hpp"
-#include "cairn/transport/draws.hpp"
 #include "cairn/transport/envelope.hpp"
 
 namespace cairn::consensus {
@@ -20,47 +20,20 @@ using transport::NodeIndex;
 /// Nodes that a Raft log can be on.
 constexpr NodeIndex raft_nodes_max = 9;
 
-/// A set of nodes.
-class NodeSet {
- public:
-  constexpr NodeSet() = default;
-  static constexpr NodeSet first(std::size_t n) noexcept {
-    NodeSet set;
-    set.bits_ = static_cast<std::uint16_t>((1U << n) - 1);
-    return set;
-  }
-  constexpr void insert(NodeIndex node) noexcept {
-    bits_ = static_cast<std::uint16_t>(bits_ | 1U << node);
-  }
-  [[nodiscard]] constexpr bool contains(NodeIndex node) const noexcept {
-    return (bits_ >> node & 1U) != 0;
-  }
-  [[nodiscard]] constexpr bool empty() const noexcept { return bits_ == 0; }
-  [[nodiscard]] constexpr std::size_t size() const noexcept {
-    return static_cast<std::size_t>(std::popcount(bits_));
-  }
-  [[nodiscard]] constexpr std::uint16_t bits() const noexcept { return bits_; }
-  friend constexpr NodeSet operator|(NodeSet a, NodeSet b) noexcept {
-    a.bits_ = static_cast<std::uint16_t>(a.bits_ | b.bits_);
-    return a;
-  }
-  friend constexpr NodeSet operator&(NodeSet a, NodeSet b) noexcept {
-    a.bits_ = static_cast<std::uint16_t>(a.bits_ & b.bits_);
-    return a;
-  }
-  friend constexpr bool operator==(NodeSet, NodeSet) = default;
+using RaftNodes = NodeSet<64>;
 
- private:
-  std::uint16_t bits_ = 0;
-};
+[[nodiscard]] constexpr RaftNodes all_of(RaftNodes a, const RaftNodes& b) noexcept {
+  a |= b;
+  return a;
+}
 
 /// Who votes. While a change is under way both sets must agree.
 struct RaftMembership {
-  NodeSet voters = {};
-  NodeSet leaving = {};  ///< the voters before the change; empty: there is none
+  RaftNodes voters = {};
+  RaftNodes leaving = {};  ///< the voters before the change; empty: there is none
 
   [[nodiscard]] bool is_joint() const noexcept { return !leaving.empty(); }
-  [[nodiscard]] NodeSet all() const noexcept { return voters | leaving; }
+  [[nodiscard]] RaftNodes all() const noexcept { return all_of(voters, leaving); }
   friend bool operator==(const RaftMembership&, const RaftMembership&) = default;
 };
 
@@ -87,17 +60,17 @@ struct RaftSnapshot {
   friend bool operator==(const RaftSnapshot&, const RaftSnapshot&) = default;
 };
 
-/// The chain's next link.
-constexpr std::uint64_t raft_mix(std::uint64_t chain, std::uint64_t value) noexcept {
-  return transport::mixed(chain * 0x9e3779b97f4a7c15 + value);
-}
-
-constexpr std::uint64_t raft_digest(std::uint64_t chain, const RaftEntry& entry) noexcept {
-  chain = raft_mix(chain, entry.term);
-  chain = raft_mix(chain, static_cast<std::uint64_t>(entry.kind));
-  chain = raft_mix(chain, std::uint64_t{entry.membership.voters.bits()} << 16 |
-                              entry.membership.leaving.bits());
-  return raft_mix(raft_mix(chain, entry.command[0]), entry.command[1]);
+/// The hash chain over entries, with one more.
+[[nodiscard]] inline std::uint64_t raft_digest(std::uint64_t chain,
+                                               const RaftEntry& entry) noexcept {
+  Hasher hasher;
+  hasher.add(chain);
+  hasher.add(entry.term);
+  hasher.add(entry.kind);
+  entry.membership.voters.add_to(hasher);
+  entry.membership.leaving.add_to(hasher);
+  for (const auto word : entry.command) hasher.add(word);
+  return hasher.value();
 }
 
 constexpr std::size_t raft_log_capacity = 32;

@@ -8,7 +8,7 @@
 namespace cairn::consensus {
 
 /// "{0,2}"
-[[nodiscard]] std::string describe(NodeSet nodes);
+[[nodiscard]] std::string describe(RaftNodes nodes);
 /// Its term, and what it holds: "3:-", "3:17", "3:{0,1,3}<-{0,1,2}" in a change.
 [[nodiscard]] std::string describe(const RaftEntry& entry);
 [[nodiscard]] std::string describe(const RaftMessage& message);
