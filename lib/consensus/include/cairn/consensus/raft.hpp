@@ -103,7 +103,8 @@ class Raft {
   using Event = RaftEvent;
   using Durable = RaftDurable;
   using Record = RaftDurable;  // small enough to be written as a whole
-  using Output = consensus::Output<Record, Message, Event, 4 * raft_nodes_max, 16>;
+  using Output = consensus::Output<Record, Message, Event,
+                                   std::size_t{4} * static_cast<std::size_t>(raft_nodes_max), 16>;
   enum class Role : std::uint8_t { follower, pre_candidate, candidate, leader };
 
   /// A node whose disk cannot be read never votes, acknowledges or leads again, since nobody knows
