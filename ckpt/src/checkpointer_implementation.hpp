@@ -78,6 +78,7 @@ class Checkpointer::Implementation {
   // The local tier; tiers.cpp.
   [[nodiscard]] bool is_local_step(std::uint64_t step) const;
   void open_local_tier();
+  void confirm_incarnation();
   [[nodiscard]] std::uint64_t next_epoch() const;
   void begin_local_job();
   void write_job_file(JobFile::State state);

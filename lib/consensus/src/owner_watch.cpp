@@ -56,12 +56,10 @@ bool OwnerWatch::is_known_gone() {
   const auto& owner = claim_->owner;
   if (beat_ && *beat_ == released_text(owner.nonce)) return true;
   if (is_of_this_kernel(owner)) {
-    const auto started = start_ticks(owner.pid);
-    const bool is_same = started && *started == owner.start_ticks;
+    is_alive_here_ = consensus::is_alive_here(owner);
     // This very process knows which claims it holds.
-    const bool is_held = owner.pid == ::getpid() ? is_held_here(owner.nonce) : is_same;
-    if (!is_same || !is_held) return true;
-    is_alive_here_ = true;
+    if (owner.pid == ::getpid()) is_alive_here_ = is_alive_here_ && is_held_here(owner.nonce);
+    if (!is_alive_here_) return true;
   }
   return is_superseded(owner, this_process()) || scheduler_says_gone();
 }

@@ -7,6 +7,8 @@
 #include <iterator>
 #include <sstream>
 
+#include "cairn/consensus/fence.hpp"
+
 namespace cairn::consensus {
 
 std::string boot_id() {
@@ -41,6 +43,10 @@ std::optional<std::uint64_t> start_ticks(std::int64_t pid) {
 bool is_of_this_kernel(const Claimant& claimant) {
   return !claimant.boot.empty() && !claimant.pid_namespace.empty() && claimant.boot == boot_id() &&
          claimant.pid_namespace == pid_namespace();
+}
+
+bool is_alive_here(const Claimant& claimant) {
+  return is_of_this_kernel(claimant) && start_ticks(claimant.pid) == claimant.start_ticks;
 }
 
 }  // namespace cairn::consensus

@@ -70,6 +70,9 @@ struct Ownership {
 [[nodiscard]] bool is_owner_gone(const std::filesystem::path& directory,
                                  const FenceOptions& options = {});
 
+/// Whether the claimant's process exists, and that can be seen from here. Local.
+[[nodiscard]] bool is_alive_here(const Claimant& claimant);
+
 /// The newest claim that is confirmed, which says what of older incarnations counts; nothing when
 /// there is none. Damaged claims are passed over. Local.
 [[nodiscard]] std::optional<Claim> newest_confirmed(const std::filesystem::path& directory);
