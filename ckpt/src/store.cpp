@@ -154,13 +154,16 @@ EpochStore::EpochStore(const fs::path& directory, const Access& access)
   consensus::FenceOptions options{.patience_seconds = access.patience_seconds,
                                   .stale_seconds = access.stale_seconds,
                                   .heartbeat_seconds = access.heartbeat_seconds};
-  if (!consensus::owner(directory_)) {
+  const auto former = consensus::owner(directory_);
+  if (!former) {
     for (const auto& found : find()) options.above = std::max(options.above, found.incarnation);
   }
   auto claimant = consensus::this_process(access.kind);
   claimant.nodes = access.nodes;
   fence_.emplace(consensus::claim(directory_, std::move(claimant), options));
   confirmed_ = consensus::newest_confirmed(directory_);
+  const auto expected = former ? former->incarnation + 1 : options.above + 1;
+  follows_in_order_ = (!former || former->is_released) && incarnation() == expected;
 }
 
 std::uint64_t EpochStore::incarnation() const noexcept {

@@ -81,6 +81,9 @@ class EpochStore {
   /// What an older launch publishes from now on is void. Before anything is published.
   void confirm(const std::vector<consensus::LastEpoch>& elsewhere);
 
+  /// Whether the launch before this one had ended in order, so that it has no file open any more.
+  [[nodiscard]] bool follows_in_order() const noexcept { return follows_in_order_; }
+
   /// @throws Error{Errc::unavailable} when another launch has taken over the directory
   void check_owner() const;
 
@@ -143,6 +146,7 @@ class EpochStore {
   std::filesystem::path directory_;
   std::optional<File> lock_;  // made after the directory
   std::optional<consensus::Fence> fence_;
+  bool follows_in_order_ = false;
   std::optional<consensus::Claim> confirmed_;  ///< what says which records are void
 };
 

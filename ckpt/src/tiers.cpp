@@ -51,7 +51,7 @@ void Checkpointer::Implementation::confirm_incarnation() {
   }
   together(comm_, [&] {
     if (!store_) return;
-    spare_->remove();  // an older launch may still have it open
+    if (!store_->follows_in_order()) spare_->remove();  // somebody may still write into it
     store_->confirm(of_hosts);
   });
 }
