@@ -108,6 +108,7 @@ class Checkpointer::Implementation {
   Options options_;
   std::optional<Key> key_;
   std::optional<EpochStore> store_;  // rank 0
+  bool is_confirmed_ = false;        // the incarnation; equal on all ranks
   std::optional<Spare> spare_;       // rank 0
   std::optional<LocalEpochs> local_;
   std::optional<std::uint64_t> shared_step_;  ///< due() found it time for a shared epoch

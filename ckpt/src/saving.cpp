@@ -280,6 +280,7 @@ void Checkpointer::Implementation::begin_save(std::uint64_t step) {
   cut_fields();
   gather_boxes_once();
   next_ = {};
+  confirm_incarnation();
   const bool in_background = options_.mode == Options::Mode::async && stop_signal_ == 0;
   try {
     lay_out(step);

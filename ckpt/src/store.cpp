@@ -162,6 +162,8 @@ EpochStore::EpochStore(const fs::path& directory, const Access& access)
   claimant.nodes = access.nodes;
   fence_.emplace(consensus::claim(directory_, std::move(claimant), options));
   confirmed_ = consensus::newest_confirmed(directory_);
+  for (const auto& path : epoch_files(directory_))
+    if (has_suffix(path, record_suffix)) at_claim_.insert(*epoch_of(path));
   const auto expected = former ? former->incarnation + 1 : options.above + 1;
   follows_in_order_ = (!former || former->is_released) && incarnation() == expected;
 }
@@ -193,6 +195,12 @@ void EpochStore::check_owner() const {
 
 bool EpochStore::is_void(const consensus::LastEpoch& record) const {
   return confirmed_ && confirmed_->voids(record);
+}
+
+/// Published since this store has claimed the directory, by an older launch that had looked before.
+bool EpochStore::is_late(const consensus::LastEpoch& record) const {
+  return fence_ && record.incarnation != 0 && record.incarnation != incarnation() &&
+         !at_claim_.contains(record.epoch);
 }
 
 void EpochStore::reserve(std::uint64_t epoch) const {
@@ -274,11 +282,12 @@ FoundEpoch EpochStore::examine(std::uint64_t epoch) const {
                                       "', which is not its own");
     }
     entry.incarnation = record.incarnation;
-    entry.is_void = is_void({record.incarnation, epoch});
+    const consensus::LastEpoch published{record.incarnation, epoch};
+    entry.is_void = is_void(published) || is_late(published);
     if (entry.is_void) {
+      const auto owner = is_late(published) ? incarnation() : confirmed_->incarnation;
       throw Error(Errc::bad_data, "it is void: incarnation " + std::to_string(record.incarnation) +
-                                      " published it after incarnation " +
-                                      std::to_string(confirmed_->incarnation) +
+                                      " published it after incarnation " + std::to_string(owner) +
                                       " had taken over the directory");
     }
   } catch (const Error& error) {

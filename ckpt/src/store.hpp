@@ -77,8 +77,9 @@ class EpochStore {
   /// This store's incarnation; 0 for one that only looks.
   [[nodiscard]] std::uint64_t incarnation() const noexcept;
 
-  /// Says which older epochs count: the good ones of the directory as it is now, and `elsewhere`.
-  /// What an older launch publishes from now on is void. Before anything is published.
+  /// Says which older epochs count: the good ones that were in the directory when it was claimed, and
+  /// `elsewhere`. What an older launch has published since is void for everybody from now on. Before
+  /// anything is published.
   void confirm(const std::vector<consensus::LastEpoch>& elsewhere);
 
   /// Whether the launch before this one had ended in order, so that it has no file open any more.
@@ -87,7 +88,7 @@ class EpochStore {
   /// @throws Error{Errc::unavailable} when another launch has taken over the directory
   void check_owner() const;
 
-  /// Whether a record would be void.
+  /// Whether a record would be void by what the owners of the directory have confirmed.
   [[nodiscard]] bool is_void(const consensus::LastEpoch& record) const;
 
   /// Makes the epoch's temporary data file, empty, which takes the number: a launch that takes over
@@ -141,12 +142,14 @@ class EpochStore {
   EpochStore() = default;
   void write_temporary_record(const EpochRecord& record) const;
   [[nodiscard]] std::filesystem::path rekeyed_data_path(std::uint64_t epoch) const;
+  [[nodiscard]] bool is_late(const consensus::LastEpoch& record) const;
   [[nodiscard]] bool is_orphan(const std::filesystem::path& data, std::uint64_t epoch) const;
 
   std::filesystem::path directory_;
   std::optional<File> lock_;  // made after the directory
   std::optional<consensus::Fence> fence_;
   bool follows_in_order_ = false;
+  std::set<std::uint64_t> at_claim_;  ///< the epochs with a record when the claim had been made
   std::optional<consensus::Claim> confirmed_;  ///< what says which records are void
 };
 

@@ -40,9 +40,9 @@ void Checkpointer::Implementation::open_local_tier() {
   if (const auto shortfall = local_->shortfall(); !shortfall.empty()) warn(shortfall);
 }
 
-/// Which older epochs count, of both tiers; from now on this launch may publish.
+/// Before the first publication of this launch: which older epochs count, of both tiers.
 void Checkpointer::Implementation::confirm_incarnation() {
-  if (!is_on()) return;
+  if (is_confirmed_) return;
   std::vector<consensus::LastEpoch> of_hosts;
   if (local_) {
     std::vector<std::string> damaged;
@@ -50,10 +50,9 @@ void Checkpointer::Implementation::confirm_incarnation() {
       of_hosts.push_back({each.incarnation, each.epoch});
   }
   together(comm_, [&] {
-    if (!store_) return;
-    if (!store_->follows_in_order()) spare_->remove();  // somebody may still write into it
-    store_->confirm(of_hosts);
+    if (store_) store_->confirm(of_hosts);
   });
+  is_confirmed_ = true;
 }
 
 /// A number above that of any file of both tiers. Rank 0.
@@ -88,6 +87,7 @@ void Checkpointer::Implementation::save_local(std::uint64_t step) {
   const trace::Span span("ckpt.local.save", static_cast<std::int64_t>(step));
   cut_fields();
   gather_boxes_once();
+  confirm_incarnation();
   begin_local_job();
   const auto number =
       bcast(comm_, together(comm_, [&] { return comm_.is_root() ? next_epoch() : 0; }));
@@ -167,6 +167,7 @@ EpochRecord Checkpointer::Implementation::scavenge(const LocalRecord& local) {
 }
 
 void Checkpointer::Implementation::lay_out_scavenged(const LocalRecord& local) {
+  confirm_incarnation();
   next_ = {};
   together(comm_, [&] {
     before_scavenge.check("write to " + options_.directory.string());

@@ -247,16 +247,18 @@ void Fence::Implementation::remove_older(const std::vector<std::uint64_t>& numbe
 void Fence::confirm(std::vector<LastEpoch> honoured) {
   auto& own = *implementation_;
   expects(!own.claim.honoured, "a claim that is not confirmed yet");
-  own.claim.honoured = std::move(honoured);
+  auto confirmed = own.claim;
+  confirmed.honoured = std::move(honoured);
   const auto path = claim_path(own.directory, own.claim.incarnation);
   const Temporary temporary(temporary_claim_path(own.directory, own.claim.owner.nonce));
   ::unlink(temporary.path().c_str());
-  write_temporary(temporary.path(), own.claim, before_confirm_write, before_confirm_sync);
+  write_temporary(temporary.path(), confirmed, before_confirm_write, before_confirm_sync);
   check();
   before_confirm_rename.check("rename " + temporary.path().string());
   rename_file(temporary.path(), path);
   before_confirm_directory.check("fsync " + own.directory.string());
   sync_directory(own.directory);
+  own.claim = std::move(confirmed);
   own.remove_older(claimed(own.directory));
 }
 

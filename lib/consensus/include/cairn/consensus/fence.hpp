@@ -2,15 +2,15 @@
 /// directory), and what an older one still writes does not count.
 ///
 ///     auto fence = claim(directory, this_process(), {});   // inc.7 is ours, or Error{unavailable}
-///     fence.confirm(honoured);                             // which older epochs count
 ///     …
-///     fence.check();                                       // before anything is published
+///     fence.confirm(honoured);   // which older epochs count; before the first publication
+///     fence.check();             // before each
 ///
 /// One atomic link(2) on a shared file system is a compare-and-swap, so no protocol among ranks is
 /// needed:
 ///
-///     inc.6  ──owner dies or hangs──▶  inc.7 linked ──▶ older epochs listed ──▶ inc.7 confirmed
-///            from here on check() of 6 fails ┘               what 6 publishes now is void ┘
+///     inc.6  ──owner dies or hangs──▶  inc.7 linked ──▶ epochs listed ──▶ inc.7 confirmed
+///            from here on check() of 6 fails ┘         what 6 published later is void ┘
 ///
 /// All functions are local, for one process of a launch, and throw Error. Source: Gray and
 /// Cheriton, "Leases: an efficient fault-tolerant mechanism for distributed file cache consistency",
@@ -100,10 +100,12 @@ class Fence {
 
   /// Writes into the claim which older epochs count. Whatever else older incarnations have
   /// published or publish is void from the moment when this returns. Removes claims that are not
-  /// needed any more. Once.
+  /// needed any more. Once, before anything is published; not earlier, since an epoch that cannot be
+  /// read at the moment would be void for good although nobody has gone another way yet. After an
+  /// Error it may be called again.
   ///
-  /// @param honoured  the newest epoch of each older incarnation, as found *after* the claim; in
-  ///                  ascending order of epochs
+  /// @param honoured  the newest epoch of each older incarnation, of those that were there when the
+  ///                  claim had been made; in ascending order of epochs
   void confirm(std::vector<LastEpoch> honoured);
 
   /// Throws when another launch has taken over. On NFS it tells the truth right after this process
