@@ -34,7 +34,10 @@ constexpr std::uint64_t epochs = 6;
 struct Program {
   Program(const fs::path& directory, int keep)
       : ckpt(world(),
-             {.directory = directory, .keep = keep, .pieces = ckpt::Options::Pieces::changed}) {
+             {.directory = directory,
+              .keep = keep,
+              .stale_seconds = 0,  // a claim that a forgotten sync has torn is nobody's here
+              .pieces = ckpt::Options::Pieces::changed}) {
     ckpt.field("u", u, {{u.size()}, {0}, {u.size()}});
     ckpt.field("constant", constant, {{constant.size()}, {0}, {constant.size()}});
     ckpt.value("time", time);
