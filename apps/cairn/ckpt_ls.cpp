@@ -14,11 +14,12 @@ namespace {
 
 using ckpt::EpochEntry;
 
-constexpr std::size_t columns = 9;
+constexpr std::size_t columns = 10;
 using Row = std::array<std::string, columns>;
 
 Row row_of(const EpochEntry& entry) {
   Row row{std::to_string(entry.epoch),
+          "-",
           "-",
           "-",
           "-",
@@ -30,16 +31,17 @@ Row row_of(const EpochEntry& entry) {
   if (!entry.why.empty()) row.back() += ": " + one_line(entry.why);
   if (entry.info) {
     row[1] = std::to_string(entry.info->step);
-    row[2] = std::to_string(entry.info->launch);
-    row[3] = std::to_string(entry.info->ranks);
-    row[7] = one_line(entry.info->program);
+    if (entry.info->incarnation != 0) row[2] = std::to_string(entry.info->incarnation);
+    row[3] = std::to_string(entry.info->launch);
+    row[4] = std::to_string(entry.info->ranks);
+    row[8] = one_line(entry.info->program);
   }
   return row;
 }
 
 void print_table(const std::vector<EpochEntry>& entries) {
   std::vector<Row> rows{
-      {"epoch", "step", "launch", "ranks", "size", "time", "age", "program", "verdict"}};
+      {"epoch", "step", "inc", "launch", "ranks", "size", "time", "age", "program", "verdict"}};
   for (const auto& entry : entries) rows.push_back(row_of(entry));
   std::array<std::size_t, columns> widths{};
   for (const auto& row : rows) {
@@ -63,11 +65,12 @@ Json json_of(const EpochEntry& entry) {
             {"size_bytes", entry.size_bytes},
             {"time", utc_text(entry.written)},
             {"files", entry.files}};
-  for (const char* key : {"step", "launch", "ranks", "parent", "job", "program", "identity"}) {
+  for (const char* key : {"step", "incarnation", "launch", "ranks", "parent", "job", "program", "identity"}) {
     json[key] = nullptr;
   }
   if (!entry.info) return json;
   json["step"] = entry.info->step;
+  if (entry.info->incarnation != 0) json["incarnation"] = entry.info->incarnation;
   json["launch"] = entry.info->launch;
   json["ranks"] = entry.info->ranks;
   json["parent"] = or_null(entry.info->parent);

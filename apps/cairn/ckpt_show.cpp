@@ -37,7 +37,8 @@ void print_info(const EpochInfo& info, const std::filesystem::path& directory) {
   fmt::print("program   {}\n", one_line(info.program));
   fmt::print("identity  {}\n", one_line(info.identity));
   fmt::print("job       {}\n", one_line(info.job));
-  fmt::print("launch    {}\n", info.launch);
+  fmt::print("launch    {}{}\n", info.launch,
+             info.incarnation == 0 ? "" : fmt::format(", incarnation {}", info.incarnation));
   fmt::print("ranks     {}\n", info.ranks);
   fmt::print("parent    {}\n", info.parent ? std::to_string(*info.parent) : "none");
   fmt::print("data      {}, {} ({} bytes)\n", info.data_file, bytes_text(info.data_bytes),
@@ -69,6 +70,7 @@ Json json_of(const EpochInfo& info, const std::filesystem::path& directory) {
             {"program", info.program},
             {"identity", info.identity},
             {"job", info.job},
+            {"incarnation", info.incarnation != 0 ? Json(info.incarnation) : Json()},
             {"launch", info.launch},
             {"ranks", info.ranks},
             {"parent", info.parent ? Json(*info.parent) : Json()},

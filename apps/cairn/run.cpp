@@ -15,6 +15,7 @@
 #include <set>
 #include <sstream>
 
+#include "cairn/consensus/claim.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/program/log.hpp"
 #include "cairn/program/options.hpp"
@@ -196,7 +197,10 @@ class Job {
  private:
   /// What mpirun and the ranks get besides our own environment.
   [[nodiscard]] std::map<std::string, std::string> environment() const {
-    std::map<std::string, std::string> variables{{"CAIRN_LAUNCH", "0"}};
+    // A later launch of this very run knows that the former one is over.
+    const auto run = consensus::this_process();
+    std::map<std::string, std::string> variables{
+        {"CAIRN_LAUNCH", "0"}, {"CAIRN_RUN", run.host + "-" + run.nonce}};
     if (!settings_.report.empty()) variables["CAIRN_TRACE"] = report_.trace_directory().string();
     if (::isatty(STDERR_FILENO) == 1) variables["CAIRN_TERMINAL"] = "1";
     if (!passes_variables(plan_.mpirun)) {

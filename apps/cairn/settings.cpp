@@ -7,6 +7,8 @@ namespace cairn::tool {
 namespace {
 
 constexpr std::array table{
+    Setting{"CAIRN_CKPT_LOCK",
+            "off: no flock(2) on a checkpoint directory; its claim keeps two jobs apart alone"},
     Setting{"CAIRN_CONFIG", "--config of every program: a file with options, 'size = 1024'"},
     Setting{"CAIRN_FAILPOINTS",
             "for tests: kill, stall or fail a rank at a named place (PROGRAM --list-failpoints)"},
@@ -24,6 +26,7 @@ constexpr std::array table{
     Setting{"CAIRN_REPORT", "--report of cairn run: the folder for report.html"},
     Setting{"CAIRN_REPORT_PICTURE", "--report-picture of cairn run"},
     Setting{"CAIRN_RESTART_RANKS", "--restart-ranks of cairn run"},
+    Setting{"CAIRN_RUN", "which cairn run started this launch; cairn run sets it"},
     Setting{"CAIRN_TERMINAL",
             "stderr ends at a terminal although it is mpirun's pipe; cairn run sets it"},
     Setting{"CAIRN_THREADS", "--threads of every program: OpenMP threads per rank"},

@@ -1,9 +1,14 @@
 #include "cairn/ckpt/checkpointer.hpp"
 
+#include <unistd.h>
+
+#include <array>
 #include <chrono>
+#include <set>
 #include <utility>
 
 #include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/collective.hpp"
 #include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/trace/trace.hpp"
@@ -20,6 +25,18 @@ void expect_utf8(const std::string& option, const std::string& text) {
   if (is_utf8(text)) return;
   throw Error(Errc::usage,
               "checkpoints need the " + option + " in UTF-8, and this is not: " + escaped(text));
+}
+
+/// The names of the machines that the ranks are on. Collective; on rank 0, which alone needs them.
+std::vector<std::string> hosts_of(const Communicator& comm) {
+  std::array<char, 65> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  std::vector<char> all;
+  gather(comm, std::span<const char>(name), into(all));
+  std::set<std::string> hosts;
+  for (std::size_t at = 0; at + name.size() <= all.size(); at += name.size())
+    hosts.insert(all.data() + at);
+  return {hosts.begin(), hosts.end()};
 }
 
 /// All ranks have one command line.
@@ -57,6 +74,7 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
   together(comm_, [&] {
     if (is_on()) key_ = Key::given(options_.key_file);
   });
+  const auto nodes = is_on() ? hosts_of(comm_) : std::vector<std::string>{};
   const auto mine = signature();
   auto roots = mine;
   bcast(comm_, into(roots));
@@ -80,8 +98,14 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
                   "choose mode sync");
     }
     if (!is_on() || !comm_.is_root()) return;
-    store_.emplace(options_.directory, options_.lock_patience_seconds);
+    store_.emplace(options_.directory,
+                   Access{.kind = consensus::Claimant::Kind::launch,
+                          .patience_seconds = options_.lock_patience_seconds,
+                          .stale_seconds = options_.stale_seconds,
+                          .heartbeat_seconds = options_.heartbeat_seconds,
+                          .nodes = nodes});
     spare_.emplace(options_.directory);
+    if (!store_->follows_in_order()) spare_->remove();  // somebody may still write into it
   });
   open_local_tier();
 }
@@ -92,7 +116,8 @@ Checkpointer::Implementation::~Implementation() {
     if (store_) store_->discard(next_.epoch);
     warn("an epoch was still being written and is given up; wait() makes it whole");
   }
-  if (spare_ && epoch_) spare_->remove();  // one that was refused leaves all as it is
+  // One that was refused, or that another launch has taken over from, leaves all as it is.
+  if (spare_ && epoch_ && !detail::error_of([&] { store_->check_owner(); })) spare_->remove();
 }
 
 void Checkpointer::Implementation::add(RegisteredField field) {

@@ -79,6 +79,7 @@ class Checkpointer::Implementation {
   // The local tier; tiers.cpp.
   [[nodiscard]] bool is_local_step(std::uint64_t step) const;
   void open_local_tier();
+  void confirm_incarnation();
   [[nodiscard]] std::uint64_t next_epoch() const;
   void begin_local_job();
   void write_job_file(JobFile::State state);
@@ -109,6 +110,7 @@ class Checkpointer::Implementation {
   Options options_;
   std::optional<Key> key_;
   std::optional<EpochStore> store_;  // rank 0
+  bool is_confirmed_ = false;        // the incarnation; equal on all ranks
   std::optional<Spare> spare_;       // rank 0
   std::optional<LocalEpochs> local_;
   std::optional<std::uint64_t> shared_step_;  ///< due() found it time for a shared epoch

@@ -276,9 +276,11 @@ DataFileLayout create_data_file(const std::filesystem::path& path,
   const auto skeleton = memory.contents();
   layout.size_bytes = skeleton.size_bytes();
   layout.structure = structure_of(skeleton, datasets, layout);
-  File file = readers == Readers::owner
-                  ? File(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, private_file)
-                  : File(path, O_RDWR | O_CREAT | O_TRUNC);
+  int flags = O_RDWR;
+  if (readers == Readers::owner) flags |= O_CREAT | O_EXCL | O_NOFOLLOW;
+  if (readers == Readers::owner_of_reserved) flags |= O_TRUNC | O_NOFOLLOW;
+  if (readers == Readers::by_umask) flags |= O_CREAT | O_TRUNC;
+  File file(path, flags, readers == Readers::by_umask ? 0666 : private_file);
   file.resize(layout.size_bytes);
   if (blocks == Blocks::reserved) file.reserve(layout.size_bytes);
   copy_structure(skeleton, file, layout);

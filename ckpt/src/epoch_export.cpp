@@ -49,7 +49,7 @@ void copy_fields(const EpochReader& epoch, std::span<const std::size_t> fields, 
 
 void expect_foreign_name(const fs::path& directory, const fs::path& path) {
   if (!EpochStore::is_own_name(path) && path.filename() != "lock" &&
-      path.filename() != Spare::file_name)
+      path.filename() != Spare::file_name && !consensus::is_fence_file(path))
     return;
   std::error_code error;
   if (!fs::equivalent(directory, path.has_parent_path() ? path.parent_path() : ".", error)) return;

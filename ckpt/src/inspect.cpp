@@ -12,8 +12,8 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::system_clock;
 
 std::string_view name_of(Verdict verdict) noexcept {
-  constexpr std::array<std::string_view, 5> names{"committed", "damaged", "unreadable",
-                                                  "uncommitted", "stray"};
+  constexpr std::array<std::string_view, 6> names{"committed",  "damaged",     "fenced",
+                                                  "unreadable", "uncommitted", "stray"};
   return names[static_cast<std::size_t>(verdict)];
 }
 
@@ -21,6 +21,7 @@ EpochInfo info_of(const EpochRecord& record) {
   EpochInfo info;
   info.epoch = record.epoch;
   info.step = record.step;
+  info.incarnation = record.incarnation;
   info.launch = record.launch;
   info.ranks = record.ranks;
   info.parent = record.parent;
@@ -50,6 +51,7 @@ void judge_record(const EpochStore& store, EpochEntry& entry) {
   entry.why = found.problem;
   if (!found.problem.empty()) {
     entry.code = found.code;
+    if (found.is_void) entry.verdict = Verdict::fenced;
     // Neither is damage; both are passed over by nobody.
     if (found.code == Errc::usage || found.code == Errc::permission) {
       entry.verdict = Verdict::unreadable;

@@ -21,6 +21,7 @@ namespace cairn::ckpt {
 /// A record that some host has. Equal on all ranks.
 struct LocalCandidate {
   std::uint64_t epoch = 0;
+  std::uint64_t incarnation = 0;
   int launch = 0;
   std::string digest;
   int rank = 0;  ///< who can read it

@@ -146,7 +146,7 @@ std::string what_is_missing(const LocalRecord& record, const Holdings& holdings)
          coverage;
 }
 
-/// What each host has, as lines "epoch launch digest", or "! what is wrong".
+/// What each host has, as lines "epoch incarnation launch digest", or "! what is wrong".
 std::vector<LocalCandidate> LocalEpochs::find(std::vector<std::string>& damaged) {
   std::ostringstream mine;
   own_records_.clear();
@@ -158,7 +158,8 @@ std::vector<LocalCandidate> LocalEpochs::find(std::vector<std::string>& damaged)
         const auto record = parse_local_record(text);
         const auto digest = digest_of(text);
         own_records_[digest] = path;
-        mine << record.epoch.epoch << ' ' << record.epoch.launch << ' ' << digest << '\n';
+        mine << record.epoch.epoch << ' ' << record.epoch.incarnation << ' ' << record.epoch.launch
+             << ' ' << digest << '\n';
       } catch (const Error& error) {
         if (error.code() == Errc::usage)
           throw Error(Errc::usage, path.string() + ": " + error.what());
@@ -177,7 +178,7 @@ std::vector<LocalCandidate> LocalEpochs::find(std::vector<std::string>& damaged)
       }
       LocalCandidate candidate;
       std::istringstream words{std::string(line)};
-      words >> candidate.epoch >> candidate.launch >> candidate.digest;
+      words >> candidate.epoch >> candidate.incarnation >> candidate.launch >> candidate.digest;
       candidate.rank = static_cast<int>(r);
       const auto is_same = [&](const auto& other) { return other.digest == candidate.digest; };
       if (std::none_of(found.begin(), found.end(), is_same)) found.push_back(std::move(candidate));

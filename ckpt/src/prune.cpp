@@ -49,7 +49,7 @@ Pruned prune(const std::filesystem::path& directory, const PruneOptions& options
   expects(options.keep >= 1, "at least one epoch to keep");
   expect_epochs(directory);  // before a lock file is made in some other folder
   const bool is_dry = options.mode == PruneOptions::Mode::dry_run;
-  const auto store = is_dry ? EpochStore::reader(directory) : EpochStore(directory, 0);
+  const auto store = is_dry ? EpochStore::reader(directory) : EpochStore(directory, Access{});
   Pruned result;
   choose_kept(store, options.keep, progress, result);
   if (static_cast<int>(result.kept.size()) < options.keep) return result;

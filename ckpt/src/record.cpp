@@ -182,6 +182,7 @@ json record_json(const EpochRecord& record) {
             {"structure", std::move(structure)},
             {"values", std::move(values)},
             {"fields", std::move(fields)}};
+  if (record.incarnation != 0) root["incarnation"] = record.incarnation;
   if (record.seal) root["encryption"] = seal_json(*record.seal);
   return root;
 }
@@ -226,6 +227,7 @@ EpochRecord record_from(const json& root, bool is_sealed) {
   record.identity = root.at("identity");
   record.epoch = root.at("epoch");
   record.step = root.at("step");
+  record.incarnation = root.value("incarnation", std::uint64_t{0});
   record.launch = root.at("launch");
   record.ranks = root.at("ranks");
   if (!root.at("parent").is_null()) record.parent = root.at("parent").get<std::uint64_t>();

@@ -61,6 +61,7 @@ struct EpochRecord {
   std::string identity;  ///< run parameters that a restart must share
   std::uint64_t epoch = 0;
   std::uint64_t step = 0;
+  std::uint64_t incarnation = 0;  ///< that published it; 0: a program without incarnations
   int launch = 0;
   int ranks = 0;
   std::optional<std::uint64_t>

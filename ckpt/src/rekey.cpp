@@ -129,7 +129,7 @@ Rekeyed rekey(const std::filesystem::path& directory, const std::optional<Key>& 
   if (!std::filesystem::exists(directory / "lock")) {
     (void)EpochStore::reader(directory).files();  // says what is wrong with the directory
   }
-  const EpochStore store(directory, 0);
+  const EpochStore store(directory, Access{});
   auto all = store.find();
   if (all.empty()) throw Error(Errc::no_input, "no epochs in " + directory.string());
   std::reverse(all.begin(), all.end());
@@ -153,7 +153,7 @@ Rekeyed rekey(const std::filesystem::path& directory, const std::optional<Key>& 
       result.damaged.emplace_back(found.epoch, error.what());
     }
   }
-  store.remove_strays();
+  store.remove_strays(store.next_epoch());
   Spare(directory).remove();  // of a former key, or of none
   std::uint64_t before = 0;
   for (const auto& record : records) {
@@ -167,7 +167,7 @@ Rekeyed rekey(const std::filesystem::path& directory, const std::optional<Key>& 
       result.damaged.emplace_back(record.epoch, error.what());
     }
   }
-  store.remove_strays();
+  store.remove_strays(store.next_epoch());
   return result;
 }
 

@@ -93,8 +93,13 @@ struct Checkpointer::Implementation::Candidate {
 std::vector<Checkpointer::Implementation::Candidate>
 Checkpointer::Implementation::find_candidates() {
   std::vector<Candidate> candidates;
-  const auto shared =
-      together(comm_, [&] { return store_ ? store_->find() : std::vector<FoundEpoch>{}; });
+  const auto shared = together(comm_, [&] {
+    auto all = store_ ? store_->find() : std::vector<FoundEpoch>{};
+    for (const auto& each : all)
+      if (each.is_void) warn(each.problem);
+    std::erase_if(all, [](const FoundEpoch& each) { return each.is_void; });
+    return all;
+  });
   const auto found = bcast(comm_, shared.size());
   for (std::size_t i = 0; i < found; ++i) {
     Candidate candidate;
@@ -106,7 +111,11 @@ Checkpointer::Implementation::find_candidates() {
   std::vector<std::string> damaged;
   const auto local = local_->find(damaged);
   for (const auto& problem : damaged) warn("a local record is not usable: " + problem);
-  for (const auto& each : local) candidates.push_back({each.epoch, {}, {}, each});
+  for (const auto& each : local) {
+    const bool is_void = store_ && store_->is_void({each.incarnation, each.epoch});
+    if (bcast(comm_, static_cast<int>(is_void)) == 0)
+      candidates.push_back({each.epoch, {}, {}, each});
+  }
   const bool is_lost = local.empty() && job_file_ && job_file_->state == JobFile::State::committed;
   if (bcast(comm_, static_cast<int>(is_lost)) != 0) {
     Candidate lost;

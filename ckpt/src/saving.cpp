@@ -59,7 +59,9 @@ void Checkpointer::Implementation::lay_out(std::uint64_t step) {
     // The number first: a straggler of a killed launch must not find a file of the name that it was
     // told.
     const auto epoch = next_epoch();
-    store_->remove_strays();
+    store_->reserve(epoch);
+    next_.epoch = epoch;
+    store_->remove_strays(epoch);
     std::vector<DatasetPlan> plans;
     for (const auto& field : fields_) {
       plans.push_back({field.name, field.type, field.block.global, field.attributes});
@@ -68,8 +70,8 @@ void Checkpointer::Implementation::lay_out(std::uint64_t step) {
                                        {"cairn_epoch", static_cast<std::int64_t>(epoch)},
                                        {"cairn_step", static_cast<std::int64_t>(step)}};
     const auto path = store_->temporary_data_path(epoch);
-    next_.epoch = epoch;
-    const auto layout = create_data_file(path, plans, about, Blocks::sparse, Readers::owner);
+    const auto layout =
+        create_data_file(path, plans, about, Blocks::sparse, Readers::owner_of_reserved);
     next_.data_bytes = layout.size_bytes;
     next_.structure = layout.structure;
     offsets_bytes_ = layout.dataset_offsets_bytes;
@@ -217,6 +219,7 @@ void Checkpointer::Implementation::describe(EpochRecord& record,
                                             std::vector<std::vector<PartRecord>> parts) const {
   record.program = options_.program;
   record.identity = options_.identity;
+  record.incarnation = store_ ? store_->incarnation() : 0;
   record.launch = launch_number();
   record.ranks = comm_.size();
   record.parent = epoch_;
@@ -291,6 +294,7 @@ void Checkpointer::Implementation::begin_save(std::uint64_t step) {
   cut_fields();
   gather_boxes_once();
   next_ = {};
+  confirm_incarnation();
   const bool in_background = options_.mode == Options::Mode::async && stop_signal_ == 0;
   try {
     lay_out(step);

@@ -10,6 +10,9 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <string_view>
 #include <thread>
 #include <tuple>
 
@@ -20,6 +23,7 @@
 namespace cairn::ckpt {
 
 namespace fs = std::filesystem;
+using std::literals::string_view_literals::operator""sv;
 
 namespace {
 
@@ -80,7 +84,7 @@ void remove_file(const fs::path& path) {
 }
 
 /// The directory is the owner's alone; those above it are made as the umask says.
-void make_directory(const fs::path& path) {
+fs::path made_directory(const fs::path& path) {
   const auto directory = path.has_filename() ? path : path.parent_path();  // "ckpt/" is "ckpt"
   const auto what = "create checkpoint directory " + directory.string();
   const auto parent = fs::absolute(directory).parent_path();
@@ -92,34 +96,122 @@ void make_directory(const fs::path& path) {
     if (!fs::is_directory(directory, error)) throw_errno(ENOTDIR, what);
   }
   sync_directory(parent);
+  return path;
 }
 
-/// Takes the directory's lock, giving a launch that is just dying some time to let go.
-File lock_directory(const fs::path& directory, double patience_seconds) {
-  File lock(directory / "lock", O_RDWR | O_CREAT | O_NOFOLLOW, private_file);
+/// Whether the lock is held although the launch that has claimed the directory is gone: by what a
+/// dead machine has left behind, or by a launch that its scheduler has given up.
+bool is_lock_dead(const fs::path& directory) {
+  const auto owner = consensus::owner(directory);
+  return owner && owner->claim && !owner->is_released && consensus::is_owner_gone(directory);
+}
+
+[[noreturn]] void refuse_locked(const fs::path& directory) {
+  auto text =
+      "checkpoint directory " + directory.string() + " is in use by another running job";
+  const auto owner = consensus::owner(directory);
+  if (owner && owner->claim && !owner->is_released)
+    text += " (" + consensus::describe(owner->claim->owner) + ")";
+  throw Error(Errc::unavailable, text +
+                                     "; end that job or choose another directory; if it is certain "
+                                     "that it is gone: cairn journal fence " +
+                                     directory.string());
+}
+
+/// Takes the directory's lock, giving a launch that is just dying some time to let go. It is there
+/// to tell early, and for programs without incarnations; the claim decides.
+std::optional<File> lock_directory(const fs::path& directory, double patience_seconds) {
+  // For tests of the claim, and for file systems whose locks hang.
+  if (const char* lock = std::getenv("CAIRN_CKPT_LOCK"); lock != nullptr && lock == "off"sv)
+    return std::nullopt;
+  std::optional<File> lock(std::in_place, directory / "lock", O_RDWR | O_CREAT | O_NOFOLLOW,
+                           private_file);
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::duration<double>(patience_seconds);
-  while (::flock(lock.descriptor(), LOCK_EX | LOCK_NB) != 0) {
+  for (int attempt = 0; ::flock(lock->descriptor(), LOCK_EX | LOCK_NB) != 0; ++attempt) {
     if (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS)
       break;  // a file system without locks
-    if (errno != EWOULDBLOCK && errno != EINTR) throw_errno(errno, "lock " + lock.path().string());
-    if (std::chrono::steady_clock::now() > deadline) {
-      throw Error(
-          Errc::unavailable,
-          "checkpoint directory " + directory.string() +
-              " is in use by another running job; end that job or choose another directory");
+    if (errno != EWOULDBLOCK && errno != EINTR) throw_errno(errno, "lock " + lock->path().string());
+    const bool is_late = std::chrono::steady_clock::now() > deadline;
+    if ((attempt == 0 || is_late) && is_lock_dead(directory)) {
+      remove_file(directory / "lock");  // whoever holds it holds a file without a name
+      lock.reset();
+      lock.emplace(directory / "lock", O_RDWR | O_CREAT | O_NOFOLLOW, private_file);
+    } else if (is_late) {
+      refuse_locked(directory);
+    } else {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   return lock;
 }
 
 }  // namespace
 
-EpochStore::EpochStore(const fs::path& directory, double lock_patience_seconds)
-    : directory_(directory) {
-  make_directory(directory_);
-  lock_.emplace(lock_directory(directory_, lock_patience_seconds));
+EpochStore::EpochStore(const fs::path& directory, const Access& access)
+    : directory_(made_directory(directory)),
+      lock_(lock_directory(directory_, access.patience_seconds)) {
+  consensus::FenceOptions options{.patience_seconds = access.patience_seconds,
+                                  .stale_seconds = access.stale_seconds,
+                                  .heartbeat_seconds = access.heartbeat_seconds};
+  const auto former = consensus::owner(directory_);
+  if (!former) {
+    for (const auto& found : find()) options.above = std::max(options.above, found.incarnation);
+  }
+  auto claimant = consensus::this_process(access.kind);
+  claimant.nodes = access.nodes;
+  fence_.emplace(consensus::claim(directory_, std::move(claimant), options));
+  confirmed_ = consensus::newest_confirmed(directory_);
+  for (const auto& path : epoch_files(directory_))
+    if (has_suffix(path, record_suffix)) at_claim_.insert(*epoch_of(path));
+  const auto expected = former ? former->incarnation + 1 : options.above + 1;
+  follows_in_order_ = (!former || former->is_released) && incarnation() == expected;
+}
+
+std::uint64_t EpochStore::incarnation() const noexcept {
+  return fence_ ? fence_->incarnation() : 0;
+}
+
+void EpochStore::confirm(const std::vector<consensus::LastEpoch>& elsewhere) {
+  std::map<std::uint64_t, std::uint64_t> newest;  // of each incarnation
+  const auto note = [&](const consensus::LastEpoch& one) {
+    if (one.incarnation != 0 && !is_void(one))
+      newest[one.incarnation] = std::max(newest[one.incarnation], one.epoch);
+  };
+  for (const auto& found : find())
+    if (found.problem.empty()) note({found.incarnation, found.epoch});
+  for (const auto& each : elsewhere) note(each);
+  std::vector<consensus::LastEpoch> honoured;
+  for (const auto& [incarnation, epoch] : newest) honoured.push_back({incarnation, epoch});
+  std::sort(honoured.begin(), honoured.end(),
+            [](const auto& a, const auto& b) { return a.epoch < b.epoch; });
+  fence_->confirm(std::move(honoured));
+  confirmed_ = fence_->claim();
+}
+
+void EpochStore::check_owner() const {
+  if (fence_) fence_->check();
+}
+
+bool EpochStore::is_void(const consensus::LastEpoch& record) const {
+  return confirmed_ && confirmed_->voids(record);
+}
+
+/// Published since this store has claimed the directory, by an older launch that had looked before.
+bool EpochStore::is_late(const consensus::LastEpoch& record) const {
+  return fence_ && record.incarnation != 0 && record.incarnation != incarnation() &&
+         !at_claim_.contains(record.epoch);
+}
+
+void EpochStore::reserve(std::uint64_t epoch) const {
+  const auto path = temporary_data_path(epoch);
+  File(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, private_file).close();
+  try {
+    check_owner();
+  } catch (const Error&) {
+    ::unlink(path.c_str());
+    throw;
+  }
 }
 
 fs::path EpochStore::data_path(std::uint64_t epoch) const {
@@ -150,6 +242,7 @@ fs::path EpochStore::temporary_record_path(std::uint64_t epoch) const {
 EpochStore EpochStore::reader(const fs::path& directory) {
   EpochStore store;
   store.directory_ = directory;
+  store.confirmed_ = consensus::newest_confirmed(directory);
   return store;
 }
 
@@ -172,7 +265,8 @@ std::vector<EpochFile> EpochStore::files() const {
 }
 
 FoundEpoch EpochStore::examine(std::uint64_t epoch) const {
-  FoundEpoch entry{epoch, {}, {}, {}};
+  FoundEpoch entry;
+  entry.epoch = epoch;
   const auto path = record_path(epoch);
   try {
     // Opening a pipe would wait for its writer.
@@ -186,6 +280,15 @@ FoundEpoch EpochStore::examine(std::uint64_t epoch) const {
         record.data_file != rekeyed_data_path(epoch).filename()) {
       throw Error(Errc::bad_data, "it names the data file '" + escaped(record.data_file) +
                                       "', which is not its own");
+    }
+    entry.incarnation = record.incarnation;
+    const consensus::LastEpoch published{record.incarnation, epoch};
+    entry.is_void = is_void(published) || is_late(published);
+    if (entry.is_void) {
+      const auto owner = is_late(published) ? incarnation() : confirmed_->incarnation;
+      throw Error(Errc::bad_data, "it is void: incarnation " + std::to_string(record.incarnation) +
+                                      " published it after incarnation " + std::to_string(owner) +
+                                      " had taken over the directory");
     }
   } catch (const Error& error) {
     entry.text.clear();
@@ -227,8 +330,9 @@ bool EpochStore::is_orphan(const fs::path& data, std::uint64_t epoch) const {
   return found.problem.empty() && parse_record(found.text).data_file != data.filename();
 }
 
-void EpochStore::remove_strays() const {
+void EpochStore::remove_strays(std::uint64_t below) const {
   for (const auto& path : epoch_files(directory_)) {
+    if (*epoch_of(path) >= below) continue;
     const bool is_temporary = has_suffix(path, temporary_suffix);
     if (is_temporary || (has_suffix(path, data_suffix) && is_orphan(path, *epoch_of(path)))) {
       remove_file(path);
@@ -249,6 +353,7 @@ void EpochStore::write_temporary_record(const EpochRecord& record) const {
 
 void EpochStore::replace_record(const EpochRecord& record) const {
   write_temporary_record(record);
+  check_owner();
   before_record_rename.check("rename " + temporary_record_path(record.epoch).string());
   rename_file(temporary_record_path(record.epoch), record_path(record.epoch));
   before_publish_sync.check("fsync " + directory_.string());
@@ -259,12 +364,15 @@ void EpochStore::publish(const EpochRecord& record) const {
   const auto path = record_path(record.epoch);
   const auto temporary = temporary_record_path(record.epoch);
   write_temporary_record(record);
+  check_owner();
   before_data_rename.check("rename " + temporary_data_path(record.epoch).string());
   rename_file(temporary_data_path(record.epoch), data_path(record.epoch));
   before_record_rename.check("rename " + temporary.string());
   rename_file(temporary, path);
   before_publish_sync.check("fsync " + directory_.string());
   sync_directory(directory_);
+  // Who has taken over since the last look may not have seen it: no older epoch may go for it.
+  check_owner();
 }
 
 std::string EpochStore::data_problem(const EpochRecord& record) const {
@@ -299,6 +407,7 @@ void EpochStore::retire(int keep, const std::set<std::uint64_t>& damaged, Spare*
   // be a lie. So the records go first, durably.
   const auto retired = retirable(keep, damaged);
   if (retired.empty()) return;
+  check_owner();
   std::set<std::uint64_t> reusable;
   for (const auto epoch : retired) {
     // Only what was an epoch has been closed by all its writers; and what has been found damaged

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "cairn/consensus/fence.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/file.hpp"
 #include "record.hpp"
@@ -26,6 +27,17 @@ struct FoundEpoch {
   std::string text;            ///< the record, digest checked; empty when there is a problem
   std::string problem;         ///< why the record is no good; empty when it is
   Errc code = Errc::bad_data;  ///< of the problem
+  bool is_void = false;        ///< the problem: its launch had lost the directory to another one
+  std::uint64_t incarnation = 0;
+};
+
+/// Whose work in the directory is to come, and how long to wait for others.
+struct Access {
+  consensus::Claimant::Kind kind = consensus::Claimant::Kind::tool;
+  double patience_seconds = 0;
+  double stale_seconds = 30;
+  double heartbeat_seconds = 5;
+  std::vector<std::string> nodes = {};
 };
 
 /// A file of the directory that has a name of this store's.
@@ -40,10 +52,11 @@ struct EpochFile {
 /// All functions are local and throw Error.
 class EpochStore {
  public:
-  /// Makes the directory if needed and locks it against other running jobs.
-  /// @throws Error{Errc::unavailable} when another process holds the lock for longer than the
+  /// Makes the directory if needed, locks it against other running jobs, and claims the next
+  /// incarnation (cairn/consensus/fence.hpp), which holds also where locks do not reach.
+  /// @throws Error{Errc::unavailable} when another job uses the directory for longer than the
   /// patience
-  EpochStore(const std::filesystem::path& directory, double lock_patience_seconds);
+  EpochStore(const std::filesystem::path& directory, const Access& access);
 
   /// For functions that only look: makes nothing, takes no lock, so that a job may be working in
   /// the directory meanwhile.
@@ -60,6 +73,28 @@ class EpochStore {
   [[nodiscard]] std::filesystem::path temporary_data_path(std::uint64_t epoch) const;
   [[nodiscard]] std::filesystem::path record_path(std::uint64_t epoch) const;
   [[nodiscard]] std::filesystem::path temporary_record_path(std::uint64_t epoch) const;
+
+  /// This store's incarnation; 0 for one that only looks.
+  [[nodiscard]] std::uint64_t incarnation() const noexcept;
+
+  /// Says which older epochs count: the good ones that were in the directory when it was claimed, and
+  /// `elsewhere`. What an older launch has published since is void for everybody from now on. Before
+  /// anything is published.
+  void confirm(const std::vector<consensus::LastEpoch>& elsewhere);
+
+  /// Whether the launch before this one had ended in order, so that it has no file open any more.
+  [[nodiscard]] bool follows_in_order() const noexcept { return follows_in_order_; }
+
+  /// @throws Error{Errc::unavailable} when another launch has taken over the directory
+  void check_owner() const;
+
+  /// Whether a record would be void by what the owners of the directory have confirmed.
+  [[nodiscard]] bool is_void(const consensus::LastEpoch& record) const;
+
+  /// Makes the epoch's temporary data file, empty, which takes the number: a launch that takes over
+  /// later chooses a higher one.
+  /// @throws Error{Errc::unavailable} as check_owner()
+  void reserve(std::uint64_t epoch) const;
 
   /// Every record in the directory, newest epoch first.
   /// @throws Error{Errc::permission} for a record that may not be read, {usage} for one of a later
@@ -79,11 +114,13 @@ class EpochStore {
   /// A number above that of any file in the directory.
   [[nodiscard]] std::uint64_t next_epoch() const;
 
-  /// Removes what a killed launch left behind: temporary files, and data files without a record.
-  void remove_strays() const;
+  /// Removes what a killed launch left behind below this epoch: temporary files, and data files
+  /// without a record. With a number that is reserved, nothing of a later launch's is among them.
+  void remove_strays(std::uint64_t below) const;
 
   /// Turns the temporary data file of record.epoch, whose bytes are durable, into a committed
   /// epoch.
+  /// @throws Error{Errc::unavailable} when another launch has taken over, before it or meanwhile
   void publish(const EpochRecord& record) const;
 
   /// Puts another record in the place of that of record.epoch, durably and at once.
@@ -105,10 +142,15 @@ class EpochStore {
   EpochStore() = default;
   void write_temporary_record(const EpochRecord& record) const;
   [[nodiscard]] std::filesystem::path rekeyed_data_path(std::uint64_t epoch) const;
+  [[nodiscard]] bool is_late(const consensus::LastEpoch& record) const;
   [[nodiscard]] bool is_orphan(const std::filesystem::path& data, std::uint64_t epoch) const;
 
   std::filesystem::path directory_;
-  std::optional<File> lock_;
+  std::optional<File> lock_;  // made after the directory
+  std::optional<consensus::Fence> fence_;
+  bool follows_in_order_ = false;
+  std::set<std::uint64_t> at_claim_;  ///< the epochs with a record when the claim had been made
+  std::optional<consensus::Claim> confirmed_;  ///< what says which records are void
 };
 
 }  // namespace cairn::ckpt

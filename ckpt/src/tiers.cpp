@@ -40,6 +40,21 @@ void Checkpointer::Implementation::open_local_tier() {
   if (const auto shortfall = local_->shortfall(); !shortfall.empty()) warn(shortfall);
 }
 
+/// Before the first publication of this launch: which older epochs count, of both tiers.
+void Checkpointer::Implementation::confirm_incarnation() {
+  if (is_confirmed_) return;
+  std::vector<consensus::LastEpoch> of_hosts;
+  if (local_) {
+    std::vector<std::string> damaged;
+    for (const auto& each : local_->find(damaged))
+      of_hosts.push_back({each.incarnation, each.epoch});
+  }
+  together(comm_, [&] {
+    if (store_) store_->confirm(of_hosts);
+  });
+  is_confirmed_ = true;
+}
+
 /// A number above that of any file of both tiers. Rank 0.
 std::uint64_t Checkpointer::Implementation::next_epoch() const {
   return std::max(store_->next_epoch(), local_ ? local_->newest() + 1 : 0);
@@ -60,6 +75,7 @@ void Checkpointer::Implementation::write_job_file(JobFile::State state) {
 void Checkpointer::Implementation::begin_local_job() {
   together(comm_, [&] {
     if (!comm_.is_root()) return;
+    store_->check_owner();
     if (!epoch_) refuse_to_bury();
     if (job_.empty()) job_ = random_job_id();
   });
@@ -71,6 +87,7 @@ void Checkpointer::Implementation::save_local(std::uint64_t step) {
   const trace::Span span("ckpt.local.save", static_cast<std::int64_t>(step));
   cut_fields();
   gather_boxes_once();
+  confirm_incarnation();
   begin_local_job();
   const auto number =
       bcast(comm_, together(comm_, [&] { return comm_.is_root() ? next_epoch() : 0; }));
@@ -86,6 +103,7 @@ void Checkpointer::Implementation::save_local(std::uint64_t step) {
     EpochRecord record;
     together(comm_, [&] {
       if (!comm_.is_root()) return;
+      store_->check_owner();
       record.job = job_;
       record.epoch = number;
       record.step = step;
@@ -100,6 +118,10 @@ void Checkpointer::Implementation::save_local(std::uint64_t step) {
   }
   epoch_ = number;
   saved_step_ = step;
+  // As behind a publication: whoever has taken over may need what is older.
+  together(comm_, [&] {
+    if (store_) store_->check_owner();
+  });
   try {
     together(comm_, [&] { local_->retire(); });
   } catch (const Error& error) {
@@ -145,13 +167,17 @@ EpochRecord Checkpointer::Implementation::scavenge(const LocalRecord& local) {
 }
 
 void Checkpointer::Implementation::lay_out_scavenged(const LocalRecord& local) {
+  confirm_incarnation();
   next_ = {};
   together(comm_, [&] {
     before_scavenge.check("write to " + options_.directory.string());
     if (!store_) return;
+    const auto epoch = next_epoch();
+    store_->reserve(epoch);
     next_ = local.epoch;
-    next_.epoch = next_epoch();
-    store_->remove_strays();
+    next_.epoch = epoch;
+    next_.incarnation = store_->incarnation();
+    store_->remove_strays(next_.epoch);
     std::vector<DatasetPlan> plans;
     for (std::size_t f = 0; f < fields_.size(); ++f) {
       const auto& saved = local.epoch.fields[f];
@@ -161,7 +187,8 @@ void Checkpointer::Implementation::lay_out_scavenged(const LocalRecord& local) {
                                        {"cairn_epoch", static_cast<std::int64_t>(next_.epoch)},
                                        {"cairn_step", static_cast<std::int64_t>(next_.step)}};
     const auto path = store_->temporary_data_path(next_.epoch);
-    const auto layout = create_data_file(path, plans, about, Blocks::reserved, Readers::owner);
+    const auto layout = 
+        create_data_file(path, plans, about, Blocks::reserved, Readers::owner_of_reserved);
     next_.data_file = store_->data_path(next_.epoch).filename().string();
     next_.data_bytes = layout.size_bytes;
     next_.structure = layout.structure;

@@ -26,10 +26,12 @@ void on_ranks(int ranks, Work&& work) {
 }
 
 /// Names in the directory, sorted, each followed by a space.
+/// But for the claims of incarnations, which come and go with the launches.
 std::string names_in(const fs::path& directory) {
   std::set<std::string> names;
   for (const auto& entry : fs::directory_iterator(directory)) {
-    names.insert(entry.path().filename().string());
+    const auto name = entry.path().filename().string();
+    if (!name.starts_with("inc.")) names.insert(name);
   }
   std::string text;
   for (const auto& name : names) text += name + " ";

@@ -15,7 +15,7 @@ using Operations = std::vector<FileOperation>;
 constexpr std::size_t sector_bytes = 512;
 
 bool is_of_directory(Kind kind) {
-  return kind == Kind::create || kind == Kind::rename || kind == Kind::unlink;
+  return kind == Kind::create || kind == Kind::link || kind == Kind::rename || kind == Kind::unlink;
 }
 
 /// One crash: which operations reach the disk.
@@ -90,6 +90,7 @@ void apply_write(std::vector<std::byte>& contents, const FileOperation& write,
 void apply_name(std::map<std::string, int>& names, const FileOperation& one) {
   if (one.kind == Kind::create) names[one.name] = one.file;
   if (one.kind == Kind::unlink) names.erase(one.name);
+  if (one.kind == Kind::link && names.contains(one.name)) names[one.to] = names[one.name];
   if (one.kind != Kind::rename) return;
   // Its source may never have arrived.
   if (const auto node = names.extract(one.name); !node.empty()) names[one.to] = node.mapped();

@@ -138,7 +138,7 @@ TEST_CASE("a link that comes between is not followed either") {
   if (!world().is_root()) return;
   const Scratch scratch;
   const auto victim = scratch.file("victim", treasure);
-  const ckpt::EpochStore store(scratch / "ckpt", 0);
+  const ckpt::EpochStore store(scratch / "ckpt", ckpt::Access{});
   const std::vector<ckpt::DatasetPlan> plans{{"u", ckpt::ScalarType::float64, {4}, {}}};
   const auto data = store.temporary_data_path(1);
   fs::create_symlink(victim, data);

@@ -94,6 +94,15 @@ void note_rename(const char* from, const char* to) {
   recording->operations.push_back({Kind::rename, node.mapped(), 0, *source, *target, {}});
 }
 
+void note_link(const char* from, const char* to) {
+  if (recording == nullptr) return;
+  const auto source = recording->name_of(from);
+  const auto target = recording->name_of(to);
+  if (!source || !target || !recording->names.contains(*source)) return;
+  const int file = recording->names[*target] = recording->names[*source];
+  recording->operations.push_back({Kind::link, file, 0, *source, *target, {}});
+}
+
 void note_unlink(const char* path) {
   if (recording == nullptr) return;
   const auto name = recording->name_of(path);
@@ -204,6 +213,13 @@ int rename(const char* from, const char* to) noexcept {
   static auto* const real = cairn::test::next<int(const char*, const char*)>("rename");
   const int code = real(from, to);
   if (code == 0) cairn::test::note_rename(from, to);
+  return code;
+}
+
+int link(const char* from, const char* to) noexcept {
+  static auto* const real = cairn::test::next<int(const char*, const char*)>("link");
+  const int code = real(from, to);
+  if (code == 0) cairn::test::note_link(from, to);
   return code;
 }
 

@@ -17,9 +17,10 @@ struct FileOperation {
     write,           ///< `bytes` at `offset` of the file
     resize,          ///< the file has `offset` bytes
     sync_file,       ///< all before to the file is durable
+    link,            ///< the file `name` has the name `to` as well
     rename,          ///< `name` becomes `to`
     unlink,          ///< `name` goes
-    sync_directory,  ///< all creates, renames and unlinks before are durable
+    sync_directory,  ///< all creates, links, renames and unlinks before are durable
     mark,            ///< not an operation: the program has come so far, `offset` says where
   };
   Kind kind = Kind::mark;

@@ -52,8 +52,8 @@ std::uint64_t restored(const fs::path& directory) {
   return all_reduce(world(), good, Minimum{}) == 1 ? step : 0;
 }
 
-/// Names that belong to no epoch. A record has its data; the spare and the lock are the store's
-/// own.
+/// Names that belong to no epoch. A record has its data; the spare, the lock and the claims are
+/// the store's own.
 std::set<std::string> litter(const fs::path& directory) {
   std::set<std::string> names;
   for (const auto& entry : fs::directory_iterator(directory)) {
@@ -61,7 +61,8 @@ std::set<std::string> litter(const fs::path& directory) {
     const auto other =
         fs::path(path).replace_extension(path.extension() == ".h5" ? ".record" : ".h5");
     const auto name = path.filename().string();
-    if (name != "lock" && name != "spare.h5" && !(name.starts_with("epoch-") && fs::exists(other)))
+    if (name != "lock" && name != "spare.h5" && !name.starts_with("inc.") &&
+        !(name.starts_with("epoch-") && fs::exists(other)))
       names.insert(name);
   }
   return names;

@@ -35,9 +35,9 @@ def write_fields(ranks, directory, *steps_and_changes):
 
 
 def contents(directory):
-    """Name, time and bytes of every file."""
+    """Name, time and bytes of every file, but for the claims and heartbeats of incarnations."""
     return {path.name: (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
-            for path in pathlib.Path(directory).iterdir()}
+            for path in pathlib.Path(directory).iterdir() if not path.name.startswith("inc.")}
 
 
 def data_file(directory, epoch):

@@ -88,7 +88,7 @@ std::string name_of(int descriptor) {
 
 /// Counts a call on `name`. Returns whether it is to fail, with errno set.
 bool fails(const char* function, const std::string& name) {
-  if (name.empty()) return false;
+  if (name.empty() || name.ends_with(".beat")) return false;  // heartbeats come when they like
   auto& one = watch();
   const auto number = one.calls.size();
   one.calls.push_back({function, name});
@@ -149,6 +149,12 @@ void FileCalls::fail(std::size_t at, int error_number) {
   one.at = at;
   one.error_number = error_number;
   one.action = Action::fail;
+}
+
+void FileCalls::kill(std::size_t at) {
+  const Guard guard(watch().lock);
+  fail(at, 0);
+  watch().action = Action::kill;
 }
 
 void FileCalls::disarm() {
@@ -247,6 +253,14 @@ int rename(const char* from, const char* to) noexcept {
   const Guard guard(watch().lock);
   const auto name = name_in_directory(from);
   if (fails("rename", name.empty() ? name : name + " " + name_in_directory(to))) return -1;
+  return real(from, to);
+}
+
+int link(const char* from, const char* to) noexcept {
+  static auto* const real = next<int(const char*, const char*)>("link");
+  const Guard guard(watch().lock);
+  const auto name = name_in_directory(from);
+  if (fails("link", name.empty() ? name : name + " " + name_in_directory(to))) return -1;
   return real(from, to);
 }
 

@@ -26,7 +26,8 @@ struct FileCall {
   std::string name;
 };
 
-/// Counts the calls while it lives; one at a time. Any thread's calls count.
+/// Counts the calls while it lives; one at a time. Any thread's calls count, but for those on
+/// heartbeats (`.beat`), which come when they like.
 class FileCalls {
  public:
   explicit FileCalls(const std::filesystem::path& directory);
@@ -36,6 +37,9 @@ class FileCalls {
 
   /// Call number `at`, counted from here, fails with this errno and does nothing.
   void fail(std::size_t at, int error_number);
+
+  /// This process is killed before call number `at`, counted from here.
+  void kill(std::size_t at);
 
   /// No call fails any more.
   void disarm();

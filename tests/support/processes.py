@@ -138,9 +138,14 @@ def newest_step(directory):
     return epochs[max(epochs)] if epochs else None
 
 
+def is_claim(name):
+    """Of an incarnation, with its heartbeat; one that is being made is litter."""
+    return name.startswith("inc.") and not name.endswith(".tmp")
+
+
 def strays(directory):
     """Files that no committed epoch owns."""
-    names = {p.name for p in pathlib.Path(directory).iterdir()}
+    names = {p.name for p in pathlib.Path(directory).iterdir() if not is_claim(p.name)}
     owned = {"lock"}
     for epoch in committed_epochs(directory):
         owned |= {f"epoch-{epoch:010}.h5", f"epoch-{epoch:010}.record"}

@@ -73,6 +73,12 @@ struct Options {
   std::function<void(std::string_view)> warn = {};
   /// How long to wait for a former launch, just dying, to let go of the directory.
   double lock_patience_seconds = 10;
+  /// A former launch on another machine whose heartbeat has not changed during so many seconds is
+  /// gone. Waited for only where neither the kernel nor the scheduler knows, and it has not ended
+  /// in order.
+  double stale_seconds = 30;
+  /// Between two heartbeats of this launch (a file of 42 bytes, written by a thread of rank 0).
+  double heartbeat_seconds = 5;
   /// sync: an epoch is durable when save() returns. async: save() copies the fields and returns, a
   /// thread writes the copy, and a later due(), save() or wait() commits the epoch. At most one
   /// epoch is on its way.
@@ -145,7 +151,9 @@ concept EigenMatrix = Storable<typename M::Scalar> && requires(M& m) {
 /// MPI_THREAD_FUNNELED, called from the main thread.
 class Checkpointer {
  public:
-  /// Collective. Locks the directory against other running jobs until destruction.
+  /// Collective. Claims the directory for this launch until destruction; from then on no older
+  /// launch of the job can commit (cairn/consensus/fence.hpp). Waits while a former owner may be
+  /// alive: Options::lock_patience_seconds, stale_seconds.
   /// @throws Error{input_output, permission, …} when the directory cannot be made or used,
   /// Error{unavailable} when
   ///         another running job uses it, Error{usage} when options.program or options.identity is
@@ -252,7 +260,8 @@ class Checkpointer {
   /// memory: 1 MiB and the digests. In mode async it waits for the epoch that is on its way,
   /// copies, and returns; memory: one copy of the fields, 1 MiB and the digests.
   /// @throws Error{input_output, permission, no_input, …} on every rank; the older epochs are then
-  /// as they were (options.on_error: or no epoch, and a warning)
+  /// as they were (options.on_error: or no epoch, and a warning); Error{unavailable} when another
+  /// launch has taken over the directory, whatever options.on_error says
   void save(std::uint64_t step);
 
   /// Waits until the epoch that is on its way, if any, is committed. Collective, blocking. Call it

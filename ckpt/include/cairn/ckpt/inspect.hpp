@@ -34,6 +34,7 @@ namespace cairn::ckpt {
 enum class Verdict : std::uint8_t {
   committed,    ///< the record is good and the data file has its size; verify() reads the bytes
   damaged,      ///< the record is no good, or its data is missing or of another size
+  fenced,       ///< void: another launch had taken over before it was published
   unreadable,   ///< of a later format, or it may not be read
   uncommitted,  ///< it was being written, or still is
   stray,        ///< data without a record: a retirement or a commit was cut short
@@ -61,6 +62,7 @@ struct FieldInfo {
 struct EpochInfo {
   std::uint64_t epoch = 0;
   std::uint64_t step = 0;
+  std::uint64_t incarnation = 0;  ///< that published it; 0: a program without incarnations
   int launch = 0;
   int ranks = 0;
   std::optional<std::uint64_t> parent;  ///< the epoch before it in its line
@@ -89,6 +91,22 @@ struct EpochEntry {
 /// passed over.
 /// @throws Error{Errc::no_input} when the directory does not exist, {permission} …
 [[nodiscard]] std::vector<EpochEntry> epochs_in(const std::filesystem::path& directory);
+
+/// What take_over() has done.
+struct TakenOver {
+  /// Of whoever owned the directory, for people; empty when nobody did: it was never claimed, or
+  /// the owner had ended in order, and then nothing was done.
+  std::string former_owner;
+  std::uint64_t former = 0;          ///< that owner's incarnation
+  std::uint64_t incarnation = 0;     ///< the one that has taken its place, and ended at once
+  bool is_former_alive_here = false;  ///< its process still exists on this machine
+};
+
+/// For an operator who knows that the launch which owns the directory is gone, or wants it to be:
+/// claims the next incarnation whatever that owner does, so that it can commit nothing any more, and
+/// the next launch begins without waiting. Removes the lock, which a dead machine may hold.
+/// @throws Error{Errc::no_input} when there is neither an epoch nor a claim
+[[nodiscard]] TakenOver take_over(const std::filesystem::path& directory);
 
 /// Told how many bytes have been read so far.
 using BytesDone = std::function<void(std::uint64_t)>;
