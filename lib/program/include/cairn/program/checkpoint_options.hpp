@@ -27,6 +27,7 @@ struct CheckpointOptions {
   double mtbf_hours = 24;
   std::string mode = "sync";
   std::string driver = "posix";
+  std::string compression = "none";
   std::filesystem::path key_file;
   bool accept_plain = false;
   bool changes_only = false;
