@@ -411,7 +411,10 @@ EpochRecord parse_record(std::string_view text) {
   const auto given_version = head.substr(0, head.size() - expected.size());
   const auto features = features_of(given_version);
   try {
-    return record_from(json::parse(features.is_sealed ? sealed_text(text).body : body), features);
+    auto record = record_from(json::parse(features.is_sealed ? sealed_text(text).body : body), features);
+    // The digest does not cover the version.
+    if (version_of(record) != given_version.front() - '0') damaged("its version is not that of its contents");
+    return record;
   } catch (const json::exception& error) {
     damaged(std::string("it is malformed: ") + error.what());
   }

@@ -279,7 +279,7 @@ TEST_CASE("compressed and encrypted: the right key reads it, a rekeyed epoch too
     const auto path = scratch.path / name;
     on_root([&] {
       fs::create_directories(scratch.path);
-      File file(path, O_WRONLY | O_CREAT, private_file);
+      File file(path, O_WRONLY | O_CREAT, 0600);
       const std::string text(64, digit);
       file.write(std::as_bytes(std::span(text)));
       file.close();
