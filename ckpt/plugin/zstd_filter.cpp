@@ -29,8 +29,7 @@ std::size_t unpack(std::size_t bytes, std::size_t* buffer_bytes, void** buffer) 
   if (size == 0 || size > longest_chunk_bytes) return 0;  // also its two error codes
   void* result = std::malloc(size);
   if (result == nullptr) return 0;
-  return replace(buffer, buffer_bytes, result, size,
-                 ZSTD_decompress(result, size, *buffer, bytes));
+  return replace(buffer, buffer_bytes, result, size, ZSTD_decompress(result, size, *buffer, bytes));
 }
 
 std::size_t pack(int level, std::size_t bytes, std::size_t* buffer_bytes, void** buffer) {
@@ -49,8 +48,8 @@ std::size_t filter(unsigned flags, std::size_t parameters, const unsigned parame
               buffer_bytes, buffer);
 }
 
-const H5Z_class2_t zstd_class = {
-    H5Z_CLASS_T_VERS, zstd_filter_id, 1, 1, "zstd", nullptr, nullptr, filter};
+const H5Z_class2_t zstd_class = {H5Z_CLASS_T_VERS, zstd_filter_id, 1,       1,
+                                 "zstd",           nullptr,        nullptr, filter};
 
 }  // namespace
 

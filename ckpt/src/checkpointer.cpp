@@ -162,15 +162,15 @@ Checkpointer::Checkpointer(Checkpointer&&) noexcept = default;
 Checkpointer::~Checkpointer() = default;
 
 RegisteredField Checkpointer::registered(std::string name, ScalarType type,
-                                         std::function<Bytes()> storage,
-                                         FieldOptions options) {
+                                         std::function<Bytes()> storage, FieldOptions options) {
   return {.name = std::move(name),
           .type = type,
           .attributes = std::move(options.attributes),
-          .storage = [storage = std::move(storage)] {
-            const auto bytes = storage();
-            return std::span(bytes.data, bytes.size);
-          },
+          .storage =
+              [storage = std::move(storage)] {
+                const auto bytes = storage();
+                return std::span(bytes.data, bytes.size);
+              },
           .compression = options.compression};
 }
 
@@ -191,9 +191,8 @@ void Checkpointer::add_elements(std::string name, ScalarType type, std::function
 
 void Checkpointer::add_rows(std::string name, ScalarType type, std::function<Bytes()> storage,
                             Rows rows, FieldOptions options) {
-  implementation_->add(
-      make_rows(registered(std::move(name), type, std::move(storage), std::move(options)),
-                std::move(rows)));
+  implementation_->add(make_rows(
+      registered(std::move(name), type, std::move(storage), std::move(options)), std::move(rows)));
 }
 
 void Checkpointer::blobs(const std::string& name, std::vector<Blob>& blobs) {

@@ -49,9 +49,9 @@ class ChunkGrid {
  private:
   Shape global_;
   Shape chunk_;
-  std::size_t axis_ = 0;             ///< along which the array is cut
+  std::size_t axis_ = 0;  ///< along which the array is cut
   std::size_t chunk_elements_ = 1;
-  std::size_t line_ = 1;             ///< elements of that axis and all below it
+  std::size_t line_ = 1;  ///< elements of that axis and all below it
   std::size_t chunks_per_line_ = 0;
   std::size_t chunks_ = 0;
 };

@@ -44,10 +44,10 @@ std::uint64_t big_endian(const std::byte* from, std::size_t bytes) {
 
 std::size_t pack_lz4(std::span<const std::byte> from, std::span<std::byte> to) {
   if (to.size() <= lz4_header_bytes) return 0;
-  const int packed = ::LZ4_compress_default(
-      reinterpret_cast<const char*>(from.data()),
-      reinterpret_cast<char*>(to.data() + lz4_header_bytes), static_cast<int>(from.size()),
-      static_cast<int>(to.size() - lz4_header_bytes));
+  const int packed = ::LZ4_compress_default(reinterpret_cast<const char*>(from.data()),
+                                            reinterpret_cast<char*>(to.data() + lz4_header_bytes),
+                                            static_cast<int>(from.size()),
+                                            static_cast<int>(to.size() - lz4_header_bytes));
   if (packed <= 0) return 0;
   put_big_endian(to.data(), from.size(), 8);
   put_big_endian(to.data() + 8, from.size(), 4);

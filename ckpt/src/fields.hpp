@@ -70,7 +70,8 @@ enum class Digests { of_pieces, of_chunks };
 /// Gathers every rank's digests at rank 0, as parts of field records in the order of `boxes`.
 /// Collective.
 /// @param crcs  this rank's, all fields one behind the other
-/// @param digests  of_chunks: the part of a compressed field has the digests of the chunks of that rank
+/// @param digests  of_chunks: the part of a compressed field has the digests of the chunks of that
+/// rank
 [[nodiscard]] std::vector<std::vector<PartRecord>> gather_parts(
     const Communicator& comm, const std::vector<RegisteredField>& fields,
     const std::vector<std::vector<Box>>& boxes, const std::vector<std::uint32_t>& crcs,

@@ -58,8 +58,7 @@ herr_t set_eoa(H5FD_t* file, H5FD_mem_t /*type*/, haddr_t address) {
 herr_t read_bytes(H5FD_t* file, H5FD_mem_t /*type*/, hid_t /*transfer*/, haddr_t address,
                   std::size_t size, void* to) {
   std::memset(to, 0, size);  // behind the end of what is written there are zeros
-  const auto got =
-      ::pread(file_of(file).state->descriptor, to, size, static_cast<off_t>(address));
+  const auto got = ::pread(file_of(file).state->descriptor, to, size, static_cast<off_t>(address));
   return got < 0 ? -1 : 0;
 }
 
@@ -73,8 +72,7 @@ herr_t write_bytes(H5FD_t* file, H5FD_mem_t type, hid_t /*transfer*/, haddr_t ad
   }
   const auto* bytes = static_cast<const char*>(from);
   while (size > 0) {
-    const auto put =
-        ::pwrite(layout.state->descriptor, bytes, size, static_cast<off_t>(address));
+    const auto put = ::pwrite(layout.state->descriptor, bytes, size, static_cast<off_t>(address));
     if (put <= 0) return -1;
     bytes += put;
     address += static_cast<haddr_t>(put);

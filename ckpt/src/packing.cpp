@@ -22,8 +22,8 @@ namespace {
 Failpoint before_pack{"ckpt.pack"};
 Failpoint before_chunk_write{"ckpt.chunk.write"};
 
-/// Hands this rank's chunks of a field to `take`. Collective; an error of one rank is thrown on all,
-/// once nobody waits for it any more.
+/// Hands this rank's chunks of a field to `take`. Collective; an error of one rank is thrown on
+/// all, once nobody waits for it any more.
 template <typename Take>
 void for_each_own_chunk(const Communicator& comm, const RegisteredField& field, Take&& take) {
   const auto source = together(comm, [&] { return memory_of(field); });
@@ -98,8 +98,7 @@ std::vector<DatasetPlan> Checkpointer::Implementation::plans(
     plans.push_back({field.name, field.type, field.block.global, field.attributes});
     if (!is_compressed(field)) continue;
     const auto all = lengths[f].values();
-    plans.back().chunks = {
-        *field.compression, grid_of(field).chunk(), {all.begin(), all.end()}};
+    plans.back().chunks = {*field.compression, grid_of(field).chunk(), {all.begin(), all.end()}};
   }
   return plans;
 }
@@ -123,11 +122,12 @@ void Checkpointer::Implementation::write_chunks(File& file, std::size_t field,
     rest = rest.subspan(bytes.size());
     const auto offset = chunk_offsets_bytes_[field][first + i];
     const auto box = grid.box(first + i);
-    seal_piece(bytes, {.name = fields_[field].name,
-                       .type = fields_[field].type,
-                       .box = &box,
-                       .piece = first + i,
-                       .offset_bytes = offset},
+    seal_piece(bytes,
+               {.name = fields_[field].name,
+                .type = fields_[field].type,
+                .box = &box,
+                .piece = first + i,
+                .offset_bytes = offset},
                crcs);
     before_chunk_write.check("write " + data_path_);
     file.write_at(bytes, offset);
@@ -151,13 +151,13 @@ void Checkpointer::Implementation::seal_piece(std::span<std::byte> bytes, const 
 }
 
 /// The digests that gather_parts() has put to the parts are those of the chunks. Rank 0.
-void Checkpointer::Implementation::describe_chunks(
-    EpochRecord& record, const std::vector<DatasetPlan>& plans) const {
+void Checkpointer::Implementation::describe_chunks(EpochRecord& record,
+                                                   const std::vector<DatasetPlan>& plans) const {
   for (std::size_t f = 0; f < fields_.size(); ++f) {
     if (!is_compressed(fields_[f])) continue;
     auto& field = record.fields[f];
-    auto& chunks = field.chunks.emplace(
-        ChunksRecord{plans[f].chunks->compression, plans[f].chunks->chunk});
+    auto& chunks =
+        field.chunks.emplace(ChunksRecord{plans[f].chunks->compression, plans[f].chunks->chunk});
     for (auto& part : field.parts) {
       for (const auto crc : part.piece_crcs) {
         const auto c = chunks.chunks.size();

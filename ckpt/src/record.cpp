@@ -238,16 +238,15 @@ void check_part(const FieldRecord& field, const PartRecord& part) {
             part.box.count[axis] <= field.global[axis] - part.box.offset[axis];
   }
   if (!sound) damaged("field '" + field.name + "' has a part outside its shape");
-  const auto pieces =
-      field.chunks ? 0 : piece_count(volume(part.box.count), size_of(field.type));
+  const auto pieces = field.chunks ? 0 : piece_count(volume(part.box.count), size_of(field.type));
   if (part.piece_crcs.size() != pieces) {
     damaged("field '" + field.name + "' has a part with a wrong number of digests");
   }
 }
 
 Compression codec_named(const std::string& name) {
-  for (const auto each : {Compression::shuffle_zstd, Compression::shuffle_lz4,
-                          Compression::shuffle_deflate}) {
+  for (const auto each :
+       {Compression::shuffle_zstd, Compression::shuffle_lz4, Compression::shuffle_deflate}) {
     if (name == name_of(each)) return each;
   }
   damaged("it has a codec of another name");
@@ -411,9 +410,11 @@ EpochRecord parse_record(std::string_view text) {
   const auto given_version = head.substr(0, head.size() - expected.size());
   const auto features = features_of(given_version);
   try {
-    auto record = record_from(json::parse(features.is_sealed ? sealed_text(text).body : body), features);
+    auto record =
+        record_from(json::parse(features.is_sealed ? sealed_text(text).body : body), features);
     // The digest does not cover the version.
-    if (version_of(record) != given_version.front() - '0') damaged("its version is not that of its contents");
+    if (version_of(record) != given_version.front() - '0')
+      damaged("its version is not that of its contents");
     return record;
   } catch (const json::exception& error) {
     damaged(std::string("it is malformed: ") + error.what());

@@ -51,8 +51,8 @@ struct FieldRecord {
   std::string name;
   ScalarType type = ScalarType::float64;
   Shape global;
-  std::uint64_t offset_bytes = 0;  ///< of the dataset's first element in the data file
-  std::vector<PartRecord> parts;   ///< they tile the global array
+  std::uint64_t offset_bytes = 0;           ///< of the dataset's first element in the data file
+  std::vector<PartRecord> parts;            ///< they tile the global array
   std::optional<ChunksRecord> chunks = {};  ///< of a compressed field, whose parts have no digests
   /// Not in the file: set by unlock(), and what reads the field decrypts with it.
   std::shared_ptr<const EpochCipher> cipher = {};

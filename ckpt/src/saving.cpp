@@ -43,9 +43,8 @@ bool Checkpointer::Implementation::due(std::uint64_t step) {
   }
   request = all_reduce(comm_, request, Maximum{});
   stop_signal_ = request / 2;
-  if (in_flight_ &&
-      (stop_signal_ != 0 ||
-       all_reduce(comm_, static_cast<int>(writer_.is_done()), Minimum{}) != 0)) {
+  if (in_flight_ && (stop_signal_ != 0 ||
+                     all_reduce(comm_, static_cast<int>(writer_.is_done()), Minimum{}) != 0)) {
     if (is_packing_ && stop_signal_ == 0) {
       answer_errors([this] { begin_writing(); });
     } else {
@@ -306,10 +305,9 @@ void Checkpointer::Implementation::begin_save(std::uint64_t step) {
     if (store_) next_.values = values_now();
   });
   const bool in_background = options_.mode == Options::Mode::async && stop_signal_ == 0;
-  is_packing_ =
-      in_background && std::any_of(fields_.begin(), fields_.end(), [](const auto& field) {
-        return is_compressed(field);
-      });
+  is_packing_ = in_background && std::any_of(fields_.begin(), fields_.end(), [](const auto& field) {
+                  return is_compressed(field);
+                });
   try {
     if (!in_background) pack_now();
     if (!is_packing_) lay_out();
@@ -359,8 +357,7 @@ void Checkpointer::Implementation::begin_writing() {
 
 /// Of an epoch that has come to nothing before it was written.
 void Checkpointer::Implementation::give_up_writing() {
-  if (options_.mode == Options::Mode::async)
-    (void)detail::error_of([&] { (void)writer_.take(); });
+  if (options_.mode == Options::Mode::async) (void)detail::error_of([&] { (void)writer_.take(); });
   if (store_ && next_.epoch != 0) store_->discard(next_.epoch);
   in_flight_ = false;
   is_packing_ = false;

@@ -1,5 +1,7 @@
 // The pieces of compression by themselves: shuffle, codecs, the grid of chunks, and their record.
 
+#include "codec.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -9,7 +11,6 @@
 #include "cairn/core/error.hpp"
 #include "cairn/core/random.hpp"
 #include "chunks.hpp"
-#include "codec.hpp"
 #include "record.hpp"
 #include "shuffle.hpp"
 
@@ -106,7 +107,8 @@ TEST_CASE("what is no packed chunk of that size is refused, and nothing is writt
   }
 }
 
-TEST_CASE("chunks are whole rows of less than 1 MiB, or pieces of one, and tile the array in order") {
+TEST_CASE(
+    "chunks are whole rows of less than 1 MiB, or pieces of one, and tile the array in order") {
   for (const auto& global :
        {Shape{1}, Shape{10}, Shape{1000000}, Shape{512, 512}, Shape{300, 1000}, Shape{3, 200000},
         Shape{70, 60, 90}, Shape{4, 5, 200000}, Shape{2, 3, 4, 5}, Shape{1, 1, 500000},
@@ -145,11 +147,10 @@ TEST_CASE("the record of a compressed epoch has version 3, comes back, and is ch
   field.name = "u";
   field.global = {300, 1000};
   field.parts.push_back({.box = {{0, 0}, {300, 1000}}});
-  record.fields[0].chunks = {
-      Compression::shuffle_zstd,
-      {100, 1000},
-      {{2048, 500000, 0xdeadbeef}, {502048, 800000, 1}, {1302048, 77, 2}},
-      {}};
+  record.fields[0].chunks = {Compression::shuffle_zstd,
+                             {100, 1000},
+                             {{2048, 500000, 0xdeadbeef}, {502048, 800000, 1}, {1302048, 77, 2}},
+                             {}};
   const auto text = record_text(record);
   CHECK(text.starts_with("cairn-epoch-record 3 "));
   const auto back = parse_record(text);

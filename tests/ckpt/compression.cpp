@@ -312,8 +312,8 @@ TEST_CASE("a compressed run restarts from the nodes, and what cannot be is refus
   CHECK(comes_back(world(), options, 9));
 
   std::vector<double> u(1000);
-  ckpt::Checkpointer ckpt(world(), {.directory = scratch.path / "mpio",
-                                    .driver = ckpt::Options::Driver::mpio});
+  ckpt::Checkpointer ckpt(
+      world(), {.directory = scratch.path / "mpio", .driver = ckpt::Options::Driver::mpio});
   CHECK_THROWS_AS(ckpt.field("u", u, {{1000}, {0}, {1000}}, Compression::shuffle_zstd), Error);
   CHECK_THROWS_AS((void)ckpt::compression_of("zip"), Error);
 }

@@ -39,10 +39,10 @@ int main(int argc, char** argv) {
       noise.push_back(scrambled(number));
     }
   }
-  cairn::ckpt::Checkpointer ckpt(runtime.world(), {.directory = argv[1],
-                                   .program = "write-epoch",
-                                   .compression = cairn::ckpt::compression_of(
-                                       argc > 2 ? argv[2] : "none")});
+  cairn::ckpt::Checkpointer ckpt(
+      runtime.world(), {.directory = argv[1],
+                        .program = "write-epoch",
+                        .compression = cairn::ckpt::compression_of(argc > 2 ? argv[2] : "none")});
   ckpt.field("u", u, block, {{"units", std::string("K")}, {"time", 0.5}});
   ckpt.field("mesh/id", id, block);
   ckpt.field("noise", noise, block);

@@ -121,7 +121,7 @@ struct FieldOptions {
   FieldOptions(Compression how, std::vector<Attribute> units_and_the_like = {})
       : attributes(std::move(units_and_the_like)), compression(how) {}
 
-  std::vector<Attribute> attributes = {};  ///< written to the dataset for its readers
+  std::vector<Attribute> attributes = {};       ///< written to the dataset for its readers
   std::optional<Compression> compression = {};  ///< none: that of the Options
 };
 
@@ -178,13 +178,11 @@ class Checkpointer {
   /// overlap
   /// @param options  units and the like, and how it is stored
   template <Storable T>
-  void field(std::string name, std::vector<T>& storage, Block block,
-             FieldOptions options = {});
+  void field(std::string name, std::vector<T>& storage, Block block, FieldOptions options = {});
 
   /// The same for memory that is not a vector and stays in place.
   template <Storable T>
-  void field(std::string name, std::span<T> storage, Block block,
-             FieldOptions options = {});
+  void field(std::string name, std::span<T> storage, Block block, FieldOptions options = {});
 
   /// Registers an Eigen matrix or vector that holds consecutive rows of a global one. Local.
   ///
@@ -221,8 +219,7 @@ class Checkpointer {
   /// @throws Error{Errc::internal} from save() and restore(), on every rank, when a row is on no
   /// rank or on two
   template <Storable T>
-  void rows(std::string name, std::vector<T>& storage, Rows rows,
-            FieldOptions options = {});
+  void rows(std::string name, std::vector<T>& storage, Rows rows, FieldOptions options = {});
 
   /// Registers opaque byte strings, any number on each rank, for example one with the state of its
   /// random numbers. Local.
@@ -293,8 +290,7 @@ class Checkpointer {
     };
   }
   static RegisteredField registered(std::string name, ScalarType type,
-                                    std::function<Bytes()> storage,
-                                    FieldOptions options);
+                                    std::function<Bytes()> storage, FieldOptions options);
   void add_field(std::string name, ScalarType type, std::function<Bytes()> storage, Block block,
                  FieldOptions options);
   void add_elements(std::string name, ScalarType type, std::function<Bytes()> storage,
