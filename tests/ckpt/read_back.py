@@ -72,7 +72,7 @@ def main(mpiexec, program, plugins):
     assert LZ4_PLUGINS, "the package hdf5-filter-plugin is missing; scripts/setup.sh installs it"
     for codec in ("none", *FILTERS):
         digests = set()
-        for ranks in (1, 2, 3, 4, 7):
+        for ranks in (1, 2, 3, 4, 7) if codec in ("none", "zstd") else (1, 3):
             with tempfile.TemporaryDirectory() as scratch:
                 subprocess.run([mpiexec, "-n", str(ranks), program, scratch, codec], check=True, timeout=50)
                 epoch = pathlib.Path(scratch) / "epoch-0000000001.h5"
