@@ -175,13 +175,22 @@ void leave_unlocked([[maybe_unused]] const Hdf5Handle& access) {
 
 constexpr hsize_t alignment_bytes = hsize_t{1} << 20;
 
-/// Chunks and the nodes of their index come in turn; larger blocks for these make fewer ranges.
+/// Chunks and the nodes of their index come in turn; where there are many, larger blocks for these
+/// make fewer ranges.
 constexpr hsize_t index_block_bytes = hsize_t{64} << 10;
+constexpr std::size_t many_chunks = 64;
+
+std::size_t chunks_of(std::span<const DatasetPlan> datasets) {
+  std::size_t chunks = 0;
+  for (const auto& plan : datasets)
+    if (plan.chunks) chunks += plan.chunks->lengths_bytes.size();
+  return chunks;
+}
 
 Hdf5Handle create_file(const LayoutDriver& driver, std::span<const DatasetPlan> datasets) {
   const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), "H5Pcreate");
   check_hdf5(H5Pset_alignment(access.get(), alignment_bytes, alignment_bytes), "H5Pset_alignment");
-  if (std::any_of(datasets.begin(), datasets.end(), [](auto& plan) { return !!plan.chunks; }))
+  if (chunks_of(datasets) >= many_chunks)
     check_hdf5(H5Pset_meta_block_size(access.get(), index_block_bytes), "H5Pset_meta_block_size");
   leave_unlocked(access);
   driver.use_for(access);

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "cairn/ckpt/checkpointer.hpp"
 #include "cairn/ckpt/inspect.hpp"
 #include "cairn/core/error.hpp"
+#include "cairn/core/failpoint.hpp"
 #include "cairn/core/file.hpp"
 #include "cairn/core/random.hpp"
 #include "data_file.hpp"
@@ -202,7 +204,7 @@ std::vector<int> some_counts() {
 }  // namespace
 
 TEST_CASE("compressed fields of every kind come back on any number of ranks") {
-  for (const auto from : some_counts()) {
+  for (const auto from : std::set{1, world().size()}) {
     const SharedDirectory scratch;
     on_ranks(from, [&](const Communicator& comm) {
       save(comm, {.directory = scratch.path, .compression = Compression::shuffle_zstd}, 5);
@@ -346,7 +348,7 @@ TEST_CASE("a flipped bit anywhere in a compressed epoch makes the older one coun
     const auto path = scratch.path / name;
     const auto size =
         bcast(world(), static_cast<std::uint64_t>(world().is_root() ? fs::file_size(path) : 0));
-    for (int trial = 0; trial < 40; ++trial) {
+    for (int trial = 0; trial < 15; ++trial) {
       const auto offset = random.below(index++, size);
       const auto bit = std::byte{1} << static_cast<int>(random.below(index++, 8));
       const auto flip = [&] {
@@ -365,6 +367,52 @@ TEST_CASE("a flipped bit anywhere in a compressed epoch makes the older one coun
     }
   }
   CHECK(restart() == 2);
+}
+
+TEST_CASE("a failure while chunks are packed or written is agreed, and the older epoch stays") {
+  const SharedDirectory scratch;
+  Array<std::uint64_t> wild(on_grid(world(), {200000}), noise);  // two chunks
+  for (const auto mode : {ckpt::Options::Mode::sync, ckpt::Options::Mode::async}) {
+    const auto directory = scratch.path / (mode == ckpt::Options::Mode::sync ? "sync" : "async");
+    for (const char* point : {"ckpt.pack", "ckpt.chunk.write"}) {
+      for (const int rank : std::set{0, std::min(1, world().size() - 1)}) {
+        CAPTURE(point);
+        CAPTURE(rank);
+        ckpt::Checkpointer ckpt(world(), {.directory = directory,
+                                          .mode = mode,
+                                          .compression = Compression::shuffle_lz4});
+        ckpt.field("wild", wild.data, wild.block);
+        (void)ckpt.restore();
+        wild.fill(1);
+        ckpt.save(1);
+        ckpt.wait();
+        arm_failpoints(std::string(point) + "=EIO,rank=" + std::to_string(rank), world().rank(), 0);
+        bool failed = false;
+        try {
+          wild.fill(2);
+          ckpt.save(2);
+          ckpt.wait();
+        } catch (const Error& error) {
+          failed = true;
+          CHECK(error.agreed());
+          CHECK(error.code() == Errc::input_output);
+        }
+        arm_failpoints("", world().rank(), 0);
+        CHECK(failed);
+        CHECK(ckpt.restore() == 1);
+        CHECK(wild.holds(1));
+        wild.fill(3);
+        ckpt.save(3);
+        ckpt.wait();
+        wild.fill(0);
+        CHECK(ckpt.restore() == 3);
+        CHECK(wild.holds(3));
+        if (!world().is_root()) continue;
+        for (const auto& entry : fs::directory_iterator(directory))
+          CHECK(entry.path().extension() != ".tmp");
+      }
+    }
+  }
 }
 
 /// What somebody could do who knows the format: a chunk whose digests fit, and that says another
