@@ -236,6 +236,7 @@ TEST_CASE("so do they with every codec, in the background, and encrypted") {
 
 TEST_CASE("epochs in the background are what the fields were, and recycled files grow and shrink") {
   const SharedDirectory scratch;
+  std::uint64_t number = 0;
   std::vector<double> u(40000);
   const auto first = u.size() * static_cast<std::size_t>(world().rank());
   const ckpt::Block block{{u.size() * static_cast<std::size_t>(world().size())}, {first}, {40000}};
@@ -252,18 +253,23 @@ TEST_CASE("epochs in the background are what the fields were, and recycled files
   {
     ckpt::Checkpointer ckpt(world(), options);
     ckpt.field("u", u, block);
+    ckpt.value("number", number);
     for (std::uint64_t step = 1; step <= 9; ++step) {
       fill(step);
+      number = step;
       ckpt.save(step);
       fill(1000 + step);
+      number = 1000 + step;
       for (int poll = 0; poll < 20; ++poll) (void)ckpt.due(1000 + step);
     }
     ckpt.wait();
   }
   ckpt::Checkpointer ckpt(world(), {.directory = scratch.path});
   ckpt.field("u", u, block);
+  ckpt.value("number", number);
   std::fill(u.begin(), u.end(), 0);
   CHECK(ckpt.restore() == 9);
+  CHECK(number == 9);
   const auto found = u;
   fill(9);
   CHECK(u == found);
