@@ -1,12 +1,15 @@
 // Compression of one chunk after the other, as a compressed field goes to its epoch and back,
-// against 1 GB/s on each core. The baseline of the clock is a memcpy of the same bytes.
+// against 1 GB/s on each core. The clock is that of the core's time for this thread: what else runs
+// on the machine takes time from it, but is not counted.
 
-#include <cstring>
+#include <ctime>
 #include <string>
 #include <vector>
 
 #include "benchmark.hpp"
+#include "cairn/collectives/reductions.hpp"
 #include "cairn/core/error.hpp"
+#include "cairn/core/file.hpp"
 #include "chunks.hpp"
 #include "codec.hpp"
 #include "compressing.hpp"
@@ -32,16 +35,33 @@ class Chunks {
   }
 
   std::vector<Row> measure() {
-    const auto copy = [&] { std::memcpy(copy_.data(), field_.data(), numbers * sizeof(double)); };
-    const auto pack = compare(
-        context_, [&] { pack_all(); }, copy);
-    pack_all();
-    const auto unpack = compare(
-        context_, [&] { unpack_all(); }, copy);
+    const auto pack = core_seconds([&] { pack_all(); });
+    const auto unpack = core_seconds([&] { unpack_all(); });
     return {row("ckpt.pack", pack), row("ckpt.unpack", unpack)};
   }
 
  private:
+  static double core_clock() {
+    timespec now = {};
+    check_posix(::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now), "clock_gettime");
+    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+  }
+
+  /// A call on the slowest rank, the median of some. Collective.
+  template <typename Work>
+  double core_seconds(Work&& work) {
+    std::vector<double> calls;
+    double total = 0;
+    for (int call = 0; call < 8 || total < context_.seconds; ++call) {
+      const auto begin = core_clock();
+      work();
+      const auto seconds = all_reduce(context_.world, core_clock() - begin, Maximum{});
+      total += seconds;
+      if (call > 0) calls.push_back(seconds);  // the first one takes new memory
+    }
+    return median(calls);
+  }
+
   /// The ones that are whole.
   [[nodiscard]] std::size_t chunks() const { return numbers / chunk_; }
 
@@ -66,15 +86,15 @@ class Chunks {
     throw Error(Errc::internal, "a chunk does not come back");
   }
 
-  [[nodiscard]] Row row(const char* name, Seconds seconds) const {
+  [[nodiscard]] Row row(const char* name, double seconds) const {
     const auto bytes = static_cast<double>(chunks() * chunk_ * sizeof(double));
     const auto fewer = bytes / static_cast<double>(packed_.bytes.size());
     const bool is_wanted = compression_ == ckpt::Compression::shuffle_zstd;
     return {name,
             {{"codec", std::string(name_of(compression_))},
              {"times_fewer_bytes", fewer},
-             {"GB_s", bytes / seconds.ours / 1e9}},
-            {seconds.ours, bytes / 1e9},
+             {"GB_s", bytes / seconds / 1e9}},
+            {seconds, bytes / 1e9},
             is_wanted ? std::optional(1.0) : std::nullopt};
   }
 
