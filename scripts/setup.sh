@@ -12,7 +12,7 @@ build_packages="
   cmake                         # 3.25 or newer
   ninja-build                   # the generator of the presets
   ccache                        # a second build tree costs seconds instead of minutes
-  pkg-config                    # finds ISA-L, libsodium and xxHash
+  pkg-config                    # finds ISA-L, LZ4, libsodium, xxHash and zstd
   openmpi-bin                   # mpirun
   libopenmpi-dev                # MPI
   libhdf5-openmpi-dev           # checkpoint files and results (parallel build)
@@ -20,6 +20,8 @@ build_packages="
   libboost-program-options-dev  # options of the programs
   libisal-dev                   # CRC-32C of checkpoint blocks, at memory speed
   libsodium-dev                 # encryption of checkpoints
+  libzstd-dev                   # compression of checkpoints, and its HDF5 filter
+  liblz4-dev                    # the same, with LZ4
   libxxhash-dev                 # digests of results, hashes of words
   zlib1g-dev                    # reads compressed text
   libpng-dev                    # pictures
@@ -33,6 +35,7 @@ test_packages="
   librandom123-dev              # known answers of Philox, from its authors
   python3                       # tests of processes: kills, signals, exit codes
   python3-h5py                  # an independent reader of checkpoints
+  hdf5-filter-plugin            # an independent LZ4 filter for h5py and h5dump
   python3-numpy                 # the same, for the numbers in them
   libxdmf-dev                   # an independent reader of exported XDMF
   libxml2-dev                   # headers that those of libxdmf-dev include

@@ -19,6 +19,7 @@
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/file.hpp"
+#include "smooth.hpp"
 
 namespace cairn::bench {
 
@@ -86,6 +87,30 @@ class Epochs {
       raw();
     }
     return row("ckpt.epoch", compare(context_, save, raw), 0.75);
+  }
+
+  /// Compressed epochs of a smooth field; and a restart from them.
+  std::vector<Row> compressed() {
+    for (std::size_t i = 0; i < n_; ++i) u_[i] = smooth(rank() * n_ + i);
+    auto ckpt = checkpointer("compressed", {rank() * n_}, u_,
+                             {.compression = ckpt::Compression::shuffle_zstd});
+    std::uint64_t step = 0;
+    const auto save = [&] { ckpt.save(++step); };
+    const auto restore = [&] { (void)ckpt.restore(); };
+    const auto write = [&] { write_and_wait(); };
+    const auto read = [&] {
+      read_raw(raw_file_, u_);
+      barrier(comm());
+    };
+    for (int warm_up = 0; warm_up < 4; ++warm_up) {
+      save();
+      write();
+    }
+    const Parameters parameters{{"MiB_a_rank", static_cast<std::int64_t>(mebibytes_)}};
+    Row epoch{"ckpt.compressed_epoch", parameters, compare(context_, save, write), std::nullopt};
+    Row restart{"ckpt.compressed_restart", parameters, compare(context_, restore, read),
+                std::nullopt};
+    return {epoch, restart};
   }
 
   /// Encrypted epochs, and epochs of which a tenth of the pieces changes, against ordinary ones.
@@ -273,6 +298,7 @@ std::vector<Row> measure(Context& context) {
     rows.push_back(epochs.steady());
     rows.push_back(epochs.first());
     if (mebibytes <= 64) rows.push_back(epochs.local());  // not more of anybody's memory
+    for (auto& row : epochs.compressed()) rows.push_back(std::move(row));
     for (auto& row : epochs.other_epochs()) rows.push_back(std::move(row));
     rows.push_back(epochs.restart("ckpt.restart", 0, 1 / 0.8));
     rows.push_back(

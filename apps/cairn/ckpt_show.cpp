@@ -21,6 +21,11 @@ void print_field(const FieldInfo& field) {
   fmt::print("  {}  {}  {}  {}  in {} part{}\n", one_line(field.name), name_of(field.type),
              shape_text(field.shape), bytes_text(field.size_bytes()), field.parts.size(),
              field.parts.size() == 1 ? "" : "s");
+  if (field.compression != ckpt::Compression::none) {
+    fmt::print("    {}: {} in the file, {:.2f} times fewer\n", name_of(field.compression),
+               bytes_text(field.stored_bytes),
+               static_cast<double>(field.size_bytes()) / static_cast<double>(field.stored_bytes));
+  }
   if (field.parts.size() == 1) return;
   const auto shown = std::min(field.parts.size(), parts_shown);
   for (std::size_t i = 0; i < shown; ++i) {
@@ -60,6 +65,8 @@ Json json_of(const FieldInfo& field) {
           {"type", name_of(field.type)},
           {"shape", field.shape},
           {"size_bytes", field.size_bytes()},
+          {"compression", name_of(field.compression)},
+          {"stored_bytes", field.stored_bytes},
           {"parts", std::move(parts)}};
 }
 

@@ -46,6 +46,14 @@ std::vector<std::string> hosts_of(const Communicator& comm) {
   throw error;
 }
 
+/// All ranks register the same fields.
+[[noreturn]] void refuse_compression_with_mpio(const std::string& field) {
+  Error error(Errc::usage, "the driver mpio writes no compressed fields, such as '" + field +
+                               "'; choose the driver posix, or no compression");
+  error.mark_agreed();
+  throw error;
+}
+
 Pacing::Settings pacing_of(const Options& options) {
   Pacing::Settings settings{.every = options.every,
                             .interval_seconds = options.interval_seconds,
@@ -113,7 +121,7 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
 Checkpointer::Implementation::~Implementation() {
   if (in_flight_) {
     (void)detail::error_of([&] { (void)writer_.take(); });
-    if (store_) store_->discard(next_.epoch);
+    if (store_ && !is_packing_) store_->discard(next_.epoch);
     warn("an epoch was still being written and is given up; wait() makes it whole");
   }
   // One that was refused, or that another launch has taken over from, leaves all as it is.
@@ -123,6 +131,9 @@ Checkpointer::Implementation::~Implementation() {
 void Checkpointer::Implementation::add(RegisteredField field) {
   expects(!in_flight_, "fields before the first save");
   if (field.cut) field.block = field.cut->empty_block();
+  if (!field.compression) field.compression = options_.compression;
+  if (options_.driver == Options::Driver::mpio && field.compression != Compression::none)
+    refuse_compression_with_mpio(field.name);
   check_field(field);
   fields_.push_back(std::move(field));
   boxes_.reset();
@@ -183,37 +194,37 @@ Checkpointer::Checkpointer(Checkpointer&&) noexcept = default;
 Checkpointer::~Checkpointer() = default;
 
 RegisteredField Checkpointer::registered(std::string name, ScalarType type,
-                                         std::function<Bytes()> storage,
-                                         std::vector<Attribute> attributes) {
+                                         std::function<Bytes()> storage, FieldOptions options) {
   return {.name = std::move(name),
           .type = type,
-          .attributes = std::move(attributes),
-          .storage = [storage = std::move(storage)] {
-            const auto bytes = storage();
-            return std::span(bytes.data, bytes.size);
-          }};
+          .attributes = std::move(options.attributes),
+          .storage =
+              [storage = std::move(storage)] {
+                const auto bytes = storage();
+                return std::span(bytes.data, bytes.size);
+              },
+          .compression = options.compression};
 }
 
 void Checkpointer::add_field(std::string name, ScalarType type, std::function<Bytes()> storage,
-                             Block block, std::vector<Attribute> attributes) {
-  auto field = registered(std::move(name), type, std::move(storage), std::move(attributes));
+                             Block block, FieldOptions options) {
+  auto field = registered(std::move(name), type, std::move(storage), std::move(options));
   field.block = std::move(block);
   implementation_->add(std::move(field));
 }
 
 void Checkpointer::add_elements(std::string name, ScalarType type, std::function<Bytes()> storage,
                                 std::size_t width, std::function<void(std::size_t)> resize,
-                                std::vector<Attribute> attributes) {
+                                FieldOptions options) {
   implementation_->add(
-      make_elements(registered(std::move(name), type, std::move(storage), std::move(attributes)),
+      make_elements(registered(std::move(name), type, std::move(storage), std::move(options)),
                     width, std::move(resize)));
 }
 
 void Checkpointer::add_rows(std::string name, ScalarType type, std::function<Bytes()> storage,
-                            Rows rows, std::vector<Attribute> attributes) {
-  implementation_->add(
-      make_rows(registered(std::move(name), type, std::move(storage), std::move(attributes)),
-                std::move(rows)));
+                            Rows rows, FieldOptions options) {
+  implementation_->add(make_rows(
+      registered(std::move(name), type, std::move(storage), std::move(options)), std::move(rows)));
 }
 
 void Checkpointer::blobs(const std::string& name, std::vector<Blob>& blobs) {

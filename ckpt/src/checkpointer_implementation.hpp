@@ -12,6 +12,7 @@
 #include "background_writer.hpp"
 #include "cairn/ckpt/checkpointer.hpp"
 #include "cairn/collectives/communicator.hpp"
+#include "compressing.hpp"
 #include "direct_writes.hpp"
 #include "fields.hpp"
 #include "job_file.hpp"
@@ -56,7 +57,9 @@ class Checkpointer::Implementation {
            (options_.on_error == Options::OnError::stop ? " stop" : " go on") + " program '" +
            options_.program + "' identity '" + options_.identity + "' driver " +
            (options_.driver == Options::Driver::mpio ? "mpio" : "posix") + " key " +
-           (key_ ? key_->id() : "none");
+           (key_ ? key_->id() : "none") + " compression " +
+           std::string(name_of(options_.compression)) +
+           (options_.mode == Options::Mode::sync ? " sync" : " async");
   }
   /// Encrypted pieces are never equal.
   [[nodiscard]] bool is_incremental() const {
@@ -91,8 +94,22 @@ class Checkpointer::Implementation {
 
   void answer_errors(const std::function<void()>& work);
   void begin_save(std::uint64_t step);
-  void lay_out(std::uint64_t step);
+  void lay_out();
   [[nodiscard]] bool is_worth_a_trial(std::uint64_t size_bytes) const;
+  void stage_chunks(std::size_t field);
+  void pack_now();
+  void pack_staged();
+  void begin_writing();
+  void give_up_writing();
+  [[nodiscard]] std::vector<BlockInMemory> staged_blocks();
+  [[nodiscard]] std::vector<DatasetPlan> plans(
+      const std::vector<Parts<std::uint32_t>>& lengths) const;
+  [[nodiscard]] std::vector<Parts<std::uint32_t>> gather_lengths() const;
+  void share_chunk_offsets();
+  void write_chunks(File& file, std::size_t field, std::vector<std::uint32_t>& crcs);
+  void seal_piece(std::span<std::byte> bytes, const Place& place,
+                  std::vector<std::uint32_t>& crcs) const;
+  void describe_chunks(EpochRecord& record, const std::vector<DatasetPlan>& plans) const;
   void refuse_to_bury() const;
   [[nodiscard]] std::vector<BlockInMemory> blocks_in_memory() const;
   void stage();
@@ -132,6 +149,9 @@ class Checkpointer::Implementation {
   std::shared_ptr<const EpochCipher> cipher_;  // all ranks; none for a plain epoch
   std::string data_path_;                      // all ranks
   std::vector<std::uint64_t> offsets_bytes_;   // all ranks: each field's dataset in the file
+  std::vector<PackedChunks> packed_;           // per field: of a compressed one this rank's chunks
+  std::vector<std::vector<std::uint64_t>> chunk_offsets_bytes_;  // per field: of all its chunks
+  std::vector<DatasetPlan> plans_;                               // rank 0
 
   std::uint64_t written_over_ = 0;  // all ranks: the epoch that the file held; 0: none
   std::vector<WrittenPieces::Entry> pieces_now_;  // per field
@@ -143,6 +163,7 @@ class Checkpointer::Implementation {
 
   // Of the epoch that is on its way, in mode async.
   bool in_flight_ = false;            // equal on all ranks
+  bool is_packing_ = false;           // the same: not laid out yet, since chunks are compressed
   std::vector<Block> staged_blocks_;  // per field: this rank's, without ghosts
   std::vector<std::vector<std::byte>> staged_;
   BackgroundWriter writer_;  // goes first

@@ -115,10 +115,8 @@ class BlobBytes final : public Elements {
     const auto mine = block_range(sizes->global[0], comm.size(), comm.rank());
     std::vector<std::uint64_t> all(mine.first + mine.count);
     const auto up_to_mine = block_of_rows(sizes->global[0], 1, {0, all.size()});
-    for (const auto& part : sizes->parts) {
-      read_overlap(file, *sizes, part,
-                   {reinterpret_cast<std::byte*>(all.data()), sizeof all[0], &up_to_mine});
-    }
+    read_block(file, *sizes,
+               {reinterpret_cast<std::byte*>(all.data()), sizeof all[0], &up_to_mine});
     AxisRange bytes;
     for (std::size_t i = 0; i < all.size(); ++i) {
       auto& sum = i < mine.first ? bytes.first : bytes.count;

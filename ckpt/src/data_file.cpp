@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <isa-l/crc.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,7 +11,10 @@
 #include <utility>
 
 #include "cairn/core/error.hpp"
+#include "chunks.hpp"
+#include "codec.hpp"
 #include "hdf5_handle.hpp"
+#include "layout_driver.hpp"
 #include "store.hpp"
 
 namespace cairn::ckpt {
@@ -173,36 +175,99 @@ void leave_unlocked([[maybe_unused]] const Hdf5Handle& access) {
 
 constexpr hsize_t alignment_bytes = hsize_t{1} << 20;
 
-Hdf5Handle create_file(const std::filesystem::path& path) {
-  const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), "H5Pcreate");
-  check_hdf5(H5Pset_alignment(access.get(), alignment_bytes, alignment_bytes), "H5Pset_alignment");
-  leave_unlocked(access);
-  return {H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()),
-          "create " + path.string()};
+/// Chunks and the nodes of their index come in turn; where there are many, larger blocks for these
+/// make fewer ranges.
+constexpr hsize_t index_block_bytes = hsize_t{64} << 10;
+constexpr std::size_t many_chunks = 64;
+
+std::size_t chunks_of(std::span<const DatasetPlan> datasets) {
+  std::size_t chunks = 0;
+  for (const auto& plan : datasets)
+    if (plan.chunks) chunks += plan.chunks->lengths_bytes.size();
+  return chunks;
 }
 
-/// Makes one contiguous dataset with early allocation and returns its offset in the file.
-std::uint64_t create_dataset(hid_t file, const DatasetPlan& plan) {
+Hdf5Handle create_file(const LayoutDriver& driver, std::span<const DatasetPlan> datasets) {
+  const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), "H5Pcreate");
+  check_hdf5(H5Pset_alignment(access.get(), alignment_bytes, alignment_bytes), "H5Pset_alignment");
+  if (chunks_of(datasets) >= many_chunks)
+    check_hdf5(H5Pset_meta_block_size(access.get(), index_block_bytes), "H5Pset_meta_block_size");
+  leave_unlocked(access);
+  driver.use_for(access);
+  return {H5Fcreate("layout", H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), "H5Fcreate"};
+}
+
+void set_contiguous(const Hdf5Handle& creation) {
+  check_hdf5(H5Pset_layout(creation.get(), H5D_CONTIGUOUS), "H5Pset_layout");
+  check_hdf5(H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY), "H5Pset_alloc_time");
+}
+
+/// The codec is called optional, since HDF5 then makes the dataset without having it here.
+void set_chunked(const Hdf5Handle& creation, const DatasetPlan& plan) {
+  const auto& chunk = plan.chunks->chunk;
+  const std::vector<hsize_t> extents(chunk.begin(), chunk.end());
+  check_hdf5(H5Pset_chunk(creation.get(), static_cast<int>(extents.size()), extents.data()),
+             "H5Pset_chunk");
+  check_hdf5(H5Pset_shuffle(creation.get()), "H5Pset_shuffle");
+  const auto filter = filter_of(plan.chunks->compression, volume(chunk) * size_of(plan.type));
+  check_hdf5(H5Pset_filter(creation.get(), filter.id, H5Z_FLAG_OPTIONAL, filter.parameters.size(),
+                           filter.parameters.data()),
+             "H5Pset_filter");
+}
+
+Hdf5Handle create_dataset(hid_t file, const DatasetPlan& plan) {
   const std::vector<hsize_t> extents(plan.global.begin(), plan.global.end());
   const Hdf5Handle space(
       H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr),
       "H5Screate_simple");
   const Hdf5Handle creation(H5Pcreate(H5P_DATASET_CREATE), "H5Pcreate");
-  check_hdf5(H5Pset_layout(creation.get(), H5D_CONTIGUOUS), "H5Pset_layout");
-  check_hdf5(H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY), "H5Pset_alloc_time");
+  if (plan.chunks) {
+    set_chunked(creation, plan);
+  } else {
+    set_contiguous(creation);
+  }
   check_hdf5(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), "H5Pset_fill_time");
   check_hdf5(H5Pset_obj_track_times(creation.get(), false), "H5Pset_obj_track_times");
   const Hdf5Handle links(H5Pcreate(H5P_LINK_CREATE), "H5Pcreate");
   check_hdf5(H5Pset_create_intermediate_group(links.get(), 1), "H5Pset_create_intermediate_group");
   const auto type = hdf5_type(plan.type);
-  const Hdf5Handle dataset(H5Dcreate2(file, plan.name.c_str(), type.get(), space.get(), links.get(),
-                                      creation.get(), H5P_DEFAULT),
-                           "create dataset '" + plan.name + "'");
+  Hdf5Handle dataset(H5Dcreate2(file, plan.name.c_str(), type.get(), space.get(), links.get(),
+                                creation.get(), H5P_DEFAULT),
+                     "create dataset '" + plan.name + "'");
   for (const auto& attribute : plan.attributes) write_attribute(dataset.get(), attribute);
-  if (volume(plan.global) == 0) return 0;
+  return dataset;
+}
+
+/// The offset of a contiguous dataset, which is allocated as it is made.
+std::uint64_t offset_of(const Hdf5Handle& dataset, const DatasetPlan& plan) {
+  if (plan.chunks || volume(plan.global) == 0) return 0;
   const haddr_t offset = H5Dget_offset(dataset.get());
   if (offset == HADDR_UNDEF) throw_hdf5("allocate dataset '" + plan.name + "'");
   return offset;
+}
+
+/// Lets HDF5 make room for every chunk and enter it into its index.
+std::vector<std::uint64_t> allocate_chunks(const LayoutDriver& driver, const Hdf5Handle& dataset,
+                                           const DatasetPlan& plan) {
+  std::vector<std::uint64_t> offsets;
+  if (!plan.chunks) return offsets;
+  const ChunkGrid grid(plan.global, plan.chunks->chunk);
+  const auto raw_bytes = grid.chunk_elements() * size_of(plan.type);
+  const std::vector<std::byte> nothing(raw_bytes);  // swallowed by the driver
+  constexpr std::uint32_t no_filter = 3;            // bits of the two filters that are left out
+  for (std::size_t c = 0; c < grid.chunks(); ++c) {
+    const auto corner = grid.box(c).offset;
+    const std::vector<hsize_t> first(corner.begin(), corner.end());
+    const auto length = plan.chunks->lengths_bytes.at(c);
+    expects(length > 0 && length <= raw_bytes, "a chunk that is not longer than its elements");
+    check_hdf5(H5Dwrite_chunk(dataset.get(), H5P_DEFAULT, length == raw_bytes ? no_filter : 0,
+                              first.data(), length, nothing.data()),
+               "allocate a chunk of dataset '" + plan.name + "'");
+    if (driver.last_raw_write().length_bytes != length)
+      throw Error(Errc::internal, "HDF5 writes chunks in another way than this program knows");
+    offsets.push_back(driver.last_raw_write().offset_bytes);
+  }
+  return offsets;
 }
 
 /// The ranges of the file that no dataset covers, with their digests.
@@ -210,6 +275,10 @@ std::vector<StructureRecord> structure_of(const File& file, std::span<const Data
                                           const DataFileLayout& layout) {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> taken;  // [first, last)
   for (std::size_t i = 0; i < datasets.size(); ++i) {
+    const auto& chunks = layout.chunk_offsets_bytes[i];
+    for (std::size_t c = 0; c < chunks.size(); ++c)
+      taken.emplace_back(chunks[c], chunks[c] + datasets[i].chunks->lengths_bytes[c]);
+    if (datasets[i].chunks) continue;
     const std::uint64_t length = volume(datasets[i].global) * size_of(datasets[i].type);
     const auto first = layout.dataset_offsets_bytes[i];
     if (length > 0) taken.emplace_back(first, first + length);
@@ -229,29 +298,21 @@ std::vector<StructureRecord> structure_of(const File& file, std::span<const Data
   return structure;
 }
 
-/// A file without a name, in memory; what is not written of it takes none.
-class MemoryFile {
- public:
-  MemoryFile()
-      : descriptor_(check_posix(::memfd_create("cairn.ckpt", MFD_CLOEXEC), "memfd_create")) {}
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-  ~MemoryFile() { ::close(descriptor_); }
-
-  /// Lets what HDF5 has open, and has not written to yet, be this file from now on.
-  void take_the_place_of(const Hdf5Handle& file) const {
-    void* handle = nullptr;
-    check_hdf5(H5Fget_vfd_handle(file.get(), H5P_DEFAULT, &handle), "H5Fget_vfd_handle");
-    check_posix(::dup3(descriptor_, *static_cast<const int*>(handle), O_CLOEXEC), "dup3");
+/// All datasets first, so that the contiguous ones lie where they would if nothing were compressed.
+void lay_out(const LayoutDriver& driver, std::span<const DatasetPlan> datasets,
+             std::span<const Attribute> root_attributes, DataFileLayout& layout) {
+  auto skeleton = create_file(driver, datasets);
+  for (const auto& attribute : root_attributes) write_attribute(skeleton.get(), attribute);
+  std::vector<Hdf5Handle> made;
+  for (const auto& plan : datasets) {
+    made.push_back(create_dataset(skeleton.get(), plan));
+    layout.dataset_offsets_bytes.push_back(offset_of(made.back(), plan));
   }
-
-  [[nodiscard]] File contents() const {
-    return {"/proc/self/fd/" + std::to_string(descriptor_), O_RDONLY};
-  }
-
- private:
-  int descriptor_;
-};
+  for (std::size_t i = 0; i < datasets.size(); ++i)
+    layout.chunk_offsets_bytes.push_back(allocate_chunks(driver, made[i], datasets[i]));
+  made.clear();
+  check_hdf5(H5Fclose(skeleton.release()), "H5Fclose");
+}
 
 }  // namespace
 
@@ -260,20 +321,10 @@ DataFileLayout create_data_file(const std::filesystem::path& path,
                                 std::span<const Attribute> root_attributes, Blocks blocks,
                                 Readers readers) {
   const Hdf5ErrorsAsExceptions quiet;
-  // HDF5 never meets the disk: it hides the errno, and what it cannot write it cannot close, and it
-  // crashes over that at the end of the process. It wants a name with which to begin.
-  const MemoryFile memory;
+  const LayoutDriver driver;
   DataFileLayout layout;
-  {
-    auto skeleton = create_file("/dev/null");
-    memory.take_the_place_of(skeleton);
-    for (const auto& attribute : root_attributes) write_attribute(skeleton.get(), attribute);
-    for (const auto& plan : datasets) {
-      layout.dataset_offsets_bytes.push_back(create_dataset(skeleton.get(), plan));
-    }
-    check_hdf5(H5Fclose(skeleton.release()), "close " + path.string());
-  }
-  const auto skeleton = memory.contents();
+  lay_out(driver, datasets, root_attributes, layout);
+  const auto skeleton = driver.contents();
   layout.size_bytes = skeleton.size_bytes();
   layout.structure = structure_of(skeleton, datasets, layout);
   int flags = O_RDWR;

@@ -4,15 +4,24 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "cairn/ckpt/attribute.hpp"
+#include "cairn/ckpt/compression.hpp"
 #include "cairn/core/file.hpp"
 #include "record.hpp"
 
 namespace cairn::ckpt {
+
+/// The chunks of a compressed dataset; all of them.
+struct ChunkPlan {
+  Compression compression = Compression::none;
+  Shape chunk;
+  std::vector<std::uint32_t> lengths_bytes;  ///< as they are to stand in the file
+};
 
 /// A dataset to make room for.
 struct DatasetPlan {
@@ -20,12 +29,15 @@ struct DatasetPlan {
   ScalarType type = ScalarType::float64;
   Shape global;
   std::vector<Attribute> attributes;
+  std::optional<ChunkPlan> chunks = {};  ///< none: contiguous
 };
 
 /// Where things came to lie.
 struct DataFileLayout {
   std::uint64_t size_bytes = 0;
-  std::vector<std::uint64_t> dataset_offsets_bytes;  ///< one per plan; 0 for an empty dataset
+  /// One per plan; 0 for an empty or a compressed dataset.
+  std::vector<std::uint64_t> dataset_offsets_bytes;
+  std::vector<std::vector<std::uint64_t>> chunk_offsets_bytes;  ///< one list per plan
   std::vector<StructureRecord> structure;
 };
 
@@ -36,8 +48,8 @@ enum class Blocks { reserved, sparse };
 /// there already (reserved), and no link is followed; or whom the umask lets.
 enum class Readers { owner, owner_of_reserved, by_umask };
 
-/// Makes an HDF5 file with contiguous datasets whose space is allocated but not written. Local,
-/// serial HDF5. Needs libhdf5's default file driver; no MPI-IO.
+/// Makes an HDF5 file with datasets whose space is allocated but not written: contiguous ones, and
+/// behind them the chunks of compressed ones. Local, serial HDF5; no MPI-IO.
 /// @throws Error{Errc::input_output, permission, …} when the file cannot be made, also when the
 /// disk is full
 DataFileLayout create_data_file(const std::filesystem::path& path,

@@ -102,7 +102,7 @@ void EpochReader::read(std::size_t field, const Box& box, std::span<std::byte> b
   expects(bytes.size() == volume(box.count) * size_of(record.type), "room for the box");
   const Block block{record.global, box.offset, box.count, 0};
   const BlockInMemory target{bytes.data(), size_of(record.type), &block};
-  for (const auto& part : record.parts) read_overlap(implementation_->file, record, part, target);
+  read_block(implementation_->file, record, target);
 }
 
 void EpochReader::stream(std::size_t field, const Box& box, const ChunkConsumer& consume,

@@ -8,6 +8,7 @@
 #include "cairn/collectives/collective.hpp"
 #include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/error.hpp"
+#include "compressing.hpp"
 #include "cut.hpp"
 #include "utf8.hpp"
 
@@ -27,7 +28,8 @@ std::string signature_of(const std::vector<RegisteredField>& fields,
   std::string text;
   for (const auto& field : fields) {
     text += "field '" + field.name + "' " + std::string(name_of(field.type)) + " " +
-            to_string(field.block.global) + (field.cut ? " " + field.cut->signature() : "") + "; ";
+            to_string(field.block.global) + (field.cut ? " " + field.cut->signature() : "") + " " +
+            std::string(name_of(field.compression.value_or(Compression::none))) + "; ";
   }
   for (const auto& value : values)
     text += "value '" + value.name + "' " + std::string(name_of(value.type)) + "; ";
@@ -135,14 +137,25 @@ std::vector<std::vector<Box>> gather_boxes(const Communicator& comm,
   return boxes;
 }
 
+bool is_compressed(const RegisteredField& field) {
+  return field.compression.value_or(Compression::none) != Compression::none &&
+         volume(field.block.global) * size_of(field.type) >= least_compressed_bytes;
+}
+
+ChunkGrid grid_of(const RegisteredField& field) {
+  return ChunkGrid::of(field.block.global, size_of(field.type));
+}
+
 std::vector<std::vector<PartRecord>> gather_parts(const Communicator& comm,
                                                   const std::vector<RegisteredField>& fields,
                                                   const std::vector<std::vector<Box>>& boxes,
                                                   const std::vector<std::uint32_t>& crcs,
-                                                  Sealed sealed) {
+                                                  Sealed sealed, Digests digests) {
   const auto ranks = static_cast<std::size_t>(comm.size());
   const std::size_t words = sealed == Sealed::yes ? 1 + sizeof(Tag) / sizeof(std::uint32_t) : 1;
   const auto pieces = [&](std::size_t f, std::size_t r) {
+    if (digests == Digests::of_chunks && is_compressed(fields[f]))
+      return words * chunks_of_rank(grid_of(fields[f]), comm.size(), static_cast<int>(r)).count;
     return words * piece_count(volume(boxes[f][r].count), size_of(fields[f].type));
   };
   std::vector<int> counts;

@@ -37,8 +37,14 @@ EpochInfo info_of(const EpochRecord& record) {
         {value.name, value.type, is_locked ? std::vector<std::byte>{} : value.bytes});
   }
   for (const auto& field : record.fields) {
-    auto& added = info.fields.emplace_back(FieldInfo{field.name, field.type, field.global, {}});
+    auto& added = info.fields.emplace_back(
+        FieldInfo{.name = field.name, .type = field.type, .shape = field.global});
     for (const auto& part : field.parts) added.parts.push_back(part.box);
+    added.stored_bytes = added.size_bytes();
+    if (!field.chunks) continue;
+    added.compression = field.chunks->compression;
+    added.stored_bytes = 0;
+    for (const auto& chunk : field.chunks->chunks) added.stored_bytes += chunk.length_bytes;
   }
   return info;
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cairn/ckpt/compression.hpp"
 #include "cairn/ckpt/scalar_type.hpp"
 #include "cipher.hpp"
 #include "geometry.hpp"
@@ -31,12 +32,28 @@ struct PartRecord {
   std::vector<Tag> piece_tags = {};  ///< of an encrypted epoch, else empty
 };
 
+/// One chunk of a compressed field, as it stands in the data file.
+struct ChunkRecord {
+  std::uint64_t offset_bytes = 0;
+  std::uint32_t length_bytes = 0;  ///< that of its elements if it is not filtered
+  std::uint32_t crc = 0;
+};
+
+/// How a compressed field is stored: each element is in one chunk.
+struct ChunksRecord {
+  Compression compression = Compression::none;
+  Shape chunk;
+  std::vector<ChunkRecord> chunks = {};
+  std::vector<Tag> tags = {};  ///< of an encrypted epoch, else empty
+};
+
 struct FieldRecord {
   std::string name;
   ScalarType type = ScalarType::float64;
   Shape global;
-  std::uint64_t offset_bytes = 0;  ///< of the dataset's first element in the data file
-  std::vector<PartRecord> parts;   ///< they tile the global array
+  std::uint64_t offset_bytes = 0;           ///< of the dataset's first element in the data file
+  std::vector<PartRecord> parts;            ///< they tile the global array
+  std::optional<ChunksRecord> chunks = {};  ///< of a compressed field, whose parts have no digests
   /// Not in the file: set by unlock(), and what reads the field decrypts with it.
   std::shared_ptr<const EpochCipher> cipher = {};
 };

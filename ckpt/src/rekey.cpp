@@ -70,6 +70,30 @@ class Reencryption {
     }
   }
 
+  /// Only the bytes of the file change their key: nothing is compressed anew.
+  void copy_chunks(const FieldRecord& field, ChunksRecord& to, const EpochCipher& cipher) {
+    ChunkReader reader(source_, field);
+    to.tags.resize(to.chunks.size());
+    for (std::size_t c = 0; c < to.chunks.size(); ++c) {
+      const auto offset = to.chunks[c].offset_bytes;
+      const auto bytes = reader.read_stored(c);
+      if (!bytes) {
+        throw Error(Errc::bad_data, source_.path().string() + " is damaged in field '" +
+                                        field.name + "', near byte " + std::to_string(offset));
+      }
+      const auto box = reader.grid().box(c);
+      to.tags[c] = cipher.seal(*bytes, {.name = field.name,
+                                        .type = field.type,
+                                        .box = &box,
+                                        .piece = c,
+                                        .offset_bytes = offset});
+      to.chunks[c].crc = crc32c(*bytes);
+      target_.write_at(*bytes, offset);
+      done_ += bytes->size();
+      if (read_) read_(done_);
+    }
+  }
+
  private:
   const File& source_;
   File& target_;
@@ -96,6 +120,10 @@ std::uint64_t rewrite(const EpochStore& store, const EpochRecord& old, const Key
     Reencryption copy(source, target, read);
     copy.copy_structure(old);
     for (std::size_t f = 0; f < old.fields.size(); ++f) {
+      if (old.fields[f].chunks) {
+        copy.copy_chunks(old.fields[f], *fresh.fields[f].chunks, *cipher);
+        continue;
+      }
       for (std::size_t p = 0; p < old.fields[f].parts.size(); ++p) {
         auto& part = fresh.fields[f].parts[p];
         part.piece_tags.resize(part.piece_crcs.size());

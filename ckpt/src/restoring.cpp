@@ -73,8 +73,7 @@ void Checkpointer::Implementation::load(const EpochRecord& record) {
       fields_[f].cut->before_load(comm_, fields_[f], record.fields[f], record.fields, file);
     const auto target = memory_of(fields_[f]);
     before_restore_read.check("read " + path.string());
-    for (const auto& part : record.fields[f].parts)
-      read_overlap(file, record.fields[f], part, target);
+    read_block(file, record.fields[f], target);
   }
   for (std::size_t v = 0; v < values_.size(); ++v) {
     std::memcpy(values_[v].data, record.values[v].bytes.data(), record.values[v].bytes.size());

@@ -43,15 +43,21 @@ bool Checkpointer::Implementation::due(std::uint64_t step) {
   }
   request = all_reduce(comm_, request, Maximum{});
   stop_signal_ = request / 2;
-  if (in_flight_ &&
-      (stop_signal_ != 0 || all_reduce(comm_, static_cast<int>(writer_.is_done()), Minimum{}) != 0))
-    wait();
+  if (in_flight_ && (stop_signal_ != 0 ||
+                     all_reduce(comm_, static_cast<int>(writer_.is_done()), Minimum{}) != 0)) {
+    if (is_packing_ && stop_signal_ == 0) {
+      answer_errors([this] { begin_writing(); });
+    } else {
+      wait();
+    }
+  }
   if (request % 2 != 0) shared_step_ = step;
   return is_on() && saved_step_ != step && (request != 0 || is_local_step(step));
 }
 
 /// Rank 0 makes the file; every rank learns its name, the epoch's number and the datasets' offsets.
-void Checkpointer::Implementation::lay_out(std::uint64_t step) {
+void Checkpointer::Implementation::lay_out() {
+  const auto lengths = gather_lengths();
   together(comm_, [&] {
     at_save.check("save an epoch");
     if (!store_) return;
@@ -62,19 +68,17 @@ void Checkpointer::Implementation::lay_out(std::uint64_t step) {
     store_->reserve(epoch);
     next_.epoch = epoch;
     store_->remove_strays(epoch);
-    std::vector<DatasetPlan> plans;
-    for (const auto& field : fields_) {
-      plans.push_back({field.name, field.type, field.block.global, field.attributes});
-    }
+    plans_ = plans(lengths);
     const std::vector<Attribute> about{{"cairn_program", options_.program},
                                        {"cairn_epoch", static_cast<std::int64_t>(epoch)},
-                                       {"cairn_step", static_cast<std::int64_t>(step)}};
+                                       {"cairn_step", static_cast<std::int64_t>(next_.step)}};
     const auto path = store_->temporary_data_path(epoch);
     const auto layout =
-        create_data_file(path, plans, about, Blocks::sparse, Readers::owner_of_reserved);
+        create_data_file(path, plans_, about, Blocks::sparse, Readers::owner_of_reserved);
     next_.data_bytes = layout.size_bytes;
     next_.structure = layout.structure;
     offsets_bytes_ = layout.dataset_offsets_bytes;
+    chunk_offsets_bytes_ = layout.chunk_offsets_bytes;
     const bool is_recycled = spare_->take_place_of(path, layout);
     if (!is_recycled) File(path, O_WRONLY | O_NOFOLLOW).reserve(layout.size_bytes);
     written_over_ = is_recycled ? spare_->epoch() : 0;
@@ -82,12 +86,11 @@ void Checkpointer::Implementation::lay_out(std::uint64_t step) {
     is_direct_ = options_.direct == Options::Direct::on || (is_on_trial_ && direct_trial_.next());
     after_layout.check("lay out " + path.string());
     data_path_ = path.string();
-    next_.step = step;
     next_.data_file = store_->data_path(epoch).filename().string();
-    next_.values = values_now();
   });
   offsets_bytes_.resize(fields_.size());
   bcast(comm_, std::span<std::uint64_t>(offsets_bytes_));
+  share_chunk_offsets();
   bcast(comm_, into(data_path_));
   next_.epoch = bcast(comm_, next_.epoch);
   written_over_ = bcast(comm_, written_over_);
@@ -134,19 +137,32 @@ std::vector<BlockInMemory> Checkpointer::Implementation::blocks_in_memory() cons
   return blocks;
 }
 
-/// Copies the fields. The memory is kept for the next time.
+/// Copies the fields. The memory is kept for the next time. Collective.
 void Checkpointer::Implementation::stage() {
   const trace::Span span("ckpt.copy");
-  before_copy.check("copy the fields");
-  staged_.resize(fields_.size());
-  staged_blocks_.clear();
-  for (std::size_t f = 0; f < fields_.size(); ++f) {
-    const auto source = memory_of(fields_[f]);
-    staged_blocks_.push_back(*source.block);
-    staged_blocks_.back().ghosts = 0;
-    staged_[f].resize(volume(source.block->count) * source.element_bytes);
-    pack_block(source, staged_[f].data());
-  }
+  together(comm_, [&] {
+    before_copy.check("copy the fields");
+    staged_.resize(fields_.size());
+    staged_blocks_.clear();
+    for (std::size_t f = 0; f < fields_.size(); ++f) {
+      const auto source = memory_of(fields_[f]);
+      staged_blocks_.push_back(*source.block);
+      staged_blocks_.back().ghosts = 0;
+      if (is_compressed(fields_[f])) continue;
+      staged_[f].resize(volume(source.block->count) * source.element_bytes);
+      pack_block(source, staged_[f].data());
+    }
+  });
+  for (std::size_t f = 0; f < fields_.size(); ++f)
+    if (is_compressed(fields_[f])) stage_chunks(f);
+}
+
+/// What was staged; of compressed fields the bytes are this rank's chunks and not the block.
+std::vector<BlockInMemory> Checkpointer::Implementation::staged_blocks() {
+  std::vector<BlockInMemory> blocks;
+  for (std::size_t f = 0; f < fields_.size(); ++f)
+    blocks.push_back({staged_[f].data(), size_of(fields_[f].type), &staged_blocks_[f]});
+  return blocks;
 }
 
 /// Every rank writes its blocks and makes them durable. Returns this rank's digests. May run in a
@@ -165,6 +181,11 @@ std::vector<std::uint32_t> Checkpointer::Implementation::write_parts(
     const trace::Span span("ckpt.write");
     for (std::size_t f = 0; f < blocks.size(); ++f) {
       const auto& block = *blocks[f].block;
+      if (is_compressed(fields_[f])) {
+        write_chunks(file, f, crcs);
+        pieces_now_.emplace_back();
+        continue;
+      }
       BlockPieces pieces{.before = written_.find(written_over_, f, offsets_bytes_[f], block)};
       const auto written = write_block(
           file, offsets_bytes_[f], blocks[f],
@@ -225,7 +246,8 @@ void Checkpointer::Implementation::describe(EpochRecord& record,
   record.parent = epoch_;
   for (std::size_t f = 0; f < fields_.size(); ++f) {
     const auto& field = fields_[f];
-    record.fields.push_back({field.name, field.type, field.block.global, 0, std::move(parts[f])});
+    record.fields.push_back(
+        {field.name, field.type, field.block.global, 0, std::move(parts[f]), {}, {}});
   }
 }
 
@@ -234,6 +256,7 @@ void Checkpointer::Implementation::commit(std::vector<std::vector<PartRecord>> p
   const trace::Span span("ckpt.commit");
   if (!cipher_) next_.job = job_.empty() ? random_job_id() : job_;
   describe(next_, std::move(parts));
+  describe_chunks(next_, plans_);
   for (std::size_t f = 0; f < fields_.size(); ++f) next_.fields[f].offset_bytes = offsets_bytes_[f];
   if (cipher_) {
     next_.seal->structure_mac =
@@ -295,24 +318,31 @@ void Checkpointer::Implementation::begin_save(std::uint64_t step) {
   gather_boxes_once();
   next_ = {};
   confirm_incarnation();
+  next_.step = step;
+  together(comm_, [&] {
+    if (store_) next_.values = values_now();
+  });
   const bool in_background = options_.mode == Options::Mode::async && stop_signal_ == 0;
+  is_packing_ = in_background && std::any_of(fields_.begin(), fields_.end(), [](const auto& field) {
+                  return is_compressed(field);
+                });
   try {
-    lay_out(step);
+    if (!in_background) pack_now();
+    if (!is_packing_) lay_out();
     if (in_background) {
+      stage();
       together(comm_, [&] {
-        stage();
-        std::vector<BlockInMemory> blocks;
-        for (std::size_t f = 0; f < fields_.size(); ++f)
-          blocks.push_back({staged_[f].data(), size_of(fields_[f].type), &staged_blocks_[f]});
-        writer_.start([this, blocks = std::move(blocks)] { return write_parts(blocks); });
+        writer_.start([this, blocks = staged_blocks(), is_packing = is_packing_] {
+          if (!is_packing) return write_parts(blocks);
+          pack_staged();
+          return std::vector<std::uint32_t>();
+        });
       });
     }
   } catch (const Error&) {
-    if (in_background) (void)detail::error_of([&] { (void)writer_.take(); });
-    if (store_ && next_.epoch != 0) store_->discard(next_.epoch);
+    give_up_writing();
     throw;
   }
-  next_.step = step;
   saved_step_ = step;
   in_flight_ = in_background;
   if (!in_background) {
@@ -325,11 +355,38 @@ void Checkpointer::Implementation::begin_save(std::uint64_t step) {
   if (!in_background) pacing_.saved(epoch_begin_, pacing_clock());
 }
 
+/// In the background: the chunks are compressed, and now there can be a file for them.
+void Checkpointer::Implementation::begin_writing() {
+  const auto begin = pacing_clock();
+  try {
+    together(comm_, [&] { (void)writer_.take(); });
+    is_packing_ = false;
+    lay_out();
+    together(comm_, [&] {
+      writer_.start([this, blocks = staged_blocks()] { return write_parts(blocks); });
+    });
+  } catch (const Error&) {
+    saved_step_.reset();
+    give_up_writing();
+    throw;
+  }
+  pacing_.waited(pacing_clock() - begin);
+}
+
+/// Of an epoch that has come to nothing before it was written.
+void Checkpointer::Implementation::give_up_writing() {
+  if (options_.mode == Options::Mode::async) (void)detail::error_of([&] { (void)writer_.take(); });
+  if (store_ && next_.epoch != 0) store_->discard(next_.epoch);
+  in_flight_ = false;
+  is_packing_ = false;
+}
+
 void Checkpointer::Implementation::wait() {
   if (!in_flight_) return;
   in_flight_ = false;
   const trace::Span span("ckpt.wait");
   answer_errors([&] {
+    if (is_packing_) begin_writing();
     const auto begin = pacing_clock();
     complete([this] { return writer_.take(); });
     pacing_.waited(pacing_clock() - begin);
@@ -342,7 +399,8 @@ void Checkpointer::Implementation::complete(
     const std::function<std::vector<std::uint32_t>()>& write) {
   try {
     const auto crcs = together(comm_, write);
-    auto parts = gather_parts(comm_, fields_, *boxes_, crcs, cipher_ ? Sealed::yes : Sealed::no);
+    auto parts = gather_parts(comm_, fields_, *boxes_, crcs, cipher_ ? Sealed::yes : Sealed::no,
+                              Digests::of_chunks);
     together(comm_, [&] {
       if (store_) commit(std::move(parts));
     });

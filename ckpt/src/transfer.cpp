@@ -14,21 +14,7 @@ namespace {
 
 /// The block's interior inside its allocation with ghosts.
 BoxInArray interior_in_memory(const Block& block) {
-  Shape extents;
-  Box interior;
-  for (const auto count : block.count) {
-    extents.push_back(count + 2 * block.ghosts);
-    interior.offset.push_back(block.ghosts);
-    interior.count.push_back(count);
-  }
-  return {std::move(extents), std::move(interior)};
-}
-
-/// Starts writing back what stands behind the writer, so that the final sync has less to do. A
-/// hint: errors show there.
-void start_write_back(const File& file, std::uint64_t offset_bytes, std::uint64_t length_bytes) {
-  ::sync_file_range(file.descriptor(), static_cast<off_t>(offset_bytes),
-                    static_cast<off_t>(length_bytes), SYNC_FILE_RANGE_WRITE);
+  return in_memory(block, {block.offset, block.count});
 }
 
 /// Gathers elements [first, last) of the block in box order; no copy where they are consecutive in
@@ -62,6 +48,28 @@ bool is_there_already(BlockPieces& pieces, std::span<const std::byte> bytes, std
 }
 
 }  // namespace
+
+void start_write_back(const File& file, std::uint64_t offset_bytes, std::uint64_t length_bytes) {
+  ::sync_file_range(file.descriptor(), static_cast<off_t>(offset_bytes),
+                    static_cast<off_t>(length_bytes), SYNC_FILE_RANGE_WRITE);
+}
+
+BoxInArray in_memory(const Block& block, const Box& box) {
+  Shape extents;
+  Box inside = relative_to(box, {block.offset, block.count});
+  for (std::size_t axis = 0; axis < block.count.size(); ++axis) {
+    extents.push_back(block.count[axis] + 2 * block.ghosts);
+    inside.offset[axis] += block.ghosts;
+  }
+  return {std::move(extents), std::move(inside)};
+}
+
+Box relative_to(const Box& box, const Box& outer) {
+  Box result = box;
+  for (std::size_t axis = 0; axis < box.offset.size(); ++axis)
+    result.offset[axis] -= outer.offset[axis];
+  return result;
+}
 
 void pack_block(const BlockInMemory& source, std::byte* to) {
   const auto size = source.element_bytes;
@@ -139,11 +147,10 @@ namespace {
 /// pieces.
 class OverlapCopier {
  public:
-  OverlapCopier(const PartRecord& part, const Box& shared, const BlockInMemory& target)
+  OverlapCopier(const Box& part, const Box& shared, const BlockInMemory& target)
       : target_(target),
-        in_part_(part.box.count, relative(shared, part.box.offset, 0)),
-        in_memory_(memory_extents(*target.block),
-                   relative(shared, target.block->offset, target.block->ghosts)),
+        in_part_(part.count, relative_to(shared, part)),
+        in_memory_(in_memory(*target.block, shared)),
         row_length_(shared.count.empty() ? 1 : shared.count.back()),
         elements_(volume(shared.count)) {}
 
@@ -164,19 +171,6 @@ class OverlapCopier {
   }
 
  private:
-  static Shape memory_extents(const Block& block) {
-    Shape extents;
-    for (const auto count : block.count) extents.push_back(count + 2 * block.ghosts);
-    return extents;
-  }
-  static Box relative(const Box& box, const Shape& origin, std::size_t inset) {
-    Box result = box;
-    for (std::size_t axis = 0; axis < origin.size(); ++axis) {
-      result.offset[axis] = box.offset[axis] - origin[axis] + inset;
-    }
-    return result;
-  }
-
   const BlockInMemory& target_;
   BoxInArray in_part_;
   BoxInArray in_memory_;
@@ -226,22 +220,90 @@ std::optional<std::span<const std::byte>> PartReader::read(std::size_t piece) {
   return bytes;
 }
 
+namespace {
+
+[[noreturn]] void throw_damaged(const File& file, const FieldRecord& field,
+                                std::uint64_t offset_bytes) {
+  throw Error(Errc::bad_data, file.path().string() + " is damaged in field '" + field.name +
+                                  "', near byte " + std::to_string(offset_bytes));
+}
+
 void read_overlap(const File& file, const FieldRecord& field, const PartRecord& part,
                   const BlockInMemory& target) {
   const auto shared = intersection(part.box, {target.block->offset, target.block->count});
   if (!shared) return;
   PartReader reader(file, field, part);
-  OverlapCopier copier(part, *shared, target);
+  OverlapCopier copier(part.box, *shared, target);
   while (!copier.done()) {
     const auto piece = copier.position() / (piece_bytes / target.element_bytes);
     const auto [first, last] = reader.range(piece);
     const auto bytes = reader.read(piece);
-    if (!bytes) {
-      throw Error(Errc::bad_data, file.path().string() + " is damaged in field '" + field.name +
-                                      "', near byte " + std::to_string(reader.offset_bytes(first)));
-    }
+    if (!bytes) throw_damaged(file, field, reader.offset_bytes(first));
     copier.copy_from(*bytes, first, last);
   }
+}
+
+/// Chunks lie in the order of their elements, so the block's are among those from its first
+/// element's to its last one's.
+void read_chunks(const File& file, const FieldRecord& field, const BlockInMemory& target) {
+  const Box wanted{target.block->offset, target.block->count};
+  const auto elements = volume(wanted.count);
+  if (elements == 0) return;
+  ChunkReader reader(file, field);
+  const BoxInArray in_field(field.global, wanted);
+  const auto last = reader.grid().chunk_of(in_field.position(elements - 1));
+  for (auto c = reader.grid().chunk_of(in_field.position(0)); c <= last; ++c) {
+    const auto box = reader.grid().box(c);
+    const auto shared = intersection(box, wanted);
+    if (!shared) continue;
+    const auto bytes = reader.read(c);
+    if (!bytes) throw_damaged(file, field, field.chunks->chunks[c].offset_bytes);
+    OverlapCopier(box, *shared, target).copy_from(*bytes, 0, volume(box.count));
+  }
+}
+
+}  // namespace
+
+ChunkReader::ChunkReader(const File& file, const FieldRecord& field)
+    : file_(file),
+      field_(field),
+      grid_(field.global, field.chunks->chunk),
+      codec_(field.chunks->compression, size_of(field.type)),
+      raw_(grid_.chunk_elements() * size_of(field.type)) {
+  stored_.resize(raw_.size());
+}
+
+std::optional<std::span<std::byte>> ChunkReader::read_stored(std::size_t number) {
+  const auto& chunk = field_.chunks->chunks[number];
+  const auto bytes = std::span(stored_).first(chunk.length_bytes);
+  file_.read_at(bytes, chunk.offset_bytes);
+  if (crc32c(bytes) != chunk.crc) return std::nullopt;
+  const auto box = grid_.box(number);
+  if (field_.cipher && !field_.cipher->open(bytes, field_.chunks->tags[number],
+                                            {.name = field_.name,
+                                             .type = field_.type,
+                                             .box = &box,
+                                             .piece = number,
+                                             .offset_bytes = chunk.offset_bytes})) {
+    return std::nullopt;
+  }
+  return bytes;
+}
+
+std::optional<std::span<const std::byte>> ChunkReader::read(std::size_t number) {
+  const auto stored = read_stored(number);
+  if (!stored) return std::nullopt;
+  return unpack(*stored);
+}
+
+std::optional<std::span<const std::byte>> ChunkReader::unpack(std::span<const std::byte> stored) {
+  if (!codec_.unpack(stored, raw_)) return std::nullopt;
+  return raw_;
+}
+
+void read_block(const File& file, const FieldRecord& field, const BlockInMemory& target) {
+  if (field.chunks) return read_chunks(file, field, target);
+  for (const auto& part : field.parts) read_overlap(file, field, part, target);
 }
 
 }  // namespace cairn::ckpt

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "cairn/core/file.hpp"
+#include "chunks.hpp"
+#include "codec.hpp"
 #include "direct_writes.hpp"
 #include "record.hpp"
 #include "written_pieces.hpp"
@@ -22,6 +24,16 @@ struct BlockInMemory {
   std::size_t element_bytes = 8;
   const Block* block = nullptr;
 };
+
+/// What the block shares with `box`, inside its allocation.
+[[nodiscard]] BoxInArray in_memory(const Block& block, const Box& box);
+
+/// `box`, which lies inside `outer`, seen from there.
+[[nodiscard]] Box relative_to(const Box& box, const Box& outer);
+
+/// Starts writing back what stands behind the writer, so that the final sync has less to do. A
+/// hint: errors show there.
+void start_write_back(const File& file, std::uint64_t offset_bytes, std::uint64_t length_bytes);
 
 /// Copies the block's elements, without ghosts, one behind the other to `to`. Local.
 void pack_block(const BlockInMemory& source, std::byte* to);
@@ -98,10 +110,38 @@ class PartReader {
   std::vector<std::byte> staging_;
 };
 
-/// Reads those pieces of `part` that overlap the block, checks their digests, and copies the
-/// overlap into memory. Ghosts are left alone. Memory: one piece.
-/// @throws Error{Errc::bad_data} naming the file and the part when a digest does not fit
-void read_overlap(const File& file, const FieldRecord& field, const PartRecord& part,
-                  const BlockInMemory& target);
+/// A compressed field's chunks, read one at a time. Memory: a chunk, three times.
+class ChunkReader {
+ public:
+  /// Both outlive it.
+  ChunkReader(const File& file, const FieldRecord& field);
+
+  [[nodiscard]] const ChunkGrid& grid() const noexcept { return grid_; }
+
+  /// The bytes of a chunk as they stand in the file, decrypted, until the next read; nothing when
+  /// the digest, or the tag if the record is unlocked, does not fit.
+  /// @throws as PartReader::read()
+  [[nodiscard]] std::optional<std::span<std::byte>> read_stored(std::size_t number);
+
+  /// The elements of what read_stored() has given; nothing when it cannot be unpacked.
+  [[nodiscard]] std::optional<std::span<const std::byte>> unpack(std::span<const std::byte> stored);
+
+  /// The elements of a chunk, those behind the end included, until the next read; nothing when a
+  /// digest does not fit, or when what it fits cannot be unpacked.
+  [[nodiscard]] std::optional<std::span<const std::byte>> read(std::size_t number);
+
+ private:
+  const File& file_;
+  const FieldRecord& field_;
+  ChunkGrid grid_;
+  Codec codec_;
+  std::vector<std::byte> stored_;
+  std::vector<std::byte> raw_;
+};
+
+/// Reads those pieces or chunks of the field that overlap the block, checks their digests, and
+/// copies the overlap into memory. Ghosts are left alone. Memory: one piece, or three chunks.
+/// @throws Error{Errc::bad_data} naming the file and the place when a digest does not fit
+void read_block(const File& file, const FieldRecord& field, const BlockInMemory& target);
 
 }  // namespace cairn::ckpt

@@ -77,6 +77,26 @@ class DataVerifier {
     report();
   }
 
+  /// Chunks are as far as they can be read: without the key of an encrypted epoch up to the digest.
+  void check_chunks(const FieldRecord& field) {
+    ChunkReader reader(file_, field);
+    const bool is_locked = record_.seal && !record_.cipher;
+    for (std::size_t c = 0; c < reader.grid().chunks(); ++c) {
+      const auto& chunk = field.chunks->chunks[c];
+      bool is_packed_well = true;
+      auto problem = problem_of([&] {
+        const auto stored = reader.read_stored(c);
+        is_packed_well = !stored || is_locked || reader.unpack(*stored).has_value();
+        return stored.has_value();
+      });
+      if (!is_packed_well) problem = "it cannot be unpacked, though its digest fits";
+      add_progress(chunk.length_bytes);
+      if (problem.empty()) continue;
+      result_.bad.push_back({record_.data_file, chunk.offset_bytes, chunk.length_bytes,
+                             chunk.length_bytes, field.name, reader.grid().box(c), problem});
+    }
+  }
+
  private:
   /// Of an unlocked epoch whose digests fit.
   void check_structure_mac() {
@@ -140,6 +160,16 @@ std::string coverage_problem(const EpochRecord& record) {
   for (const auto& field : record.fields) {
     const auto bytes = size_bytes_of(field);
     if (bytes == std::uint64_t{0}) continue;
+    if (bytes && field.chunks) {
+      for (const auto& chunk : field.chunks->chunks) {
+        if (chunk.offset_bytes > record.data_bytes ||
+            chunk.length_bytes > record.data_bytes - chunk.offset_bytes) {
+          return "the record has a chunk of field '" + field.name + "' outside the data file";
+        }
+        extents.push_back({chunk.offset_bytes, chunk.offset_bytes + chunk.length_bytes});
+      }
+      continue;
+    }
     if (field.global.empty() || !bytes || field.offset_bytes > record.data_bytes ||
         *bytes > record.data_bytes - field.offset_bytes) {
       return "the record has field '" + field.name + "' outside the data file";
@@ -180,6 +210,10 @@ void verify_data(const EpochStore& store, const EpochRecord& record, const Bytes
   DataVerifier verifier(file, record, progress, result);
   verifier.check_structure();
   for (const auto& field : record.fields) {
+    if (field.chunks) {
+      verifier.check_chunks(field);
+      continue;
+    }
     for (const auto& part : field.parts) verifier.check_part(field, part);
   }
 }

@@ -179,7 +179,7 @@ TEST_CASE(
     on_root([&] { CHECK(fs::exists(foreign)); });
     on_root([&] {
       auto text = read_file(scratch.path / "epoch-0000000003.record");
-      text.replace(text.find(" 1 "), 3, " 3 ");
+      text.replace(text.find(" 1 "), 3, " 5 ");
       write_file_atomically(scratch.path / "epoch-0000000003.record", text);
     });
     try {

@@ -7,6 +7,7 @@
 // tests/faults/kill_anywhere.py.
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <numeric>
@@ -29,8 +30,8 @@ using Kind = FileOperation::Kind;
 
 constexpr std::uint64_t epochs = 6;
 
-/// A program with a field that changes, one that stays, which is then not written anew, a number,
-/// and a Checkpointer that keeps so many epochs.
+/// A program with a field that changes, one that stays, which is then not written anew, one that is
+/// compressed, a number, and a Checkpointer that keeps so many epochs.
 struct Program {
   Program(const fs::path& directory, int keep)
       : ckpt(world(),
@@ -40,23 +41,33 @@ struct Program {
               .pieces = ckpt::Options::Pieces::changed}) {
     ckpt.field("u", u, {{u.size()}, {0}, {u.size()}});
     ckpt.field("constant", constant, {{constant.size()}, {0}, {constant.size()}});
+    ckpt.field("packed", packed, {{packed.size()}, {0}, {packed.size()}},
+               ckpt::Compression::shuffle_zstd);
     ckpt.value("time", time);
   }
   void save(std::uint64_t step) {
     std::iota(u.begin(), u.end(), static_cast<double>(step) * 1000);
     time = static_cast<double>(step);
     constant.assign(constant.size(), 4.25);
+    packed = packed_at(step);
     ckpt.save(step);
   }
   [[nodiscard]] bool holds(std::uint64_t step) const {
     std::vector<double> expected(u.size());
     std::iota(expected.begin(), expected.end(), static_cast<double>(step) * 1000);
     return u == expected && time == static_cast<double>(step) &&
-           constant == std::vector<double>(constant.size(), 4.25);
+           constant == std::vector<double>(constant.size(), 4.25) && packed == packed_at(step);
+  }
+  /// Of another length in the file at each step.
+  [[nodiscard]] static std::vector<double> packed_at(std::uint64_t step) {
+    std::vector<double> values(600, static_cast<double>(step));
+    for (std::size_t i = 0; i < 50 * (step % 3); ++i) values[i] = std::sqrt(static_cast<double>(i));
+    return values;
   }
 
   std::vector<double> u = std::vector<double>(700);
   std::vector<double> constant = std::vector<double>(300);
+  std::vector<double> packed = std::vector<double>(600);
   double time = 0;
   ckpt::Checkpointer ckpt;
 };

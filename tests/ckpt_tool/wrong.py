@@ -185,12 +185,12 @@ class Records(CkptTest):
 
     def test_a_record_of_a_later_format_is_not_damage(self):
         record = record_file(self.epochs, 2)
-        record.write_bytes(record.read_bytes().replace(b"record 1 ", b"record 3 ", 1))
+        record.write_bytes(record.read_bytes().replace(b"record 1 ", b"record 5 ", 1))
         self.assertIn("unreadable: ", ckpt("ls", self.epochs).out.splitlines()[-1])
         before = contents(self.epochs)
         for words in (["show", self.epochs], ["verify", self.epochs], ["verify", self.epochs, 2],
                       ["prune", self.epochs, "--keep", 1], ["diff", f"{self.epochs}:2", self.other]):
-            self.expect(ckpt(*words), USAGE, "version 3 of the format")
+            self.expect(ckpt(*words), USAGE, "version 5 of the format")
         self.assertEqual(contents(self.epochs), before)
         self.expect(ckpt("verify", self.epochs, 1), SAME)
 

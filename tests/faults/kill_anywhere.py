@@ -13,7 +13,7 @@ import os
 import random
 import time
 
-from heat_job import OF_RANK_0, HeatJob, check, newest_step, run, scratch_directory
+from heat_job import OF_COMPRESSION, OF_RANK_0, HeatJob, check, newest_step, run, scratch_directory
 from processes import as_users_have_mpirun, remove_segments, segments, strays
 
 RANKS = 4
@@ -92,7 +92,8 @@ def main():
         digest = HeatJob(arguments.mpiexec, arguments.program, scratch).undisturbed_digest()
     for name, rank, hit, mode, restart_ranks in cases(failpoints(arguments.program), arguments.long, arguments.seed):
         with scratch_directory() as scratch:
-            job = HeatJob(arguments.mpiexec, arguments.program, scratch, every=EVERY, mode=mode)
+            compress = "zstd" if name.startswith(OF_COMPRESSION) else "none"
+            job = HeatJob(arguments.mpiexec, arguments.program, scratch, every=EVERY, mode=mode, compress=compress)
             if name.startswith("ckpt.restore."):
                 kill_in_restore(job, digest, name, rank, restart_ranks)
             else:

@@ -15,7 +15,7 @@ import re
 import signal
 import time
 
-from heat_job import OF_RANK_0, check, newest_step, run, scratch_directory, start
+from heat_job import OF_COMPRESSION, OF_RANK_0, check, newest_step, run, scratch_directory, start
 from processes import as_users_have_mpirun, children, finish, remove_segments, segments, wait_until
 
 RANKS = (1, 2, 3, 4, 7)
@@ -123,7 +123,7 @@ def main():
     before = segments()
     names = run([options.heat, "--list-failpoints"]).out.split()
     failpoints = [name for name in names if name.startswith("ckpt.") and name != "ckpt.copy"  # of one mode alone
-                  and not name.startswith("ckpt.local.")]
+                  and not name.startswith(("ckpt.local.", *OF_COMPRESSION))]
     for kind, path in ((Heat, options.heat), (ConjugateGradient, options.cg), (Particles, options.particles)):
         started = time.monotonic()
         with scratch_directory() as scratch:

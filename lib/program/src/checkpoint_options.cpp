@@ -126,6 +126,9 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
            "async")
       .add("ckpt-direct", direct,
            "writes past the page cache: on, off, or auto, where that is faster")
+      .add("ckpt-compress", compression,
+           "none, zstd, lz4 or deflate: compress checkpoints, without loss; h5dump and h5py read "
+           "deflate as they are, the others with a plugin")
       .add("ckpt-key-file", key_file,
            "encrypt checkpoints with the key in this file: 32 bytes or 64 hexadecimal digits, of "
            "mode 600; without it CAIRN_CKPT_KEY counts, if it is set")
@@ -166,6 +169,7 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
                         .key_file = key_file,
                         .driver = ckpt::driver_of(driver),
                         .direct = ckpt::direct_of(direct),
+                        .compression = ckpt::compression_of(compression),
                         .on_error = ckpt::on_error_of(on_error),
                         .local = {.directory = local_directory,
                                   .every = local_every,

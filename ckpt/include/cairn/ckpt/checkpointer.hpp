@@ -24,15 +24,18 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cairn/ckpt/attribute.hpp"
 #include "cairn/ckpt/block.hpp"
+#include "cairn/ckpt/compression.hpp"
 #include "cairn/ckpt/local_tier.hpp"
 #include "cairn/ckpt/scalar_type.hpp"
 #include "cairn/collectives/communicator.hpp"
@@ -104,6 +107,9 @@ struct Options {
   enum class Direct { automatic, on, off } direct = Direct::automatic;
   /// Whether SIGTERM, SIGUSR1 and SIGINT become requests to stop (signals.hpp).
   enum class Signals { leave_alone, catch_stop } signals = Signals::catch_stop;
+  /// How fields are stored that do not say it themselves; those under 4 KiB are never compressed.
+  /// Not with the driver mpio. Any launch restores what another has written in another way.
+  Compression compression = Compression::none;
   /// What save(), due() and wait() do when an epoch cannot be written: a full disk, a device error,
   /// a directory that may not be written any more or is gone. stop: they throw, the same Error on
   /// every rank. go_on: they warn and return, the newest epoch stays what it was, and the next save
@@ -114,6 +120,20 @@ struct Options {
   /// restart takes the newest epoch of both tiers; one of the nodes is first written to
   /// `directory`.
   LocalTier local = {};
+};
+
+/// What else can be said of a field. A list of attributes will do for it.
+struct FieldOptions {
+  FieldOptions() = default;
+  FieldOptions(std::vector<Attribute> units_and_the_like)
+      : attributes(std::move(units_and_the_like)) {}
+  FieldOptions(std::initializer_list<Attribute> units_and_the_like)
+      : attributes(units_and_the_like) {}
+  FieldOptions(Compression how, std::vector<Attribute> units_and_the_like = {})
+      : attributes(std::move(units_and_the_like)), compression(how) {}
+
+  std::vector<Attribute> attributes = {};       ///< written to the dataset for its readers
+  std::optional<Compression> compression = {};  ///< none: that of the Options
 };
 
 /// A byte string that means nothing to the Checkpointer.
@@ -172,15 +192,13 @@ class Checkpointer {
   ///                 Checkpointer
   /// @param block    this rank's part; the blocks of all ranks tile the global array: no gap, no
   /// overlap
-  /// @param attributes  units and the like, written to the dataset for its readers
+  /// @param options  units and the like, and how it is stored
   template <Storable T>
-  void field(std::string name, std::vector<T>& storage, Block block,
-             std::vector<Attribute> attributes = {});
+  void field(std::string name, std::vector<T>& storage, Block block, FieldOptions options = {});
 
   /// The same for memory that is not a vector and stays in place.
   template <Storable T>
-  void field(std::string name, std::span<T> storage, Block block,
-             std::vector<Attribute> attributes = {});
+  void field(std::string name, std::span<T> storage, Block block, FieldOptions options = {});
 
   /// Registers an Eigen matrix or vector that holds consecutive rows of a global one. Local.
   ///
@@ -191,7 +209,7 @@ class Checkpointer {
   /// @param first_row  of the global matrix
   template <EigenMatrix M>
   void field(std::string name, M& matrix, std::size_t global_rows, std::size_t first_row,
-             std::vector<Attribute> attributes = {});
+             FieldOptions options = {});
 
   /// Registers a set of elements in no order that may move between ranks, such as particles. Local.
   ///
@@ -204,7 +222,7 @@ class Checkpointer {
   /// if 1
   template <Storable T>
   void elements(std::string name, std::vector<T>& storage, std::size_t width = 1,
-                std::vector<Attribute> attributes = {});
+                FieldOptions options = {});
 
   /// Registers a global array whose rows the ranks hold in any order, as after a partitioning of a
   /// graph. Local.
@@ -217,8 +235,7 @@ class Checkpointer {
   /// @throws Error{Errc::internal} from save() and restore(), on every rank, when a row is on no
   /// rank or on two
   template <Storable T>
-  void rows(std::string name, std::vector<T>& storage, Rows rows,
-            std::vector<Attribute> attributes = {});
+  void rows(std::string name, std::vector<T>& storage, Rows rows, FieldOptions options = {});
 
   /// Registers opaque byte strings, any number on each rank, for example one with the state of its
   /// random numbers. Local.
@@ -258,7 +275,8 @@ class Checkpointer {
   /// options.every, and nobody is asked to stop; it is then always durable when it returns.
   /// In mode sync, and when due() has reported a stop signal, the epoch is durable when it returns;
   /// memory: 1 MiB and the digests. In mode async it waits for the epoch that is on its way,
-  /// copies, and returns; memory: one copy of the fields, 1 MiB and the digests.
+  /// copies, and returns; memory: one copy of the fields, 1 MiB and the digests. With compressed
+  /// fields in either mode: also 8 MiB, and all compressed bytes of this rank.
   /// @throws Error{input_output, permission, no_input, …} on every rank; the older epochs are then
   /// as they were (options.on_error: or no epoch, and a warning); Error{unavailable} when another
   /// launch has taken over the directory, whatever options.on_error says
@@ -289,15 +307,14 @@ class Checkpointer {
     };
   }
   static RegisteredField registered(std::string name, ScalarType type,
-                                    std::function<Bytes()> storage,
-                                    std::vector<Attribute> attributes);
+                                    std::function<Bytes()> storage, FieldOptions options);
   void add_field(std::string name, ScalarType type, std::function<Bytes()> storage, Block block,
-                 std::vector<Attribute> attributes);
+                 FieldOptions options);
   void add_elements(std::string name, ScalarType type, std::function<Bytes()> storage,
                     std::size_t width, std::function<void(std::size_t)> resize,
-                    std::vector<Attribute> attributes);
+                    FieldOptions options);
   void add_rows(std::string name, ScalarType type, std::function<Bytes()> storage, Rows rows,
-                std::vector<Attribute> attributes);
+                FieldOptions options);
   void add_value(std::string name, ScalarType type, std::byte* data);
 
   class Implementation;
@@ -315,25 +332,25 @@ void export_hdf5(const Communicator& comm, const std::filesystem::path& path,
 
 template <Storable T>
 void Checkpointer::field(std::string name, std::vector<T>& storage, Block block,
-                         std::vector<Attribute> attributes) {
+                         FieldOptions options) {
   add_field(std::move(name), scalar_type_of<T>(), bytes_of(storage), std::move(block),
-            std::move(attributes));
+            std::move(options));
 }
 
 template <Storable T>
 void Checkpointer::field(std::string name, std::span<T> storage, Block block,
-                         std::vector<Attribute> attributes) {
+                         FieldOptions options) {
   add_field(
       std::move(name), scalar_type_of<T>(),
       [storage] {
         return Bytes{reinterpret_cast<std::byte*>(storage.data()), storage.size_bytes()};
       },
-      std::move(block), std::move(attributes));
+      std::move(block), std::move(options));
 }
 
 template <EigenMatrix M>
 void Checkpointer::field(std::string name, M& matrix, std::size_t global_rows,
-                         std::size_t first_row, std::vector<Attribute> attributes) {
+                         std::size_t first_row, FieldOptions options) {
   using T = typename M::Scalar;
   const auto rows = static_cast<std::size_t>(matrix.rows());
   const auto columns = static_cast<std::size_t>(matrix.cols());
@@ -349,22 +366,22 @@ void Checkpointer::field(std::string name, M& matrix, std::size_t global_rows,
         return Bytes{reinterpret_cast<std::byte*>(matrix.data()),
                      static_cast<std::size_t>(matrix.size()) * sizeof(T)};
       },
-      std::move(block), std::move(attributes));
+      std::move(block), std::move(options));
 }
 
 template <Storable T>
 void Checkpointer::elements(std::string name, std::vector<T>& storage, std::size_t width,
-                            std::vector<Attribute> attributes) {
+                            FieldOptions options) {
   add_elements(
       std::move(name), scalar_type_of<T>(), bytes_of(storage), width,
-      [&storage](std::size_t n) { storage.resize(n); }, std::move(attributes));
+      [&storage](std::size_t n) { storage.resize(n); }, std::move(options));
 }
 
 template <Storable T>
 void Checkpointer::rows(std::string name, std::vector<T>& storage, Rows rows,
-                        std::vector<Attribute> attributes) {
+                        FieldOptions options) {
   add_rows(std::move(name), scalar_type_of<T>(), bytes_of(storage), std::move(rows),
-           std::move(attributes));
+           std::move(options));
 }
 
 template <Storable T>

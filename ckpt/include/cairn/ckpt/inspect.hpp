@@ -24,6 +24,7 @@
 
 #include "cairn/ckpt/attribute.hpp"
 #include "cairn/ckpt/box.hpp"
+#include "cairn/ckpt/compression.hpp"
 #include "cairn/ckpt/key.hpp"
 #include "cairn/ckpt/scalar_type.hpp"
 #include "cairn/core/error.hpp"
@@ -50,10 +51,12 @@ struct ValueInfo {
 };
 
 struct FieldInfo {
-  std::string name;
+  std::string name = {};
   ScalarType type = ScalarType::float64;
-  Shape shape;
-  std::vector<Box> parts;  ///< what each rank wrote
+  Shape shape = {};
+  std::vector<Box> parts = {};  ///< what each rank had
+  Compression compression = Compression::none;
+  std::uint64_t stored_bytes = 0;  ///< in the data file; size_bytes() unless it is compressed
 
   [[nodiscard]] std::size_t size_bytes() const noexcept { return volume(shape) * size_of(type); }
 };

@@ -28,6 +28,7 @@ struct CheckpointOptions {
   std::string mode = "sync";
   std::string driver = "posix";
   std::string direct = "auto";
+  std::string compression = "none";
   std::filesystem::path key_file;
   bool accept_plain = false;
   bool changes_only = false;
