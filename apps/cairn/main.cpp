@@ -26,6 +26,7 @@ constexpr std::array commands{
     Command{"run", "start an MPI program, and start it again when it crashes", tool::run_command},
     Command{"info", "what this installation is, and its settings", tool::info_command},
     Command{"ckpt", "list, verify, compare, prune and export checkpoints", tool::ckpt_command},
+    Command{"sim", "run protocols through simulated faults", tool::sim_command},
 };
 
 std::string help() {
@@ -59,7 +60,7 @@ int dispatch(int argc, const char* const* argv) {
 std::string name_for_messages(int argc, const char* const* argv) {
   const std::string_view word = argc > 1 ? argv[1] : "";
   if (word == "ckpt") return "cairn " + tool::ckpt_command_name(argc - 1, argv + 1);
-  return word == "run" || word == "info" ? fmt::format("cairn {}", word) : "cairn";
+  return word == "run" || word == "info" || word == "sim" ? fmt::format("cairn {}", word) : "cairn";
 }
 
 }  // namespace
