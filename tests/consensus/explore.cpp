@@ -36,3 +36,36 @@ TEST_CASE("fingerprints: a set finds what it has, also after growing") {
     CHECK_FALSE(set.insert(cairn::transport::mixed(i)));
   CHECK(set.size() == 200'000);
 }
+
+TEST_CASE("the shipped machines, explored: as many states as ever, and nothing breaks") {
+  struct Pinned {
+    ExplorerSize size;
+    std::uint64_t states;
+    int depth;
+  };
+  const Pinned pinned[] = {
+      {{Protocol::commit, 2, 1, 0, 1}, 8'174, 23},
+      {{Protocol::paxos, 1, 3, 0, 1}, 351'624, 35},
+  };
+  for (const auto& expected : pinned) {
+    if (effort::sanitized && expected.states > 10'000) continue;
+    const auto result = explore_machines(expected.size);
+    CHECK(result.is_complete);
+    CHECK_MESSAGE(result.violation.empty(), result.violation);
+    CHECK(result.states == expected.states);
+    CHECK(result.depth == expected.depth);
+  }
+}
+
+TEST_CASE("the explorer finds mutants too, by the shortest way") {
+  const ExplorerSize commit{Protocol::commit, 2, 1, 0, 1};
+  for (const auto mutant :
+       {Mutant::vote_before_persist, Mutant::majority_of_votes, Mutant::unilateral_abort}) {
+    auto size = commit;
+    size.mutant = mutant;
+    // Two are half of two: a majority of the votes needs three.
+    if (mutant == Mutant::majority_of_votes) size.nodes = 3;
+    const auto result = explore_machines(size);
+    CHECK_MESSAGE(!result.violation.empty(), name_of(mutant));
+  }
+}
