@@ -28,6 +28,7 @@ constexpr std::array commands{
     Command{"ckpt", "list, verify, compare, prune and export checkpoints", tool::ckpt_command},
     Command{"journal", "take a checkpoint directory from a launch that is gone",
             tool::journal_command},
+    Command{"sim", "run protocols through simulated faults", tool::sim_command},
 };
 
 std::string help() {
@@ -62,7 +63,7 @@ std::string name_for_messages(int argc, const char* const* argv) {
   const std::string_view word = argc > 1 ? argv[1] : "";
   if (word == "ckpt") return "cairn " + tool::ckpt_command_name(argc - 1, argv + 1);
   if (word == "journal") return "cairn " + tool::journal_command_name(argc - 1, argv + 1);
-  return word == "run" || word == "info" ? fmt::format("cairn {}", word) : "cairn";
+  return word == "run" || word == "info" || word == "sim" ? fmt::format("cairn {}", word) : "cairn";
 }
 
 }  // namespace

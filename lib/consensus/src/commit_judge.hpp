@@ -92,6 +92,7 @@ class CommitJudge {
 
   void landed(NodeIndex node, const typename M::Durable& durable) {
     if (durable.vote == Vote::prepared) durable_.insert(node);
+    if (durable.decision != Decision::none) agree(node, durable.decision);
   }
 
   void happened(NodeIndex node, const typename M::Event& event) {
@@ -100,10 +101,7 @@ class CommitJudge {
     const auto decision = event.kind == Kind::committed ? Decision::committed : Decision::aborted;
     const auto name = "n" + std::to_string(node);
     nodes_state_[node].decision = decision;
-    if (decision_ == Decision::none)
-      decision_ = decision;
-    else if (decision_ != decision)
-      violation_ = "agreement: " + name + " decided otherwise than another node";
+    agree(node, decision);
     if (decision == Decision::committed &&
         !NodeSet<64>::first(config_.participants).without(durable_).empty())
       violation_ = "durability: " + name + " committed an epoch of which a part is not durable";
@@ -143,6 +141,13 @@ class CommitJudge {
     Ballot promised = 0;
     Ballot accepted = 0;
   };
+
+  void agree(NodeIndex node, Decision decision) {
+    if (decision_ == Decision::none)
+      decision_ = decision;
+    else if (decision_ != decision)
+      violation_ = "agreement: n" + std::to_string(node) + " decided otherwise than another node";
+  }
 
   /// At most f acceptors lose their records, or nobody could ever decide again.
   void choose_tearable(transport::Draws& draws) {

@@ -63,16 +63,14 @@ class PaxosJudge {
       violation_ = "two values at ballot " + std::to_string(message.ballot);
   }
 
-  void landed(NodeIndex, const typename M::Durable&) {}
+  void landed(NodeIndex node, const typename M::Durable& durable) {
+    if (durable.chosen != 0) agree(node, durable.chosen);
+  }
 
   void happened(NodeIndex node, const PaxosEvent& event) {
     const auto name = "n" + std::to_string(node);
     told_[node].chosen = event.chosen;
-    if (chosen_ == 0)
-      chosen_ = event.chosen;
-    else if (chosen_ != event.chosen)
-      violation_ = "agreement: " + name + " learned " + std::to_string(event.chosen) +
-                   ", another node " + std::to_string(chosen_);
+    agree(node, event.chosen);
     if (event.chosen == 0 || event.chosen > 64 || (proposed_ >> (event.chosen - 1) & 1) == 0)
       violation_ = "validity: " + name + " learned a value that nobody proposed";
   }
@@ -104,6 +102,14 @@ class PaxosJudge {
     Ballot accepted = 0;
     Value chosen = 0;
   };
+
+  void agree(NodeIndex node, Value chosen) {
+    if (chosen_ == 0)
+      chosen_ = chosen;
+    else if (chosen_ != chosen)
+      violation_ = "agreement: n" + std::to_string(node) + " learned " + std::to_string(chosen) +
+                   ", another node " + std::to_string(chosen_);
+  }
 
   /// At most f acceptors lose their records, and one node stays that can propose.
   void choose_tearable(transport::Draws& draws) {

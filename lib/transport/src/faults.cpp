@@ -34,7 +34,7 @@ Faults swarm(std::uint64_t seed) noexcept {
   faults.pause_max = 4 + draws.below(60);
   faults.crash = some(draws, percent(8));
   faults.down_max = 2 + draws.below(40);
-  faults.write_max = 1 + draws.below(8);
+  faults.write_max = 1 + draws.below(24);
   faults.late_write = some(draws, percent(10));
   faults.lost_write = some(draws, percent(100));
   faults.torn_write = some(draws, percent(50));

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "cairn/consensus/explore.hpp"
 #include "cairn/consensus/mutation.hpp"
 #include "cairn/consensus/sequence.hpp"
 #include "cairn/consensus/simulation.hpp"
@@ -52,5 +53,21 @@ struct Story {
 
 /// Runs the one schedule `seed` of a campaign and tells it.
 [[nodiscard]] Story tell(const Campaign& campaign, std::uint64_t seed);
+
+/// Which small cluster is explored exhaustively.
+struct ExplorerSize {
+  Protocol protocol = Protocol::commit;
+  int nodes = 2;      ///< participants, or proposers
+  int acceptors = 3;  ///< nodes 0 … acceptors-1
+  int crashes = 0;    ///< at most so many in one story
+  std::uint32_t ballot_max = 1;
+  Mutant mutant = Mutant::none;
+  std::uint64_t states_max = ~std::uint64_t{0};
+};
+
+/// Explores the machines that are shipped, with every order of ticks, commands, writes, crashes and
+/// messages. Local, deterministic.
+/// @throws Error{Errc::usage} for more than 6 nodes, or too many different messages
+[[nodiscard]] Exploration explore_machines(const ExplorerSize& size);
 
 }  // namespace cairn::consensus

@@ -95,6 +95,7 @@ class BasicPaxosMachine {
   void persisted(PersistToken token, Output& out) noexcept;
   static void apply(Durable& durable, const Record& record) { durable = record; }
 
+  [[nodiscard]] NodeIndex self() const noexcept { return self_; }
   /// The value that this node wants, 0 if it has none since its start.
   [[nodiscard]] Value wanted() const noexcept { return wanted_; }
   [[nodiscard]] Value chosen() const noexcept { return state_.chosen; }

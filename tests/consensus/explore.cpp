@@ -1,0 +1,71 @@
+// The explorer against published counts, then the shipped machines under it.
+
+#include "cairn/consensus/explore.hpp"
+
+#include <doctest/doctest.h>
+
+#include "cairn/consensus/campaign.hpp"
+#include "effort.hpp"
+#include "published_models.hpp"
+
+using namespace cairn::consensus;
+
+TEST_CASE("published models have as many states as TLC found") {
+  published::TCommit commit;
+  CHECK(explore(commit).states == 34);
+  published::TwoPhase two_phase;
+  CHECK(explore(two_phase).states == 288);
+  if (effort::sanitized) return;
+  published::PaxosCommit paxos_commit;
+  const auto result = explore(paxos_commit);
+  CHECK(result.is_complete);
+  CHECK(result.violation.empty());
+  CHECK(result.states == 1'321'761);
+  CHECK(result.depth == 28);
+}
+
+TEST_CASE("with quorums that do not meet the published model breaks") {
+  published::PaxosCommit careless{1};
+  CHECK(explore(careless).violation == "TCConsistent");
+}
+
+TEST_CASE("fingerprints: a set finds what it has, also after growing") {
+  FingerprintSet set;
+  for (std::uint64_t i = 0; i < 200'000; ++i) CHECK(set.insert(cairn::transport::mixed(i)));
+  for (std::uint64_t i = 0; i < 200'000; i += 7)
+    CHECK_FALSE(set.insert(cairn::transport::mixed(i)));
+  CHECK(set.size() == 200'000);
+}
+
+TEST_CASE("the shipped machines, explored: as many states as ever, and nothing breaks") {
+  struct Pinned {
+    ExplorerSize size;
+    std::uint64_t states;
+    int depth;
+  };
+  const Pinned pinned[] = {
+      {{Protocol::commit, 2, 1, 0, 1}, 8'174, 23},
+      {{Protocol::paxos, 1, 3, 0, 1}, 351'624, 35},
+  };
+  for (const auto& expected : pinned) {
+    if (effort::sanitized && expected.states > 10'000) continue;
+    const auto result = explore_machines(expected.size);
+    CHECK(result.is_complete);
+    CHECK_MESSAGE(result.violation.empty(), result.violation);
+    CHECK(result.states == expected.states);
+    CHECK(result.depth == expected.depth);
+  }
+}
+
+TEST_CASE("the explorer finds mutants too, by the shortest way") {
+  const ExplorerSize commit{Protocol::commit, 2, 1, 0, 1};
+  for (const auto mutant :
+       {Mutant::vote_before_persist, Mutant::majority_of_votes, Mutant::unilateral_abort}) {
+    auto size = commit;
+    size.mutant = mutant;
+    // Two are half of two: a majority of the votes needs three.
+    if (mutant == Mutant::majority_of_votes) size.nodes = 3;
+    const auto result = explore_machines(size);
+    CHECK_MESSAGE(!result.violation.empty(), name_of(mutant));
+  }
+}
