@@ -65,7 +65,8 @@ Json json_of(const EpochEntry& entry) {
             {"size_bytes", entry.size_bytes},
             {"time", utc_text(entry.written)},
             {"files", entry.files}};
-  for (const char* key : {"step", "incarnation", "launch", "ranks", "parent", "job", "program", "identity"}) {
+  for (const char* key :
+       {"step", "incarnation", "launch", "ranks", "parent", "job", "program", "identity"}) {
     json[key] = nullptr;
   }
   if (!entry.info) return json;

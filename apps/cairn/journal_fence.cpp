@@ -18,7 +18,8 @@ int journal_fence_command(int argc, const char* const* argv) {
   program::Options options(
       "cairn journal fence",
       "takes a checkpoint directory from the launch that owns it: whatever that launch still saves "
-      "does not count, and the next one begins without waiting for it. For when a launch is refused "
+      "does not count, and the next one begins without waiting for it. For when a launch is "
+      "refused "
       "(exit code 69) although the owner is gone",
       "DIR", program::Options::Kind::tool);
   options.positional("DIR", arguments, "the checkpoint directory")

@@ -199,8 +199,8 @@ class Job {
   [[nodiscard]] std::map<std::string, std::string> environment() const {
     // A later launch of this very run knows that the former one is over.
     const auto run = consensus::this_process();
-    std::map<std::string, std::string> variables{
-        {"CAIRN_LAUNCH", "0"}, {"CAIRN_RUN", run.host + "-" + run.nonce}};
+    std::map<std::string, std::string> variables{{"CAIRN_LAUNCH", "0"},
+                                                 {"CAIRN_RUN", run.host + "-" + run.nonce}};
     if (!settings_.report.empty()) variables["CAIRN_TRACE"] = report_.trace_directory().string();
     if (::isatty(STDERR_FILENO) == 1) variables["CAIRN_TERMINAL"] = "1";
     if (!passes_variables(plan_.mpirun)) {

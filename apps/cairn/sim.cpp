@@ -52,7 +52,7 @@ std::string mutant_names() {
 Protocol protocol_of(const Arguments& arguments) {
   const auto protocol = consensus::protocol_of(arguments.protocol);
   if (!protocol)
-    throw Error(Errc::usage, "unknown protocol '" + arguments.protocol + "' (paxos, commit)");
+    throw Error(Errc::usage, "unknown protocol '" + arguments.protocol + "' (paxos, commit, raft)");
   return *protocol;
 }
 
@@ -105,18 +105,31 @@ Json json_of(const Campaign& campaign, const CampaignResult& result, double seco
   return json;
 }
 
+const char* decided_word(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::commit:
+      return "committed";
+    case Protocol::paxos:
+      return "chosen";
+    case Protocol::raft:
+      return "applied something";
+  }
+  return "decided";
+}
+
 std::string text_of(const Campaign& campaign, const CampaignResult& result, double seconds) {
   auto text = fmt::format(
-      "protocol: {}, {} nodes, {} acceptors{}\n"
+      "protocol: {}, {} nodes{}{}\n"
       "schedules: {} (seeds {} to {})\nsteps: {}\nmessages: {}\ncrashes: {}\n"
       "lost writes: {}\ntorn writes: {}\npartitions: {}\n{}: {}\nviolations: {}\n"
       "rate: {:.2f} million steps/s, {:.0f} schedules/s\n",
-      name_of(campaign.protocol), campaign.nodes, campaign.acceptors,
+      name_of(campaign.protocol), campaign.nodes,
+      campaign.protocol == Protocol::raft ? "" : fmt::format(", {} acceptors", campaign.acceptors),
       campaign.mutant == Mutant::none ? "" : fmt::format(", mutant {}", name_of(campaign.mutant)),
       result.schedules, campaign.seed, campaign.seed + result.schedules - 1, result.tally.steps,
       result.tally.messages, result.tally.crashes, result.tally.lost_writes,
       result.tally.torn_writes, result.tally.partitions,
-      campaign.protocol == Protocol::commit ? "committed" : "chosen", result.decided,
+      decided_word(campaign.protocol), result.decided,
       result.violations, static_cast<double>(result.tally.steps) / seconds / 1e6,
       static_cast<double>(result.schedules) / seconds);
   if (result.failing_seed)
@@ -186,9 +199,9 @@ int sim_command(int argc, const char* const* argv) {
   program::Options options("cairn sim", "protocols under simulated faults", "consensus",
                            program::Options::Kind::tool);
   options.positional("what", what, "what to simulate: consensus")
-      .add("protocol", given.protocol, "paxos or commit")
-      .add("nodes", given.nodes, "participants (commit), or proposers (paxos)")
-      .add("acceptors", given.acceptors, "acceptors, 2f+1 to bear f crashes: nodes 0 to A-1")
+      .add("protocol", given.protocol, "paxos, commit or raft")
+      .add("nodes", given.nodes, "participants (commit), proposers (paxos), or voters (raft, 1 to 7)")
+      .add("acceptors", given.acceptors, "acceptors, 2f+1 to bear f crashes: nodes 0 to A-1; raft has none")
       .add("schedules", given.schedules, "how many schedules, each with its own seed")
       .add("seed", given.seed, "of the first schedule; the next has the next number")
       .add("mutant", given.mutant, "a mistake to plant: " + mutant_names())

@@ -106,12 +106,11 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
                   "choose mode sync");
     }
     if (!is_on() || !comm_.is_root()) return;
-    store_.emplace(options_.directory,
-                   Access{.kind = consensus::Claimant::Kind::launch,
-                          .patience_seconds = options_.lock_patience_seconds,
-                          .stale_seconds = options_.stale_seconds,
-                          .heartbeat_seconds = options_.heartbeat_seconds,
-                          .nodes = nodes});
+    store_.emplace(options_.directory, Access{.kind = consensus::Claimant::Kind::launch,
+                                              .patience_seconds = options_.lock_patience_seconds,
+                                              .stale_seconds = options_.stale_seconds,
+                                              .heartbeat_seconds = options_.heartbeat_seconds,
+                                              .nodes = nodes});
     spare_.emplace(options_.directory);
     if (!store_->follows_in_order()) spare_->remove();  // somebody may still write into it
   });

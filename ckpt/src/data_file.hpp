@@ -44,8 +44,8 @@ struct DataFileLayout {
 /// Whether a file's blocks are taken from the disk at once, so that a full one shows now.
 enum class Blocks { reserved, sparse };
 
-/// Who may use a file that is made: its owner alone, and then it is new, or an empty one that stands
-/// there already (reserved), and no link is followed; or whom the umask lets.
+/// Who may use a file that is made: its owner alone, and then it is new, or an empty one that
+/// stands there already (reserved), and no link is followed; or whom the umask lets.
 enum class Readers { owner, owner_of_reserved, by_umask };
 
 /// Makes an HDF5 file with datasets whose space is allocated but not written: contiguous ones, and

@@ -107,8 +107,7 @@ bool is_lock_dead(const fs::path& directory) {
 }
 
 [[noreturn]] void refuse_locked(const fs::path& directory) {
-  auto text =
-      "checkpoint directory " + directory.string() + " is in use by another running job";
+  auto text = "checkpoint directory " + directory.string() + " is in use by another running job";
   const auto owner = consensus::owner(directory);
   if (owner && owner->claim && !owner->is_released)
     text += " (" + consensus::describe(owner->claim->owner) + ")";
@@ -205,8 +204,9 @@ bool EpochStore::is_late(const consensus::LastEpoch& record) const {
 
 void EpochStore::reserve(std::uint64_t epoch) const {
   const auto path = temporary_data_path(epoch);
-  File(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, private_file).close();
+  File file(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, private_file);
   try {
+    file.close();
     check_owner();
   } catch (const Error&) {
     ::unlink(path.c_str());

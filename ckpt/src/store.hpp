@@ -77,9 +77,9 @@ class EpochStore {
   /// This store's incarnation; 0 for one that only looks.
   [[nodiscard]] std::uint64_t incarnation() const noexcept;
 
-  /// Says which older epochs count: the good ones that were in the directory when it was claimed, and
-  /// `elsewhere`. What an older launch has published since is void for everybody from now on. Before
-  /// anything is published.
+  /// Says which older epochs count: the good ones that were in the directory when it was claimed,
+  /// and `elsewhere`. What an older launch has published since is void for everybody from now on.
+  /// Before anything is published.
   void confirm(const std::vector<consensus::LastEpoch>& elsewhere);
 
   /// Whether the launch before this one had ended in order, so that it has no file open any more.

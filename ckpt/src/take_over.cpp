@@ -27,13 +27,12 @@ TakenOver take_over(const std::filesystem::path& directory) {
   }
   TakenOver result;
   result.former = owner->incarnation;
-  result.former_owner =
-      owner->claim ? consensus::describe(owner->claim->owner) : "nobody can tell: " + owner->problem;
+  result.former_owner = owner->claim ? consensus::describe(owner->claim->owner)
+                                     : "nobody can tell: " + owner->problem;
   result.is_former_alive_here = owner->claim && consensus::is_alive_here(owner->claim->owner);
-  const auto fence =
-      consensus::claim(directory, consensus::this_process(consensus::Claimant::Kind::by_operator),
-                       {.heartbeat_seconds = 0,
-                        .take_over = consensus::FenceOptions::TakeOver::by_force});
+  const auto fence = consensus::claim(
+      directory, consensus::this_process(consensus::Claimant::Kind::by_operator),
+      {.heartbeat_seconds = 0, .take_over = consensus::FenceOptions::TakeOver::by_force});
   result.incarnation = fence.incarnation();
   remove_lock(directory);
   return result;

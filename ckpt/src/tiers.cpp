@@ -187,7 +187,7 @@ void Checkpointer::Implementation::lay_out_scavenged(const LocalRecord& local) {
                                        {"cairn_epoch", static_cast<std::int64_t>(next_.epoch)},
                                        {"cairn_step", static_cast<std::int64_t>(next_.step)}};
     const auto path = store_->temporary_data_path(next_.epoch);
-    const auto layout = 
+    const auto layout =
         create_data_file(path, plans, about, Blocks::reserved, Readers::owner_of_reserved);
     next_.data_file = store_->data_path(next_.epoch).filename().string();
     next_.data_bytes = layout.size_bytes;

@@ -168,8 +168,8 @@ class Patient {
     write_bytes(record, good_record);
     for (const auto& entry : fs::directory_iterator(scratch_.path)) {
       const auto name = entry.path().filename().string();
-      if (name != "lock" && !name.starts_with("inc.") && name.substr(0, 16) != "epoch-0000000001" && entry.path() != data &&
-          entry.path() != record)
+      if (name != "lock" && !name.starts_with("inc.") && name.substr(0, 16) != "epoch-0000000001" &&
+          entry.path() != data && entry.path() != record)
         fs::remove_all(entry.path());
     }
   }

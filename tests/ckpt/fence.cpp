@@ -1,5 +1,7 @@
 // A launch that has lost the directory to another one: it ends, and what it wrote does not count.
 
+#include "cairn/consensus/fence.hpp"
+
 #include <doctest/doctest.h>
 #include <fcntl.h>
 
@@ -12,7 +14,6 @@
 #include "cairn/ckpt/checkpointer.hpp"
 #include "cairn/ckpt/inspect.hpp"
 #include "cairn/collectives/agree.hpp"
-#include "cairn/consensus/fence.hpp"
 #include "cairn/core/failpoint.hpp"
 #include "cairn/core/file.hpp"
 #include "fixture.hpp"
@@ -116,9 +117,8 @@ TEST_CASE("without locks the claim keeps a second launch off") {
   const SharedDirectory scratch;
   Job first({.directory = scratch.path});
   first.save(1);
-  const auto error = error_of([&] {
-    const Job second({.directory = scratch.path, .lock_patience_seconds = 0.1});
-  });
+  const auto error = error_of(
+      [&] { const Job second({.directory = scratch.path, .lock_patience_seconds = 0.1}); });
   CHECK(error.code() == Errc::unavailable);
   CHECK(error.agreed());
   CHECK(std::string(error.what()).find("in use by another running job (process ") !=
@@ -163,10 +163,11 @@ TEST_CASE("what an older launch publishes late is void: for restarts, retention 
   const SharedDirectory scratch;
   std::string warnings;
   const auto options = [&](int keep) {
-    return ckpt::Options{.directory = scratch.path, .keep = keep, .warn = [&](std::string_view text) {
-                           warnings += text;
-                           warnings += "\n";
-                         }};
+    return ckpt::Options{
+        .directory = scratch.path, .keep = keep, .warn = [&](std::string_view text) {
+          warnings += text;
+          warnings += "\n";
+        }};
   };
   {
     Job old(options(3));
@@ -220,7 +221,8 @@ TEST_CASE("a first launch of which only a void epoch is left begins from the sta
 }
 
 TEST_CASE("taken over in the midst of a publication: reported, and nothing older is retired") {
-  for (const char* const point : {"ckpt.publish.data", "ckpt.publish.record", "ckpt.publish.sync"}) {
+  for (const char* const point :
+       {"ckpt.publish.data", "ckpt.publish.record", "ckpt.publish.sync"}) {
     CAPTURE(point);
     const SharedDirectory scratch;
     Job zombie({.directory = scratch.path, .keep = 1});

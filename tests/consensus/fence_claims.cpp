@@ -64,14 +64,14 @@ TEST_CASE("what a confirmed claim makes void") {
     bool is_void;
   };
   for (const auto& each : {
-           Case{{0, 5}, false}, Case{{0, 99}, false},    // of a program without incarnations
-           Case{{2, 9}, false}, Case{{2, 10}, false},    // up to the last that counts
-           Case{{2, 11}, true},                          // 3, 4 or 5 had taken over
-           Case{{5, 17}, false}, Case{{5, 18}, true},    // a zombie's
-           Case{{1, 3}, true}, Case{{4, 12}, true},      // had none that counts
-           Case{{6, 18}, true}, Case{{6, 1}, true},
-           Case{{7, 1}, false}, Case{{7, 99}, false},    // its own
-           Case{{8, 20}, false},                         // of a later one: not for this to say
+           Case{{0, 5}, false}, Case{{0, 99}, false},  // of a program without incarnations
+           Case{{2, 9}, false}, Case{{2, 10}, false},  // up to the last that counts
+           Case{{2, 11}, true},                        // 3, 4 or 5 had taken over
+           Case{{5, 17}, false}, Case{{5, 18}, true},  // a zombie's
+           Case{{1, 3}, true}, Case{{4, 12}, true},    // had none that counts
+           Case{{6, 18}, true}, Case{{6, 1}, true}, Case{{7, 1}, false},
+           Case{{7, 99}, false},  // its own
+           Case{{8, 20}, false},  // of a later one: not for this to say
        }) {
     CAPTURE(each.record.incarnation);
     CAPTURE(each.record.epoch);

@@ -2,10 +2,10 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <string>
 
 #include "cairn/consensus/campaign.hpp"
+#include "effort.hpp"
 
 using namespace cairn::consensus;
 
@@ -22,8 +22,7 @@ Campaign campaign(int nodes, std::uint64_t schedules, Mutant mutant = Mutant::no
 }  // namespace
 
 TEST_CASE("no schedule breaks Raft") {
-  const bool is_long = std::getenv("CAIRN_TEST_LONG") != nullptr;
-  const std::uint64_t schedules = is_long ? 1'000'000 : 25'000;
+  const std::uint64_t schedules = effort::is_long() ? 1'000'000 : effort::schedules(25'000);
   CampaignResult sum;
   for (const int nodes : {1, 3, 4, 5}) {
     const auto result = run(campaign(nodes, schedules));
@@ -41,7 +40,7 @@ TEST_CASE("no schedule breaks Raft") {
   // They do visit what they are for.
   CHECK(sum.tally.crashes > sum.schedules);
   CHECK(sum.tally.lost_writes > sum.schedules / 2);
-  CHECK(sum.tally.torn_writes > 0);
+  CHECK(sum.tally.torn_writes > sum.schedules / 1000);
   CHECK(sum.tally.partitions > sum.schedules / 2);
 }
 
@@ -49,10 +48,10 @@ TEST_CASE("each mutant of Raft is found") {
   for (const auto mutant : all_mutants()) {
     // That entries of older terms are committed by counting shows in a story, figure 8.
     if (!applies(mutant, Protocol::raft) || mutant == Mutant::commit_older_terms) continue;
-    const auto result = run(campaign(3, 60'000, mutant));
+    const auto result = run(campaign(3, effort::schedules(60'000), mutant));
     const std::string name(name_of(mutant));
     CAPTURE(name);
-    CHECK(result.violations == 1);
+    if (!effort::sanitized) CHECK(result.violations == 1);
     MESSAGE(name << ": schedule " << result.schedules << ", " << result.violation);
   }
 }

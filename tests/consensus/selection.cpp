@@ -64,7 +64,8 @@ std::optional<ReadableEpoch> twin(const Sets& ranks, const std::vector<CoveringS
   return std::nullopt;
 }
 
-std::optional<ReadableEpoch> selected(const Sets& ranks, const std::vector<CoveringSet>& sets = {}) {
+std::optional<ReadableEpoch> selected(const Sets& ranks,
+                                      const std::vector<CoveringSet>& sets = {}) {
   return select_restart(world(), ranks[static_cast<std::size_t>(world().rank())], sets);
 }
 

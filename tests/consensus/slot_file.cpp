@@ -144,13 +144,14 @@ TEST_CASE("a second torn write of the same number is no record either") {
   const SlotFileOptions shape{.slots = 2, .payload_bytes = 1000};  // three sectors
   const auto all = states(shape, 3);
   const auto slot = 3 % 2 * 3 * sector_bytes;
-  const auto second = slot_bytes({.sequence = 3,
-                                  .parent = sealed_head(std::span(all[2]).first(sector_bytes))->record,
-                                  .identity = own,
-                                  .slot = 1,
-                                  .slots = 2,
-                                  .sectors = 3},
-                                 payload_of(77, 1000));
+  const auto second =
+      slot_bytes({.sequence = 3,
+                  .parent = sealed_head(std::span(all[2]).first(sector_bytes))->record,
+                  .identity = own,
+                  .slot = 1,
+                  .slots = 2,
+                  .sectors = 3},
+                 payload_of(77, 1000));
   for (std::size_t cut = 1; cut < 3; ++cut) {
     auto mixed = all[3];
     std::copy_n(second.begin(), cut * sector_bytes,
@@ -244,7 +245,8 @@ TEST_CASE("a lost write shows when another one followed, or when its number is k
       CHECK(holds(recover_slots(disk, own), lost - 1, shape.payload_bytes));
       CHECK(recover_slots(disk, own, lost).state == State::unreadable);
       for (std::uint64_t s = lost + 1; s < all.size(); ++s) {
-        const auto at = static_cast<std::ptrdiff_t>(s % static_cast<std::uint64_t>(shape.slots)) * size;
+        const auto at =
+            static_cast<std::ptrdiff_t>(s % static_cast<std::uint64_t>(shape.slots)) * size;
         std::copy_n(all[s].begin() + at, size, disk.begin() + at);
         const auto recovered = recover_slots(disk, own);
         CAPTURE(lost);

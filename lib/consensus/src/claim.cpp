@@ -61,9 +61,12 @@ std::string host_name() {
 
 std::string_view name_of(Claimant::Kind kind) {
   switch (kind) {
-    case Claimant::Kind::launch: return "launch";
-    case Claimant::Kind::tool: return "tool";
-    case Claimant::Kind::by_operator: return "operator";
+    case Claimant::Kind::launch:
+      return "launch";
+    case Claimant::Kind::tool:
+      return "tool";
+    case Claimant::Kind::by_operator:
+      return "operator";
   }
   return "launch";
 }

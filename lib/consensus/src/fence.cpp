@@ -246,7 +246,7 @@ void Fence::Implementation::remove_older(const std::vector<std::uint64_t>& numbe
 
 void Fence::confirm(std::vector<LastEpoch> honoured) {
   auto& own = *implementation_;
-  expects(!own.claim.honoured, "a claim that is not confirmed yet");
+  if (own.claim.honoured == honoured) return;
   auto confirmed = own.claim;
   confirmed.honoured = std::move(honoured);
   const auto path = claim_path(own.directory, own.claim.incarnation);
@@ -283,6 +283,8 @@ Fence claim(const fs::path& directory, Claimant claimant, const FenceOptions& op
     if (newest != 0 && options.take_over == FenceOptions::TakeOver::respect)
       wait_until_gone(directory, newest, options);
     Claim wanted{.incarnation = std::max(newest, options.above) + 1, .owner = claimant};
+    // Of a first claim nothing is older, so there is nothing to find out.
+    if (wanted.incarnation == 1) wanted.honoured.emplace();
     if (!try_claim(directory, wanted)) continue;
     before_beat.check("write " + beat_path(directory, wanted.incarnation).string());
     return Fence(std::make_unique<Fence::Implementation>(directory, std::move(wanted),

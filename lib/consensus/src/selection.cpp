@@ -85,8 +85,7 @@ bool covers(const CoveringSet& set, const std::vector<bool>& lacks) {
 }
 
 bool EpochWindow::contains(std::uint64_t epoch) const {
-  return epoch <= newest && newest - epoch < window_epochs &&
-         (bits >> (newest - epoch) & 1U) != 0;
+  return epoch <= newest && newest - epoch < window_epochs && (bits >> (newest - epoch) & 1U) != 0;
 }
 
 EpochWindow window_of(std::span<const ReadableEpoch> readable) {
@@ -151,8 +150,7 @@ std::optional<ReadableEpoch> select_restart(const Communicator& comm,
   return std::nullopt;
 }
 
-std::optional<ReadableEpoch> restart_from(const Communicator& comm,
-                                          std::vector<ReadableEpoch> mine,
+std::optional<ReadableEpoch> restart_from(const Communicator& comm, std::vector<ReadableEpoch> mine,
                                           std::span<const CoveringSet> sets,
                                           const std::function<bool(const ReadableEpoch&)>& read) {
   while (const auto choice = select_restart(comm, mine, sets)) {

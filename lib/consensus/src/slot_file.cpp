@@ -156,8 +156,7 @@ std::pair<std::optional<SlotFile>, RecoveredSlots> SlotFile::open(const fs::path
     if (errno != ENOENT) throw_errno(errno, "stat " + path.string());
     return {std::nullopt, unreadable(path.string() + " does not exist")};
   }
-  if (!S_ISREG(status.st_mode))
-    return {std::nullopt, unreadable(path.string() + " is not a file")};
+  if (!S_ISREG(status.st_mode)) return {std::nullopt, unreadable(path.string() + " is not a file")};
   File file(path, O_RDWR | O_NOFOLLOW);
   std::vector<std::byte> bytes(file.size_bytes());
   file.read_at(bytes, 0);

@@ -116,8 +116,7 @@ std::optional<SlotRecord> slot_record(std::span<const std::byte> slot) {
   }
   if (sectors == 0) return std::nullopt;
   record.payload.resize(record.head.payload_bytes);
-  const auto digest =
-      digest_of_record(record.head.parent, record.head.sequence, record.payload);
+  const auto digest = digest_of_record(record.head.parent, record.head.sequence, record.payload);
   if (digest != record.head.record) return std::nullopt;
   return record;
 }

@@ -100,14 +100,14 @@ struct TakenOver {
   /// Of whoever owned the directory, for people; empty when nobody did: it was never claimed, or
   /// the owner had ended in order, and then nothing was done.
   std::string former_owner;
-  std::uint64_t former = 0;          ///< that owner's incarnation
-  std::uint64_t incarnation = 0;     ///< the one that has taken its place, and ended at once
+  std::uint64_t former = 0;           ///< that owner's incarnation
+  std::uint64_t incarnation = 0;      ///< the one that has taken its place, and ended at once
   bool is_former_alive_here = false;  ///< its process still exists on this machine
 };
 
 /// For an operator who knows that the launch which owns the directory is gone, or wants it to be:
-/// claims the next incarnation whatever that owner does, so that it can commit nothing any more, and
-/// the next launch begins without waiting. Removes the lock, which a dead machine may hold.
+/// claims the next incarnation whatever that owner does, so that it can commit nothing any more,
+/// and the next launch begins without waiting. Removes the lock, which a dead machine may hold.
 /// @throws Error{Errc::no_input} when there is neither an epoch nor a claim
 [[nodiscard]] TakenOver take_over(const std::filesystem::path& directory);
 

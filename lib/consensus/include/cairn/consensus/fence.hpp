@@ -13,9 +13,9 @@
 ///            from here on check() of 6 fails ┘         what 6 published later is void ┘
 ///
 /// All functions are local, for one process of a launch, and throw Error. Source: Gray and
-/// Cheriton, "Leases: an efficient fault-tolerant mechanism for distributed file cache consistency",
-/// SOSP 1989 (why clocks of two machines are not compared); open(2), section O_EXCL (link and count
-/// on NFS).
+/// Cheriton, "Leases: an efficient fault-tolerant mechanism for distributed file cache
+/// consistency", SOSP 1989 (why clocks of two machines are not compared); open(2), section O_EXCL
+/// (link and count on NFS).
 #pragma once
 
 #include <cstdint>
@@ -100,9 +100,10 @@ class Fence {
 
   /// Writes into the claim which older epochs count. Whatever else older incarnations have
   /// published or publish is void from the moment when this returns. Removes claims that are not
-  /// needed any more. Once, before anything is published; not earlier, since an epoch that cannot be
-  /// read at the moment would be void for good although nobody has gone another way yet. After an
-  /// Error it may be called again.
+  /// needed any more. Before anything is published; not earlier, since an epoch that cannot
+  /// be read at the moment would be void for good although nobody has gone another way yet. After
+  /// an Error it may be called again. The first claim of a directory is confirmed from the
+  /// beginning.
   ///
   /// @param honoured  the newest epoch of each older incarnation, of those that were there when the
   ///                  claim had been made; in ascending order of epochs

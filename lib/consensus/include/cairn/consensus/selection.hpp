@@ -2,10 +2,11 @@
 ///
 ///     rank 0 reads {4, 6}, rank 1 reads {4, 5}  →  4
 ///
-/// A minimum of maxima would say 5, which rank 0 has not; a maximum 6, which rank 1 has not. What is
-/// combined are sets:
+/// A minimum of maxima would say 5, which rank 0 has not; a maximum 6, which rank 1 has not. What
+/// is combined are sets:
 ///
-///     1. one reduction of bitmaps: a window of 64 epochs for all ranks without redundancy together,
+///     1. one reduction of bitmaps: a window of 64 epochs for all ranks without redundancy
+///     together,
 ///        and one for each rank of a redundancy set
 ///     2. one reduction of {digest, not digest}: do all mean the same epoch by that number?
 ///
@@ -79,27 +80,29 @@ using SelectionWindows = std::vector<EpochWindow>;
 
 /// The newest epoch that can be provided and that is the same one everywhere. Equal on all ranks.
 ///
-/// Collective, blocking. Epochs of one number but different incarnation or digest are none: the next
-/// older number is taken. When a rank then finds a bad checksum while it reads, it takes the epoch
-/// out of `mine` and all call again (restart_from() does that).
+/// Collective, blocking. Epochs of one number but different incarnation or digest are none: the
+/// next older number is taken. When a rank then finds a bad checksum while it reads, it takes the
+/// epoch out of `mine` and all call again (restart_from() does that).
 ///
 /// @param mine  of this rank; any order, at most one per number
 /// @param sets  equal on all ranks, disjoint; ranks in none of them must have the epoch
 /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
-/// @par Cost  2 reductions: of 24 bytes and 24 more per member of a set, and of 32 bytes; one of the
-/// latter more for each number that means different epochs
+/// @par Cost  2 reductions: of 24 bytes and 24 more per member of a set, and of 32 bytes; one of
+/// the latter more for each number that means different epochs
 [[nodiscard]] std::optional<ReadableEpoch> select_restart(const Communicator& comm,
                                                           std::span<const ReadableEpoch> mine,
                                                           std::span<const CoveringSet> sets);
 
-/// Selects, and has every rank read, until an epoch is read whole: what a rank fails to read it does
-/// not have, and the selection is repeated without it. Collective, blocking.
+/// Selects, and has every rank read, until an epoch is read whole: what a rank fails to read it
+/// does not have, and the selection is repeated without it. Collective, blocking.
 ///
-/// @param read  local; false for damage. Called on every rank, also on those that lack the epoch and
+/// @param read  local; false for damage. Called on every rank, also on those that lack the epoch
+/// and
 ///              rely on the others, with the choice; may be called again for the same epoch, when
 ///              another member's failure is covered
 /// @return what was read whole; nothing when no epoch is left
-/// @par Cost  as select_restart(), one reduction of an int per attempt, and another one when it fails
+/// @par Cost  as select_restart(), one reduction of an int per attempt, and another one when it
+/// fails
 [[nodiscard]] std::optional<ReadableEpoch> restart_from(
     const Communicator& comm, std::vector<ReadableEpoch> mine, std::span<const CoveringSet> sets,
     const std::function<bool(const ReadableEpoch&)>& read);

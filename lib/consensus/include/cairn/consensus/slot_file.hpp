@@ -5,7 +5,8 @@
 ///     file.write(bytes);                                               // durable when it returns
 ///     …
 ///     auto [file, recovered] = SlotFile::open("acceptor-2.slots", identity);
-///     switch (recovered.state) …                                       // valid | blank | unreadable
+///     switch (recovered.state) …                                       // valid | blank |
+///     unreadable
 ///
 ///       slot 0         slot 1         slot 2
 ///     ┌──────────┐  ┌──────────┐  ┌──────────┐     record s stands in slot s mod n and names the
@@ -14,8 +15,8 @@
 ///
 /// What matters is what recovery says. *Blank* is a statement that stands in the file: it was made,
 /// and nothing was ever written. A file that is missing, too short, of zeros, torn, changed, or of
-/// somebody else is *unreadable*, never blank: whoever gave a promise with it must abstain, since it
-/// does not know what it promised.
+/// somebody else is *unreadable*, never blank: whoever gave a promise with it must abstain, since
+/// it does not know what it promised.
 ///
 /// A crash while record s + 1 is written leaves record s or record s + 1, where a disk writes
 /// sectors of 512 bytes as a whole: the torn slot shows by the sequence numbers in its sectors that
@@ -37,12 +38,12 @@
 
 namespace cairn::consensus {
 
-/// Whose file it is: a digest or random number of lineage, incarnation and node, so that the file of
-/// another one is not taken for one's own.
+/// Whose file it is: a digest or random number of lineage, incarnation and node, so that the file
+/// of another one is not taken for one's own.
 using SlotIdentity = std::array<std::byte, 16>;
 
 struct SlotFileOptions {
-  int slots = 2;                   ///< 2 to 4
+  int slots = 2;                    ///< 2 to 4
   std::size_t payload_bytes = 432;  ///< largest record; 432 of them fit into each sector
 };
 
@@ -61,7 +62,8 @@ struct RecoveredSlots {
 
 /// Judges the bytes of a slot file. Pure.
 ///
-/// @param minimum_sequence  what is known from elsewhere to have been written; less is unreadable: a
+/// @param minimum_sequence  what is known from elsewhere to have been written; less is unreadable:
+/// a
 ///                          disk that has lost its last write cannot know by itself
 [[nodiscard]] RecoveredSlots recover_slots(std::span<const std::byte> file,
                                            const SlotIdentity& identity,
