@@ -128,9 +128,8 @@ std::string text_of(const Campaign& campaign, const CampaignResult& result, doub
       campaign.mutant == Mutant::none ? "" : fmt::format(", mutant {}", name_of(campaign.mutant)),
       result.schedules, campaign.seed, campaign.seed + result.schedules - 1, result.tally.steps,
       result.tally.messages, result.tally.crashes, result.tally.lost_writes,
-      result.tally.torn_writes, result.tally.partitions,
-      decided_word(campaign.protocol), result.decided,
-      result.violations, static_cast<double>(result.tally.steps) / seconds / 1e6,
+      result.tally.torn_writes, result.tally.partitions, decided_word(campaign.protocol),
+      result.decided, result.violations, static_cast<double>(result.tally.steps) / seconds / 1e6,
       static_cast<double>(result.schedules) / seconds);
   if (result.failing_seed)
     text += fmt::format("first violation: seed {}: {}\n", *result.failing_seed, result.violation);
@@ -200,8 +199,10 @@ int sim_command(int argc, const char* const* argv) {
                            program::Options::Kind::tool);
   options.positional("what", what, "what to simulate: consensus")
       .add("protocol", given.protocol, "paxos, commit or raft")
-      .add("nodes", given.nodes, "participants (commit), proposers (paxos), or voters (raft, 1 to 7)")
-      .add("acceptors", given.acceptors, "acceptors, 2f+1 to bear f crashes: nodes 0 to A-1; raft has none")
+      .add("nodes", given.nodes,
+           "participants (commit), proposers (paxos), or voters (raft, 1 to 7)")
+      .add("acceptors", given.acceptors,
+           "acceptors, 2f+1 to bear f crashes: nodes 0 to A-1; raft has none")
       .add("schedules", given.schedules, "how many schedules, each with its own seed")
       .add("seed", given.seed, "of the first schedule; the next has the next number")
       .add("mutant", given.mutant, "a mistake to plant: " + mutant_names())

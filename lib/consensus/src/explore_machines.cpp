@@ -100,6 +100,8 @@ Exploration explore_paxos(const ExplorerSize& size) {
 Exploration explore_machines(const ExplorerSize& size) {
   if (size.nodes < 1 || std::max(size.nodes, size.acceptors) > 6)
     throw Error(Errc::usage, "the explorer takes 1 to 6 nodes");
+  if (size.protocol == Protocol::raft)
+    throw Error(Errc::usage, "Raft's terms have no end, and so its states; simulate it instead");
   if (size.mutant != Mutant::none && !applies(size.mutant, size.protocol))
     throw Error(Errc::usage, std::string(name_of(size.protocol)) + " has no mutant '" +
                                  std::string(name_of(size.mutant)) + "'");
