@@ -106,6 +106,8 @@ class Checkpointer::Implementation {
       const std::vector<Parts<std::uint32_t>>& lengths) const;
   [[nodiscard]] std::vector<Parts<std::uint32_t>> gather_lengths() const;
   void share_chunk_offsets();
+  void write_pieces(File& file, std::size_t field, const BlockInMemory& source,
+                    DirectWrites* direct, std::vector<std::uint32_t>& crcs);
   void write_chunks(File& file, std::size_t field, std::vector<std::uint32_t>& crcs);
   void seal_piece(std::span<std::byte> bytes, const Place& place,
                   std::vector<std::uint32_t>& crcs) const;

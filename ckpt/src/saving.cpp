@@ -165,6 +165,21 @@ std::vector<BlockInMemory> Checkpointer::Implementation::staged_blocks() {
   return blocks;
 }
 
+/// Writes this rank's block of a field; its digests go behind `crcs`.
+void Checkpointer::Implementation::write_pieces(File& file, std::size_t field,
+                                                const BlockInMemory& source, DirectWrites* direct,
+                                                std::vector<std::uint32_t>& crcs) {
+  const auto& block = *source.block;
+  const auto offset = offsets_bytes_[field];
+  BlockPieces pieces{.before = written_.find(written_over_, field, offset, block)};
+  const auto written = write_block(
+      file, offset, source, [&] { before_data_write.check("write " + data_path_); },
+      sealer(field, block), is_incremental() ? &pieces : nullptr, direct);
+  crcs.insert(crcs.end(), written.begin(), written.end());
+  pieces_now_.push_back({offset, block.global, block.offset, block.count, std::move(pieces.now)});
+  unchanged_bytes_ += pieces.unchanged_bytes;
+}
+
 /// Every rank writes its blocks and makes them durable. Returns this rank's digests. May run in a
 /// thread of its own.
 std::vector<std::uint32_t> Checkpointer::Implementation::write_parts(
@@ -180,21 +195,12 @@ std::vector<std::uint32_t> Checkpointer::Implementation::write_parts(
   {
     const trace::Span span("ckpt.write");
     for (std::size_t f = 0; f < blocks.size(); ++f) {
-      const auto& block = *blocks[f].block;
       if (is_compressed(fields_[f])) {
         write_chunks(file, f, crcs);
         pieces_now_.emplace_back();
-        continue;
+      } else {
+        write_pieces(file, f, blocks[f], direct ? &*direct : nullptr, crcs);
       }
-      BlockPieces pieces{.before = written_.find(written_over_, f, offsets_bytes_[f], block)};
-      const auto written = write_block(
-          file, offsets_bytes_[f], blocks[f],
-          [&] { before_data_write.check("write " + data_path_); }, sealer(f, block),
-          is_incremental() ? &pieces : nullptr, direct ? &*direct : nullptr);
-      crcs.insert(crcs.end(), written.begin(), written.end());
-      pieces_now_.push_back(
-          {offsets_bytes_[f], block.global, block.offset, block.count, std::move(pieces.now)});
-      unchanged_bytes_ += pieces.unchanged_bytes;
     }
   }
   const trace::Span span("ckpt.sync");
