@@ -236,6 +236,28 @@ TEST_CASE("exchanged slots, and those of other files, are unreadable") {
   }
 }
 
+TEST_CASE("a sector of another place, or of an older record, is no unfinished write") {
+  const SlotFileOptions shape{.slots = 2, .payload_bytes = 1000};  // three sectors
+  const auto all = states(shape, 7);
+  const auto put = [](Bytes& to, std::size_t at, const Bytes& from, std::size_t source) {
+    std::copy_n(from.begin() + static_cast<std::ptrdiff_t>(source * sector_bytes), sector_bytes,
+                to.begin() + static_cast<std::ptrdiff_t>(at * sector_bytes));
+  };
+  for (std::size_t to = 0; to < 6; ++to) {
+    for (std::size_t from = 0; from < 6; ++from) {
+      if (to == from) continue;
+      auto misdirected = all[7];
+      put(misdirected, to, all[7], from);
+      CHECK(recover_slots(misdirected, own).state == State::unreadable);
+    }
+    for (const std::size_t age : {1, 2, 3}) {  // what stood there before, and before that
+      auto stale = all[7];
+      put(stale, to, all[age], to);
+      CHECK(recover_slots(stale, own).state == State::unreadable);
+    }
+  }
+}
+
 TEST_CASE("a lost write shows when another one followed, or when its number is known") {
   for (const auto& shape : shapes) {
     const auto all = states(shape, 9);
