@@ -9,8 +9,10 @@ namespace cairn::bench {
 /// Element `i` of a wave on a grid with rows of 2048, its values in [0, 1].
 [[nodiscard]] inline double smooth(std::size_t i) {
   constexpr double pi = 3.14159265358979323846;
-  const auto row = static_cast<double>(i / 2048);
-  const auto column = static_cast<double>(i % 2048);
+  constexpr std::size_t width = 2048;
+  const std::size_t number = i / width;
+  const auto row = static_cast<double>(number);
+  const auto column = static_cast<double>(i % width);
   return std::abs(std::sin(pi * row / 4096) * std::sin(pi * column / 2048));
 }
 

@@ -384,9 +384,9 @@ TEST_CASE("a failure while chunks are packed or written is agreed, and the older
       for (const int rank : std::set{0, std::min(1, world().size() - 1)}) {
         CAPTURE(point);
         CAPTURE(rank);
-        ckpt::Checkpointer ckpt(world(), {.directory = directory,
-                                          .mode = mode,
-                                          .compression = Compression::shuffle_lz4});
+        ckpt::Checkpointer ckpt(
+            world(),
+            {.directory = directory, .mode = mode, .compression = Compression::shuffle_lz4});
         ckpt.field("wild", wild.data, wild.block);
         (void)ckpt.restore();
         wild.fill(1);
