@@ -91,7 +91,8 @@ TEST_CASE("story: participant 2 is silent, acceptor 1 takes over and aborts") {
       "n1 -> n1 vote prepared\n";
   CHECK(cluster.story().substr(0, expected.size()) == expected);
   CHECK(cluster.story().find("n1 -> n0 prepare b5\n") != std::string::npos);
-  CHECK(cluster.story().find("n0 -> n1 promise b5 accepted b0 prepared {1} of {1}\n") != std::string::npos);
+  CHECK(cluster.story().find("n0 -> n1 promise b5 accepted b0 prepared {1} of {1}\n") !=
+        std::string::npos);
   CHECK(cluster.story().find("n1 -> n0 accept b5 prepared {1}\n") != std::string::npos);
   CHECK(cluster.story().find("n0 -> n1 accepted b5\n") != std::string::npos);
   CHECK(cluster.story().find("n1 ABORTED, not prepared {0,2}\n") != std::string::npos);
