@@ -112,7 +112,6 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
                                               .heartbeat_seconds = options_.heartbeat_seconds,
                                               .nodes = nodes});
     spare_.emplace(options_.directory);
-    if (!store_->follows_in_order()) spare_->remove();  // somebody may still write into it
   });
   open_local_tier();
 }

@@ -50,7 +50,9 @@ void Checkpointer::Implementation::confirm_incarnation() {
       of_hosts.push_back({each.incarnation, each.epoch});
   }
   together(comm_, [&] {
-    if (store_) store_->confirm(of_hosts);
+    if (!store_) return;
+    if (!store_->follows_in_order()) spare_->remove();  // somebody may still write into it
+    store_->confirm(of_hosts);
   });
   is_confirmed_ = true;
 }
