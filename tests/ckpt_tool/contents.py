@@ -64,7 +64,7 @@ class Show(CkptTest):
     def test_ls(self):
         before = contents(self.epochs)
         lines = ckpt("ls", self.epochs).out.splitlines()
-        self.assertEqual([line.split()[:4] for line in lines[1:]], [["1", "10", "0", "4"], ["2", "20", "0", "4"]])
+        self.assertEqual([line.split()[:5] for line in lines[1:]], [["1", "10", "1", "0", "4"], ["2", "20", "2", "0", "4"]])
         self.assertTrue(all(line.endswith("write-fields  committed") for line in lines[1:]), lines)
         listed = ckpt("ls", "--json", self.epochs).json()
         self.assertEqual(listed["directory"], str(self.epochs))
