@@ -53,8 +53,7 @@ std::string number_type(ScalarType type) {
   if (size_of(type) == 1) kind = "Char";
   if (size_of(type) == 2) kind = "Short";
   if (name.starts_with("uint")) kind = "U" + kind;
-  return "NumberType=\"" + kind + "\" Precision=\"" + std::to_string(size_of(type)) +
-         "\"";
+  return "NumberType=\"" + kind + "\" Precision=\"" + std::to_string(size_of(type)) + "\"";
 }
 
 /// One layer of a mesh in space: ParaView lays the axes of a plane mesh out as y and z, where its

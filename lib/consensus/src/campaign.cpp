@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <string>
 
-#include "cairn/core/error.hpp"
 #include "cairn/consensus/raft_judge.hpp"
 #include "cairn/consensus/raft_text.hpp"
+#include "cairn/core/error.hpp"
 #include "commit_judge.hpp"
 #include "paxos_judge.hpp"
 
@@ -131,10 +131,9 @@ bool applies(Mutant mutant, Protocol protocol) noexcept {
   const bool is_of_raft = mutant >= Mutant::append_before_persist;
   if (protocol == Protocol::raft)
     return is_of_raft || mutant == Mutant::vote_before_persist || mutant == Mutant::quorum_of_one;
-  return !is_of_raft &&
-         (protocol == Protocol::commit ||
-          (mutant != Mutant::vote_before_persist && mutant != Mutant::majority_of_votes &&
-           mutant != Mutant::unilateral_abort));
+  return !is_of_raft && (protocol == Protocol::commit || (mutant != Mutant::vote_before_persist &&
+                                                          mutant != Mutant::majority_of_votes &&
+                                                          mutant != Mutant::unilateral_abort));
 }
 
 CampaignResult run(const Campaign& campaign) {

@@ -6,15 +6,15 @@
 namespace cairn::consensus {
 namespace {
 
-constexpr std::array mutants{Mutant::vote_before_persist,   Mutant::promise_before_persist,
-                             Mutant::accept_before_persist, Mutant::majority_of_votes,
-                             Mutant::unilateral_abort,      Mutant::forget_accepted,
-                             Mutant::no_promise_check,      Mutant::lowest_ballot,
-                             Mutant::quorum_of_one,         Mutant::ballot_not_durable,
-                             Mutant::append_before_persist, Mutant::leader_counts_unwritten,
-                             Mutant::term_not_durable,      Mutant::vote_twice,
+constexpr std::array mutants{Mutant::vote_before_persist,    Mutant::promise_before_persist,
+                             Mutant::accept_before_persist,  Mutant::majority_of_votes,
+                             Mutant::unilateral_abort,       Mutant::forget_accepted,
+                             Mutant::no_promise_check,       Mutant::lowest_ballot,
+                             Mutant::quorum_of_one,          Mutant::ballot_not_durable,
+                             Mutant::append_before_persist,  Mutant::leader_counts_unwritten,
+                             Mutant::term_not_durable,       Mutant::vote_twice,
                              Mutant::vote_without_log_check, Mutant::commit_older_terms,
-                             Mutant::append_without_check,  Mutant::keep_conflicting,
+                             Mutant::append_without_check,   Mutant::keep_conflicting,
                              Mutant::one_majority_when_joint};
 
 }  // namespace
