@@ -48,7 +48,8 @@ class Program {
                       static_cast<std::size_t>(world().size());
     ids_.resize(last - first_);
     ckpt.field("u", u_.data, u_.block, {{"units", std::string("K")}});
-    ckpt.field("particles/id", ids_, {{particles}, {first_}, {ids_.size()}});
+    ckpt.field("particles/id", ids_, {{particles}, {first_}, {ids_.size()}},
+               ckpt::Compression::shuffle_zstd);
     ckpt.value("time", time_);
   }
 
@@ -208,11 +209,12 @@ std::string swapped(std::string bytes, std::uint64_t a, std::uint64_t b, std::si
 
 TEST_CASE("every byte of the record and of the structure matters") {
   Patient patient;
-  const auto version = patient.good_record.find(" 1 ") + 1;
+  const auto version = patient.good_record.find(" 3 ") + 1;  // that of compressed fields
   for (std::size_t at = 0; at < patient.good_record.size(); ++at) {
     for (const int bit : bits_of(at)) {
       const auto bytes = flipped(patient.good_record, at, bit);
-      if (at == version && std::isdigit(static_cast<unsigned char>(bytes[at])) != 0) {
+      const bool is_known = bytes[at] >= '1' && bytes[at] <= '4';
+      if (at == version && std::isdigit(static_cast<unsigned char>(bytes[at])) != 0 && !is_known) {
         // It might be of a later format, which is refused rather than passed over.
         CHECK(patient.after([&] { write_bytes(patient.record, bytes); }) == Outcome::refused);
       } else {
