@@ -16,15 +16,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Runs `work(comm)` on the first `ranks` ranks of the world.
-template <typename Work>
-void on_ranks(int ranks, Work&& work) {
-  const bool takes_part = world().rank() < ranks;
-  const auto comm = world().split(takes_part ? 0 : 1);
-  if (takes_part) work(comm);
-  barrier(world());
-}
-
 /// Names in the directory, sorted, each followed by a space.
 /// But for the claims of incarnations, which come and go with the launches.
 std::string names_in(const fs::path& directory) {

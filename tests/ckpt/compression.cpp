@@ -24,14 +24,6 @@ namespace fs = std::filesystem;
 namespace {
 
 template <typename Work>
-void on_ranks(int ranks, Work&& work) {
-  const bool takes_part = world().rank() < ranks;
-  const auto comm = world().split(takes_part ? 0 : 1);
-  if (takes_part) work(comm);
-  barrier(world());
-}
-
-template <typename Work>
 void on_root(Work&& work) {
   if (world().is_root()) work();
   barrier(world());

@@ -13,15 +13,6 @@ using namespace cairn::test;
 
 namespace {
 
-/// Runs `work(comm)` on the first `ranks` ranks of the world.
-template <typename Work>
-void on_ranks(int ranks, Work&& work) {
-  const bool takes_part = world().rank() < ranks;
-  const auto comm = world().split(takes_part ? 0 : 1);
-  if (takes_part) work(comm);
-  barrier(world());
-}
-
 /// Numbers of ranks to save and to restore with.
 std::vector<int> rank_counts() {
   std::vector<int> counts;

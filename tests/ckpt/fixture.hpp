@@ -40,6 +40,15 @@ class SharedDirectory {
   std::filesystem::path path;
 };
 
+/// Runs `work(comm)` on the first `ranks` ranks of the world.
+template <typename Work>
+void on_ranks(int ranks, Work&& work) {
+  const bool takes_part = world().rank() < ranks;
+  const auto comm = world().split(takes_part ? 0 : 1);
+  if (takes_part) work(comm);
+  barrier(world());
+}
+
 /// A 2-D array cut over a grid of ranks, with one ghost layer; element (i, j) is a function of i, j
 /// and a seed.
 class GridField {

@@ -19,15 +19,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Runs `work(comm)` on the first `ranks` ranks of the world.
-template <typename Work>
-void on_ranks(int ranks, Work&& work) {
-  const bool takes_part = world().rank() < ranks;
-  const auto comm = world().split(takes_part ? 0 : 1);
-  if (takes_part) work(comm);
-  barrier(world());
-}
-
 /// The folders of one test, and the hosts of its ranks.
 class Tiers {
  public:

@@ -138,8 +138,10 @@ TEST_CASE("another cut or another size of a field is another piece") {
     // Grows and shrinks while its numbers stay, so that the same ones come to stand elsewhere.
     const auto rank = static_cast<std::uint64_t>(world().rank());
     elements.resize((step * step + step * rank) % 4 % 3 * piece_numbers);
-    for (std::size_t i = 0; i < elements.size(); ++i)
-      elements[i] = static_cast<double>(rank * 10 + i / piece_numbers);
+    for (std::size_t i = 0; i < elements.size(); ++i) {
+      const auto piece = i / piece_numbers;
+      elements[i] = static_cast<double>(rank * 10 + piece);
+    }
     ckpt.save(step);
     const auto before = elements;
     Parts<double> all;
