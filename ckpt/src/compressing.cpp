@@ -4,9 +4,11 @@
 #include <cstring>
 #include <utility>
 
+#include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/collectives/reductions.hpp"
 #include "cairn/collectives/unknown_counts.hpp"
+#include "cairn/core/failpoint.hpp"
 
 namespace cairn::ckpt {
 
@@ -14,6 +16,8 @@ namespace {
 
 /// Chunks of a rank that are on their way at once.
 constexpr std::size_t batch_chunks = 4;
+
+Failpoint before_collect{"ckpt.chunk.collect"};
 
 std::vector<std::uint64_t> flat(const Box& box) {
   std::vector<std::uint64_t> numbers(box.offset.begin(), box.offset.end());
@@ -94,30 +98,43 @@ void ChunkExchange::collect_own(AxisRange mine) {
   }
 }
 
-void ChunkExchange::send_and_receive(std::size_t batch) {
+/// Puts the elements of other ranks' chunks one behind the other; how many bytes each rank gets.
+std::vector<std::size_t> ChunkExchange::collect_for_others(std::size_t batch) {
   const auto size = source_.element_bytes;
-  std::vector<std::byte> leaving;
   std::vector<std::size_t> counts(boxes_.size(), 0);
+  leaving_.clear();
   for (int r = 0; r < comm_.size(); ++r) {
     if (r == comm_.rank() || !has_elements(mine_)) continue;
-    const auto before = leaving.size();
+    const auto before = leaving_.size();
     const auto theirs = batch_of(r, batch);
     for (auto c = theirs.first; c < theirs.first + theirs.count; ++c) {
       const auto shared = intersection(grid_.box(c), mine_);
       if (!shared) continue;
-      const auto at = leaving.size();
-      leaving.resize(at + volume(shared->count) * size);
+      const auto at = leaving_.size();
+      leaving_.resize(at + volume(shared->count) * size);
       in_memory(*source_.block, *shared)
           .for_each_run(0, volume(shared->count),
                         [&](std::size_t from, std::size_t index, std::size_t length) {
-                          std::memcpy(leaving.data() + at + index * size,
+                          std::memcpy(leaving_.data() + at + index * size,
                                       source_.data + from * size, length * size);
                         });
     }
-    counts[static_cast<std::size_t>(r)] = leaving.size() - before;
+    counts[static_cast<std::size_t>(r)] = leaving_.size() - before;
+  }
+  return counts;
+}
+
+void ChunkExchange::send_and_receive(std::size_t batch) {
+  const auto size = source_.element_bytes;
+  std::vector<std::size_t> counts;
+  attempt([&] { counts = collect_for_others(batch); });
+  if (problem_) {
+    leaving_.clear();
+    counts.assign(boxes_.size(), 0);
   }
   Parts<std::byte> coming;
-  all_to_all_v(comm_, std::span<const std::byte>(leaving), counts, coming);
+  all_to_all_v(comm_, std::span<const std::byte>(leaving_), counts, coming);
+  if (problem_) return;
   const auto mine = batch_of(comm_.rank(), batch);
   for (std::size_t r = 0; r < boxes_.size(); ++r) {
     auto bytes = std::span<const std::byte>(coming.part(r));
@@ -138,9 +155,18 @@ void ChunkExchange::send_and_receive(std::size_t batch) {
 
 const std::vector<std::span<const std::byte>>& ChunkExchange::fetch() {
   const auto batch = next_++;
-  collect_own(batch_of(comm_.rank(), batch));
+  attempt([&] {
+    before_collect.check("collect chunks");
+    collect_own(batch_of(comm_.rank(), batch));
+  });
   if (is_exchanged_[batch] != 0) send_and_receive(batch);
+  if (problem_) chunks_.clear();
   return chunks_;
+}
+
+template <typename Work>
+void ChunkExchange::attempt(Work&& work) {
+  if (!problem_) problem_ = detail::error_of(std::forward<Work>(work));
 }
 
 void pack_chunk(Codec& codec, std::span<const std::byte> raw, PackedChunks& packed) {

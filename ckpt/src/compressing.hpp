@@ -3,12 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "cairn/collectives/cartesian.hpp"
 #include "cairn/collectives/communicator.hpp"
 #include "cairn/collectives/parts.hpp"
+#include "cairn/core/error.hpp"
 #include "chunks.hpp"
 #include "codec.hpp"
 #include "transfer.hpp"
@@ -30,14 +32,21 @@ class ChunkExchange {
 
   /// The elements of this rank's next chunks, in their order, until the next call; those behind the
   /// end of the array are zeros. Collective; without communication where every rank has its own.
-  /// Memory: a batch of chunks, and what other ranks get of this one's elements.
+  /// Memory: a batch of chunks, and what other ranks get of this one's elements. A rank that has
+  /// not got it goes on with the others, without chunks, and says so in problem().
   [[nodiscard]] const std::vector<std::span<const std::byte>>& fetch();
+
+  /// The first failure of this rank, not agreed.
+  [[nodiscard]] const std::optional<Error>& problem() const noexcept { return problem_; }
 
  private:
   [[nodiscard]] AxisRange batch_of(int rank, std::size_t batch) const;
   [[nodiscard]] bool sends(std::size_t batch) const;
   void collect_own(AxisRange mine);
+  std::vector<std::size_t> collect_for_others(std::size_t batch);
   void send_and_receive(std::size_t batch);
+  template <typename Work>
+  void attempt(Work&& work);
 
   const Communicator& comm_;
   const BlockInMemory& source_;
@@ -48,6 +57,8 @@ class ChunkExchange {
   std::size_t batches_ = 0;
   std::vector<int> is_exchanged_;  ///< per batch: some rank sends something
   std::size_t next_ = 0;
+  std::optional<Error> problem_;
+  std::vector<std::byte> leaving_;
   std::vector<std::byte> raw_;
   std::vector<std::span<const std::byte>> chunks_;
 };

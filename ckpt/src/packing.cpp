@@ -36,7 +36,7 @@ void for_each_own_chunk(const Communicator& comm, const RegisteredField& field, 
       for (const auto& chunk : chunks) take(chunk);
     });
   }
-  agree(comm, problem);
+  agree(comm, exchange.problem() ? exchange.problem() : problem);
 }
 
 }  // namespace
@@ -47,10 +47,11 @@ void Checkpointer::Implementation::pack_now() {
   packed_.assign(fields_.size(), {});
   for (std::size_t f = 0; f < fields_.size(); ++f) {
     if (!is_compressed(fields_[f])) continue;
-    Codec codec(*fields_[f].compression, size_of(fields_[f].type));
+    std::optional<Codec> codec;  // one that cannot be made is a failure of the first chunk
     for_each_own_chunk(comm_, fields_[f], [&](std::span<const std::byte> raw) {
       before_pack.check("compress field '" + fields_[f].name + "'");
-      pack_chunk(codec, raw, packed_[f]);
+      if (!codec) codec.emplace(*fields_[f].compression, size_of(fields_[f].type));
+      pack_chunk(*codec, raw, packed_[f]);
     });
   }
 }

@@ -372,8 +372,10 @@ TEST_CASE("a failure while chunks are packed or written is agreed, and the older
   Array<std::uint64_t> wild(on_grid(world(), {200000}), noise);  // two chunks
   for (const auto mode : {ckpt::Options::Mode::sync, ckpt::Options::Mode::async}) {
     const auto directory = scratch.path / (mode == ckpt::Options::Mode::sync ? "sync" : "async");
-    for (const char* point : {"ckpt.pack", "ckpt.chunk.write"}) {
-      for (const int rank : std::set{0, std::min(1, world().size() - 1)}) {
+    for (const std::string point : {"ckpt.chunk.collect", "ckpt.pack", "ckpt.chunk.write"}) {
+      std::set ranks{0, std::min(1, world().size() - 1)};  // those with chunks
+      if (point == "ckpt.chunk.collect") ranks.insert(world().size() - 1);
+      for (const int rank : ranks) {
         CAPTURE(point);
         CAPTURE(rank);
         ckpt::Checkpointer ckpt(
@@ -384,7 +386,7 @@ TEST_CASE("a failure while chunks are packed or written is agreed, and the older
         wild.fill(1);
         ckpt.save(1);
         ckpt.wait();
-        arm_failpoints(std::string(point) + "=EIO,rank=" + std::to_string(rank), world().rank(), 0);
+        arm_failpoints(point + "=EIO,rank=" + std::to_string(rank), world().rank(), 0);
         bool failed = false;
         try {
           wild.fill(2);
