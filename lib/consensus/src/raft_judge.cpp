@@ -12,11 +12,6 @@ constexpr std::uint64_t marker = std::uint64_t{1} << 32;
 
 constexpr transport::Chance per_mille(std::uint32_t value) { return value * 65536 / 1000; }
 
-bool is_majority(RaftNodes nodes, const RaftNodes& of) {
-  nodes &= of;
-  return 2 * nodes.size() > of.size();
-}
-
 }  // namespace
 
 RaftJudge::RaftJudge(int voters, Mutant mutant)
@@ -174,7 +169,7 @@ void RaftJudge::judge_durability(std::uint64_t index, std::uint64_t term) {
     const auto& log = disks_[static_cast<std::size_t>(node)];
     if (log.snapshot().index > index || log.matches(index, term)) holders.insert(node);
   }
-  if (!is_majority(holders, config_.voters))
+  if (majority_verdict(config_.voters.bits(), holders.bits(), 0) != Verdict::won)
     fail("entry " + std::to_string(index) + " is applied and not durable on a quorum");
 }
 

@@ -61,6 +61,11 @@ class NodeSet {
   }
   friend constexpr bool operator==(const NodeSet&, const NodeSet&) = default;
 
+  /// Node i as bit i, as quorums take it.
+  [[nodiscard]] constexpr std::uint64_t bits() const noexcept requires(capacity == 64) {
+    return bits_[0];
+  }
+
   template <typename Hasher>
   constexpr void add_to(Hasher& hasher) const noexcept {
     for (const auto word : bits_) hasher.add(word);

@@ -19,6 +19,7 @@
 #include "cairn/consensus/machine.hpp"
 #include "cairn/consensus/mutation.hpp"
 #include "cairn/consensus/output.hpp"
+#include "cairn/consensus/quorum.hpp"
 #include "cairn/consensus/raft_log.hpp"
 
 namespace cairn::consensus {
@@ -162,7 +163,8 @@ class Raft {
   };
 
   [[nodiscard]] bool is(Mutant mutant) const noexcept { return config_.mutant == mutant; }
-  [[nodiscard]] bool is_quorum(RaftNodes nodes) const noexcept;
+  [[nodiscard]] JointQuorum quorum() const noexcept;
+  [[nodiscard]] Verdict verdict() const noexcept;
   [[nodiscard]] bool may_campaign() const noexcept;
   [[nodiscard]] std::uint64_t random() noexcept;
   void draw_timeout() noexcept;
