@@ -97,6 +97,7 @@ class Checkpointer::Implementation {
   void lay_out();
   [[nodiscard]] bool is_worth_a_trial(std::uint64_t size_bytes) const;
   void stage_chunks(std::size_t field);
+  void start_packing();
   void pack_now();
   void pack_staged();
   void begin_writing();
