@@ -22,22 +22,35 @@ RUN_AGAIN = 75
 BOUND = 4 * PATIENCE + 2 * PATIENCE + 10
 
 
-def patient(job):
-    return [*job.checkpoints, "--ckpt-patience", PATIENCE]
+def patient(job, patience=PATIENCE):
+    return [*job.checkpoints, "--ckpt-patience", patience]
+
+
+def stalled(mpiexec, program, scratch, rank, mode, patience):
+    """A job whose second epoch one rank does not write for a while, and how it has ended. The others give up after once,
+    without rank 0 twice, their patience, and end the run after twice more: the rank comes back between."""
+    job = HeatJob(mpiexec, program, scratch, mode=mode)
+    seconds = (3 if rank == 0 else 2) * patience
+    return job, finish(start(job.command(RANKS, *patient(job, patience)),
+                             CAIRN_FAILPOINTS=f"ckpt.data.sync=stall:{seconds},rank={rank},hit=2"), timeout=120)
 
 
 def comes_back(mpiexec, program, digest, rank, mode):
-    with scratch_directory() as scratch:
-        job = HeatJob(mpiexec, program, scratch, mode=mode)
-        stalled = finish(start(job.command(RANKS, *patient(job)),
-                               CAIRN_FAILPOINTS=f"ckpt.data.sync=stall:2.5,rank={rank},hit=2"), timeout=60)
-        job.check_finished(stalled, digest, None)
-        check("the checkpoint of step 20 is given up, and the run goes on: nothing was heard for 1 s of rank "
-              f"{rank}\n" in stalled.err, f"a warning that names rank {rank}: {stalled}")
-        check(stalled.err.count("is given up") == 1, f"one epoch: {stalled}")
-        # Five of six checkpoints, of which the two newest are kept; no file of the one that was given up.
-        check(committed_epochs(job.directory) == {4: 50, 5: 60} and not strays(job.directory), f"{os.listdir(job.directory)}")
-    print(f"rank {rank} stalled in mode {mode}: one epoch less", flush=True)
+    for patience in (1, 3, 9):
+        with scratch_directory() as scratch:
+            job, ended = stalled(mpiexec, program, scratch, rank, mode, patience)
+            # On a core that has no time for them some ranks are late; then all get more.
+            if patience < 9 and not (ended.code == 0 and "is given up" in ended.err):
+                continue
+            job.check_finished(ended, digest, None)
+            check("the checkpoint of step 20 is given up, and the run goes on: nothing was heard for "
+                  f"{patience} s of rank {rank}\n" in ended.err, f"a warning that names rank {rank}: {ended}")
+            check(ended.err.count("is given up") == 1, f"one epoch: {ended}")
+            # Five of six checkpoints, of which the two newest are kept; no file of the one that was given up.
+            check(committed_epochs(job.directory) == {4: 50, 5: 60} and not strays(job.directory),
+                  f"{os.listdir(job.directory)}")
+            print(f"rank {rank} stalled in mode {mode}: one epoch less", flush=True)
+            return
 
 
 def does_not_come_back(mpiexec, program, digest, rank):
