@@ -37,6 +37,7 @@ struct Arguments {
   std::string mutant;
   std::filesystem::path trace;
   bool explore = false;
+  int learners = 0;
   int crashes = 0;
   int ballots = 1;
   bool as_json = false;
@@ -164,6 +165,7 @@ int explore(const Arguments& arguments) {
   size.protocol = protocol_of(arguments);
   size.nodes = arguments.nodes;
   size.acceptors = arguments.acceptors;
+  size.learners = arguments.learners;
   size.crashes = arguments.crashes;
   size.ballot_max = static_cast<std::uint32_t>(arguments.ballots);
   size.mutant = mutant_of(arguments);
@@ -209,6 +211,7 @@ int sim_command(int argc, const char* const* argv) {
       .add("trace", given.trace,
            "tell the first failing schedule, or the first, in this file, and draw it in FILE.svg")
       .flag("explore", given.explore, "visit every reachable state of a small cluster instead")
+      .add("learners", given.learners, "with --explore: more nodes, which only learn (paxos)")
       .add("crashes", given.crashes, "with --explore: crashes in one story, at most")
       .add("ballots", given.ballots, "with --explore: the highest ballot")
       .flag("json", given.as_json, "the result as one JSON object");

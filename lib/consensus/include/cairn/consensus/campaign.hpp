@@ -63,6 +63,7 @@ struct ExplorerSize {
   std::uint32_t ballot_max = 1;
   Mutant mutant = Mutant::none;
   std::uint64_t states_max = ~std::uint64_t{0};
+  int learners = 0;  ///< of Paxos: nodes besides, that neither propose nor accept
 };
 
 /// Explores the machines that are shipped, with every order of ticks, commands, writes, crashes and
