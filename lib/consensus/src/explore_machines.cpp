@@ -71,7 +71,7 @@ Exploration explore_with(typename M::Config config, const ExplorerSize& size, Ru
   config.retry_ticks = 1;
   config.ballot_max = size.ballot_max;
   const int nodes = std::max(size.nodes, size.acceptors) + size.learners;
-  ClusterModel<M, Rules> model(config, nodes, size.crashes, rules);
+  ClusterModel<M, Rules> model(config, nodes, size.crashes, rules, size.disks);
   auto result = explore(model, size.states_max);
   if (model.messages() > 512)
     throw Error(Errc::usage, "more than 512 different messages: explore a smaller configuration");
