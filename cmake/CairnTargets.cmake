@@ -88,6 +88,7 @@ function(_cairn_register name labels timeout processors)
     # Open MPI leaks on purpose, from plug-ins that are gone when the leaks are told, so that no suppression fits.
     list(APPEND environment ASAN_OPTIONS=detect_leaks=0)
   endif()
+  math(EXPR timeout "${timeout} * ${CAIRN_TEST_PATIENCE}")
   set_tests_properties(
     ${name} PROPERTIES ENVIRONMENT "${environment}" LABELS "${labels}" TIMEOUT ${timeout} PROCESSORS ${processors}
                        SKIP_RETURN_CODE 77)

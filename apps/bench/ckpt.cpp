@@ -63,6 +63,12 @@ void read_raw(const fs::path& path, std::vector<double>& data) {
   file.read_at(std::as_writable_bytes(std::span(data)), 0);
 }
 
+/// Takes the file's pages out of the cache of the system, as long as others do not use them.
+void forget(const fs::path& path) {
+  const File file(path, O_RDONLY);
+  ::posix_fadvise(file.descriptor(), 0, 0, POSIX_FADV_DONTNEED);
+}
+
 /// One size: a field of `mebibytes` on each rank, and what is measured of it.
 class Epochs {
  public:
@@ -172,16 +178,27 @@ class Epochs {
     return row("ckpt.first_epoch", compare(context_, save, raw), 1.15);
   }
 
+  /// Where the bytes are that a restart reads: still in memory, as after a kill; or on the disk, as
+  /// after a crash or on another machine.
+  enum class Cache { warm, cold };
+
   /// A restart after steady(), with the same cut, or with one of which each rank has another part.
-  Row restart(const char* name, std::size_t shift, double target) {
+  Row restart(const char* name, std::size_t shift, Cache cache, double target) {
     const std::size_t p = static_cast<std::size_t>(comm().size());
     const std::size_t first = rank() == 0 ? 0 : rank() * n_ - shift;
     const std::size_t last = rank() + 1 == p ? p * n_ : (rank() + 1) * n_ - shift;
     std::vector<double> v(last - first);
     auto ckpt = checkpointer("ckpt", {first}, v);
-    const auto restore = [&] { (void)ckpt.restore(); };
+    const auto restore = [&] {
+      (void)ckpt.restore();
+      if (cache == Cache::cold && comm().is_root()) {
+        for (const auto& entry : fs::directory_iterator(scratch_.path / "ckpt"))
+          if (entry.path().extension() == ".h5") forget(entry.path());
+      }
+    };
     const auto read = [&] {
       read_raw(raw_file_, u_);
+      if (cache == Cache::cold) forget(raw_file_);
       barrier(comm());
     };
     write_and_wait();
@@ -300,9 +317,12 @@ std::vector<Row> measure(Context& context) {
     if (mebibytes <= 64) rows.push_back(epochs.local());  // not more of anybody's memory
     for (auto& row : epochs.compressed()) rows.push_back(std::move(row));
     for (auto& row : epochs.other_epochs()) rows.push_back(std::move(row));
-    rows.push_back(epochs.restart("ckpt.restart", 0, 1 / 0.8));
-    rows.push_back(
-        epochs.restart("ckpt.restart_other_cut", (mebibytes << 20) / sizeof(double) / 3, 1 / 0.6));
+    const std::size_t third = (mebibytes << 20) / sizeof(double) / 3;
+    using Cache = Epochs::Cache;
+    rows.push_back(epochs.restart("ckpt.restart", 0, Cache::warm, 1 / 0.8));
+    rows.push_back(epochs.restart("ckpt.restart_other_cut", third, Cache::warm, 1 / 0.6));
+    rows.push_back(epochs.restart("ckpt.cold_restart", 0, Cache::cold, 1 / 0.8));
+    rows.push_back(epochs.restart("ckpt.cold_restart_other_cut", third, Cache::cold, 1 / 0.6));
     for (auto& row : epochs.background()) rows.push_back(std::move(row));
   }
   return rows;

@@ -115,11 +115,11 @@ class NodeEngineRows {
   }
 
   /// The copies alone, against MPI's times of the rows above: an all_reduce cannot do with less
-  /// than one copy in and one out on each rank, a bcast with less than the longer of the two.
+  /// than one copy in and one out on each rank, a bcast with less than one in and one out at once.
   void floors(std::size_t bytes) {
     const auto times = floors_->measure(bytes);
-    add_floor("all_reduce", times.in + times.out);
-    add_floor("bcast", std::max(times.in, times.out));
+    add_floor("all_reduce", times.all_reduce);
+    add_floor("bcast", times.bcast);
   }
 
   void add_floor(const std::string& name, double seconds) {

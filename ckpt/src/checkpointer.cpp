@@ -93,6 +93,7 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
     expects(options_.local.keep >= 1, "at least one local epoch to keep");
     expects(options_.interval_seconds >= 0 && options_.mtbf_seconds > 0,
             "an interval that is not negative, and a mean time between failures");
+    expects(options_.patience_seconds >= 0, "a patience that is not negative");
     expect_utf8("program", options_.program);
     expect_utf8("identity", options_.identity);
     if (key_ && !options_.local.directory.empty()) {
@@ -114,6 +115,8 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
     spare_.emplace(options_.directory);
   });
   open_local_tier();
+  if (is_on() && comm_.size() > 1 && comm_.size() <= EpochVote::most_ranks)
+    vote_.emplace(comm_, options_.patience_seconds);
 }
 
 Checkpointer::Implementation::~Implementation() {

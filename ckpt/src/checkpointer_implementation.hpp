@@ -14,6 +14,7 @@
 #include "cairn/collectives/communicator.hpp"
 #include "compressing.hpp"
 #include "direct_writes.hpp"
+#include "epoch_vote.hpp"
 #include "fields.hpp"
 #include "job_file.hpp"
 #include "local_epochs.hpp"
@@ -23,6 +24,7 @@
 #include "spare.hpp"
 #include "store.hpp"
 #include "transfer.hpp"
+#include "watchdog.hpp"
 #include "written_pieces.hpp"
 
 namespace cairn::ckpt {
@@ -55,8 +57,9 @@ class Checkpointer::Implementation {
            " keep " + std::to_string(options_.local.keep) + " group " +
            std::to_string(options_.local.redundancy.group) + " losses " +
            std::to_string(options_.local.redundancy.losses) +
-           (options_.on_error == Options::OnError::stop ? " stop" : " go on") + " program '" +
-           options_.program + "' identity '" + options_.identity + "' driver " +
+           (options_.on_error == Options::OnError::stop ? " stop" : " go on") + " patience " +
+           std::to_string(options_.patience_seconds) + " program '" + options_.program +
+           "' identity '" + options_.identity + "' driver " +
            (options_.driver == Options::Driver::mpio ? "mpio" : "posix") + " key " +
            (key_ ? key_->id() : "none") + " compression " +
            std::string(name_of(options_.compression)) +
@@ -102,6 +105,7 @@ class Checkpointer::Implementation {
   void lay_out();
   [[nodiscard]] bool is_worth_a_trial(std::uint64_t size_bytes) const;
   void stage_chunks(std::size_t field);
+  void start_packing();
   void pack_now();
   void pack_staged();
   void begin_writing();
@@ -122,7 +126,10 @@ class Checkpointer::Implementation {
   void stage();
   [[nodiscard]] std::vector<std::uint32_t> write_parts(const std::vector<BlockInMemory>& blocks);
   [[nodiscard]] std::vector<std::uint32_t> write_parts_with_mpi_io();
-  void complete(const std::function<std::vector<std::uint32_t>()>& write);
+  bool complete(const std::function<std::vector<std::uint32_t>()>& write);
+  [[nodiscard]] consensus::EpochId ballot_id();
+  [[nodiscard]] double watch_seconds() const;
+  void give_up_on_silent_ranks();
   void commit(std::vector<std::vector<PartRecord>> parts);
   [[nodiscard]] std::vector<ValueRecord> values_now() const;
   void describe(EpochRecord& record, std::vector<std::vector<PartRecord>> parts) const;
@@ -133,9 +140,13 @@ class Checkpointer::Implementation {
   Communicator comm_;
   Options options_;
   std::optional<Key> key_;
-  std::optional<EpochStore> store_;  // rank 0
-  bool is_confirmed_ = false;        // the incarnation; equal on all ranks
-  std::optional<Spare> spare_;       // rank 0
+  std::optional<EpochStore> store_;   // rank 0
+  bool is_confirmed_ = false;         // the incarnation; equal on all ranks
+  std::optional<EpochVote> vote_;     // unless there is one rank, or too many
+  std::uint64_t votes_ = 0;           // so far; equal on all ranks
+  int given_up_in_a_row_ = 0;         // epochs, as ranks were silent; equal on all ranks
+  std::optional<Watchdog> watchdog_;  // since then, until all are here again
+  std::optional<Spare> spare_;        // rank 0
   std::optional<LocalEpochs> local_;
   std::optional<std::uint64_t> shared_step_;  ///< due() found it time for a shared epoch
   std::optional<JobFile> job_file_;           // rank 0, with a local tier; nothing without the file
@@ -160,6 +171,7 @@ class Checkpointer::Implementation {
   std::vector<std::vector<std::uint64_t>> chunk_offsets_bytes_;  // per field: of all its chunks
   std::vector<DatasetPlan> plans_;                               // rank 0
 
+  std::uint64_t incarnation_ = 0;   // all ranks
   std::uint64_t written_over_ = 0;  // all ranks: the epoch that the file held; 0: none
   std::vector<WrittenPieces::Entry> pieces_now_;  // per field
   std::uint64_t unchanged_bytes_ = 0;

@@ -67,6 +67,12 @@ class ChunkExchange {
 struct PackedChunks {
   std::vector<std::byte> bytes;  ///< one behind the other
   std::vector<std::uint32_t> lengths_bytes;
+
+  /// Keeps the memory.
+  void clear() noexcept {
+    bytes.clear();
+    lengths_bytes.clear();
+  }
 };
 
 /// Adds a compressed chunk.

@@ -41,10 +41,16 @@ void for_each_own_chunk(const Communicator& comm, const RegisteredField& field, 
 
 }  // namespace
 
+/// The memory of the epoch before is used again: to touch new memory takes longer than to compress.
+void Checkpointer::Implementation::start_packing() {
+  packed_.resize(fields_.size());
+  for (auto& packed : packed_) packed.clear();
+}
+
 /// Compresses as the elements come.
 void Checkpointer::Implementation::pack_now() {
   const trace::Span span("ckpt.pack");
-  packed_.assign(fields_.size(), {});
+  start_packing();
   for (std::size_t f = 0; f < fields_.size(); ++f) {
     if (!is_compressed(fields_[f])) continue;
     std::optional<Codec> codec;  // one that cannot be made is a failure of the first chunk
@@ -68,7 +74,7 @@ void Checkpointer::Implementation::stage_chunks(std::size_t field) {
 /// Compresses what was staged. In a thread of its own.
 void Checkpointer::Implementation::pack_staged() {
   const trace::Span span("ckpt.pack");
-  packed_.assign(fields_.size(), {});
+  start_packing();
   for (std::size_t f = 0; f < fields_.size(); ++f) {
     if (!is_compressed(fields_[f])) continue;
     Codec codec(*fields_[f].compression, size_of(fields_[f].type));
@@ -134,7 +140,6 @@ void Checkpointer::Implementation::write_chunks(File& file, std::size_t field,
     file.write_at(bytes, offset);
     start_write_back(file, offset, bytes.size());
   }
-  packed = {};
 }
 
 /// Encrypts the bytes if there is a key; their digest, and tag, go behind `crcs`.

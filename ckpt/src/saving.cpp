@@ -3,7 +3,9 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
+#include <sstream>
 #include <utility>
 
 #include "cairn/collectives/agree.hpp"
@@ -31,6 +33,9 @@ Failpoint before_data_sync{"ckpt.data.sync"};
 Failpoint after_data_sync{"ckpt.data.synced"};
 Failpoint after_commit{"ckpt.committed"};
 
+/// So many epochs in a row may be lost to silent ranks.
+constexpr int most_given_up = 3;
+
 }  // namespace
 
 /// One number says it all: twice the stop signal, and one for an epoch that is due.
@@ -42,6 +47,7 @@ bool Checkpointer::Implementation::due(std::uint64_t step) {
     if (advice == Pacing::Advice::save_and_stop) request = std::max(request, 2 * SIGXCPU);
   }
   request = all_reduce(comm_, request, Maximum{});
+  watchdog_.reset();  // all are here
   stop_signal_ = request / 2;
   if (in_flight_ && (stop_signal_ != 0 ||
                      all_reduce(comm_, static_cast<int>(writer_.is_done()), Minimum{}) != 0)) {
@@ -92,9 +98,13 @@ void Checkpointer::Implementation::lay_out() {
   bcast(comm_, std::span<std::uint64_t>(offsets_bytes_));
   share_chunk_offsets();
   bcast(comm_, into(data_path_));
-  next_.epoch = bcast(comm_, next_.epoch);
-  written_over_ = bcast(comm_, written_over_);
-  is_direct_ = bcast(comm_, static_cast<int>(is_direct_)) != 0;
+  std::array<std::uint64_t, 4> told{next_.epoch, store_ ? store_->incarnation() : 0, written_over_,
+                                    is_direct_ ? 1U : 0U};
+  bcast(comm_, std::span<std::uint64_t>(told));
+  next_.epoch = told[0];
+  incarnation_ = told[1];
+  written_over_ = told[2];
+  is_direct_ = told[3] != 0;
   seal_next();
 }
 
@@ -351,14 +361,12 @@ void Checkpointer::Implementation::begin_save(std::uint64_t step) {
   }
   saved_step_ = step;
   in_flight_ = in_background;
-  if (!in_background) {
-    complete([this] {
-      return options_.driver == Options::Driver::mpio ? write_parts_with_mpi_io()
-                                                      : write_parts(blocks_in_memory());
-    });
-  }
+  const bool is_saved = !in_background && complete([this] {
+    return options_.driver == Options::Driver::mpio ? write_parts_with_mpi_io()
+                                                    : write_parts(blocks_in_memory());
+  });
   pacing_.waited(pacing_clock() - epoch_begin_);
-  if (!in_background) pacing_.saved(epoch_begin_, pacing_clock());
+  if (is_saved) pacing_.saved(epoch_begin_, pacing_clock());
 }
 
 /// In the background: the chunks are compressed, and now there can be a file for them.
@@ -394,17 +402,62 @@ void Checkpointer::Implementation::wait() {
   answer_errors([&] {
     if (is_packing_) begin_writing();
     const auto begin = pacing_clock();
-    complete([this] { return writer_.take(); });
+    const bool is_saved = complete([this] { return writer_.take(); });
     pacing_.waited(pacing_clock() - begin);
-    pacing_.saved(epoch_begin_, pacing_clock());
+    if (is_saved) pacing_.saved(epoch_begin_, pacing_clock());
   });
 }
 
-/// Makes an epoch of what `write` has written on every rank.
-void Checkpointer::Implementation::complete(
+/// Names the epoch in the vote. One that was given up leaves its number to the next, so attempts
+/// are counted.
+consensus::EpochId Checkpointer::Implementation::ballot_id() {
+  return {.incarnation = incarnation_, .epoch = next_.epoch, .layout = ++votes_};
+}
+
+/// Ends the process when others do not come back, or do not get on. One rank says so first.
+double Checkpointer::Implementation::watch_seconds() const {
+  if (options_.patience_seconds <= 0) return 0;
+  return 2 * options_.patience_seconds + std::min(0.1 * comm_.rank(), 2.0);
+}
+
+/// A rank that may never come back must not be waited for, so nothing here is collective.
+void Checkpointer::Implementation::give_up_on_silent_ranks() {
+  saved_step_.reset();
+  if (store_) store_->discard(next_.epoch);
+  pacing_.failed(epoch_begin_);
+  std::ostringstream silent;
+  silent << "nothing was heard for " << options_.patience_seconds << " s of rank";
+  for (const int rank : vote_->silent_ranks()) silent << ' ' << rank;
+  if (++given_up_in_a_row_ == most_given_up) {
+    throw Error(Errc::run_again,
+                silent.str() + ", and this is the third checkpoint in a row that is given up; " +
+                    "run the same command again");
+  }
+  warn("the checkpoint of step " + std::to_string(next_.step) +
+       " is given up, and the run goes on: " + silent.str());
+  watchdog_.emplace(watch_seconds(),
+                    "[rank " + std::to_string(comm_.rank()) + "] " + silent.str() +
+                        " while a checkpoint was written, nor since; the run ends, " +
+                        "run the same command again");
+}
+
+/// Makes an epoch of what `write` has written on every rank; false when it is given up since a rank
+/// did not come.
+bool Checkpointer::Implementation::complete(
     const std::function<std::vector<std::uint32_t>()>& write) {
   try {
-    const auto crcs = together(comm_, write);
+    std::vector<std::uint32_t> crcs;
+    const auto problem = detail::error_of([&] { crcs = write(); });
+    if (vote_ && !vote_->all_are_here(ballot_id())) {
+      give_up_on_silent_ranks();
+      return false;
+    }
+    const Watchdog watchdog(watch_seconds(),
+                            "[rank " + std::to_string(comm_.rank()) +
+                                "] a rank hangs while a checkpoint is committed; the run ends, run "
+                                "the same command again");
+    given_up_in_a_row_ = 0;
+    agree(comm_, problem);
     auto parts = gather_parts(comm_, fields_, *boxes_, crcs, cipher_ ? Sealed::yes : Sealed::no,
                               Digests::of_chunks);
     together(comm_, [&] {
@@ -422,11 +475,12 @@ void Checkpointer::Implementation::complete(
     trace::counter("ckpt.unchanged_bytes", static_cast<double>(unchanged_bytes_));
   }
   together(comm_, [&] { after_commit.check("end the save of an epoch"); });
-  if (!store_) return;
+  if (!store_) return true;
   if (const auto problem =
           detail::error_of([&] { store_->retire(options_.keep, damaged_, &*spare_); })) {
     warn(std::string("an old epoch could not be removed: ") + problem->what());
   }
+  return true;
 }
 
 }  // namespace cairn::ckpt

@@ -82,7 +82,7 @@ std::vector<std::uint32_t> write_block(File& file, std::uint64_t offset_bytes,
                                        const PieceSealer& seal = {}, BlockPieces* pieces = nullptr,
                                        DirectWrites* direct = nullptr);
 
-/// A part's pieces, read one at a time. Memory: one piece.
+/// A part's pieces, read one at a time. Memory: one piece, unless all are read into the caller's.
 class PartReader {
  public:
   /// All three outlive it.
@@ -97,8 +97,10 @@ class PartReader {
 
   /// The bytes of a piece in box order, until the next read; nothing when its digest, or its tag if
   /// the record is unlocked, does not fit.
+  /// @param into  as long as the piece; empty for memory of the reader
   /// @throws Error{bad_data} when the file ends before, {input_output} when it cannot be read
-  [[nodiscard]] std::optional<std::span<const std::byte>> read(std::size_t piece);
+  [[nodiscard]] std::optional<std::span<const std::byte>> read(std::size_t piece,
+                                                               std::span<std::byte> into = {});
 
  private:
   const File& file_;

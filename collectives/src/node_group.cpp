@@ -45,7 +45,7 @@ constexpr std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1
 /// Bytes of a chunk for a message of `bytes`: several, so that they flow, but none so short that
 /// the waits outweigh the copies.
 std::size_t chunk_bytes(std::size_t bytes) {
-  constexpr std::size_t smallest = std::size_t{16} << 10;
+  constexpr std::size_t smallest = std::size_t{32} << 10;
   return std::clamp(round_up(bytes / 4, smallest), smallest, slot_bytes);
 }
 

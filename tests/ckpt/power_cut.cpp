@@ -1,5 +1,6 @@
 // Every crash of a run that saves epochs, at every operation on its files: what the machine may
-// have lost is lost, by a seed, and the newest committed epoch must be there bit for bit.
+// have lost is lost, by a seed, and the newest committed epoch must be there bit for bit. So for
+// epochs in the shared directory, and for those on a node's own disk.
 //
 // After Pillai et al., "All file systems are not created equal: on the complexity of crafting
 // crash-consistent applications", OSDI 2014: the operations are recorded once, and the states that
@@ -11,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <numeric>
+#include <optional>
 #include <string>
 
 #include "cairn/ckpt/checkpointer.hpp"
@@ -30,15 +32,37 @@ using Kind = FileOperation::Kind;
 
 constexpr std::uint64_t epochs = 6;
 
+/// Where the epochs go, and how many are kept.
+struct Places {
+  enum class Tier { shared, node };
+
+  fs::path top;
+  Tier tier = Tier::shared;
+  int keep = 1;
+
+  [[nodiscard]] bool on_node() const { return tier == Tier::node; }
+  [[nodiscard]] fs::path shared() const { return top / "ckpt"; }
+  /// The shared directory while a run saves on the node.
+  [[nodiscard]] fs::path shared_then() const { return top / "ckpt-then"; }
+  [[nodiscard]] fs::path node() const { return top / "node"; }
+  /// Where the epochs lie; on the node that is a folder which the first one makes.
+  [[nodiscard]] fs::path epochs() const {
+    return on_node() ? fs::directory_iterator(node())->path() : shared();
+  }
+};
+
 /// A program with a field that changes, one that stays, which is then not written anew, one that is
-/// compressed, a number, and a Checkpointer that keeps so many epochs.
+/// compressed, and a number.
 struct Program {
-  Program(const fs::path& directory, int keep)
-      : ckpt(world(),
-             {.directory = directory,
-              .keep = keep,
-              .stale_seconds = 0,  // a claim that a forgotten sync has torn is nobody's here
-              .pieces = ckpt::Options::Pieces::changed}) {
+  explicit Program(const Places& places)
+      : ckpt(world(), {.directory = places.shared(),
+                       .keep = places.keep,
+                       .stale_seconds = 0,  // what a forgotten sync has torn is nobody's claim here
+                       .pieces = ckpt::Options::Pieces::changed,
+                       .local = {.directory = places.on_node() ? places.node() : fs::path(),
+                                 .every = 1,
+                                 .redundancy = ckpt::Redundancy::none(),
+                                 .keep = places.keep}}) {
     ckpt.field("u", u, {{u.size()}, {0}, {u.size()}});
     ckpt.field("constant", constant, {{constant.size()}, {0}, {constant.size()}});
     ckpt.field("packed", packed, {{packed.size()}, {0}, {packed.size()}},
@@ -72,16 +96,30 @@ struct Program {
   ckpt::Checkpointer ckpt;
 };
 
-/// A run of `epochs` epochs; mark s stands behind the save of step s.
-Operations record(const fs::path& directory, int keep) {
-  fs::create_directories(directory);
-  FileRecorder recorder(directory);
-  Program program(directory, keep);
+/// A run of `epochs` epochs; mark s stands behind the save of step s. What the first one does on a
+/// node is not recorded.
+Operations record(const Places& places) {
+  fs::create_directories(places.shared());
+  std::optional<FileRecorder> recorder;
+  if (!places.on_node()) recorder.emplace(places.epochs());
+  Program program(places);
   for (std::uint64_t step = 1; step <= epochs; ++step) {
     program.save(step);
-    recorder.mark(step);
+    if (recorder) recorder->mark(step);
+    if (!recorder) recorder.emplace(places.epochs());
   }
-  return recorder.operations();
+  if (places.on_node())
+    fs::copy(places.shared(), places.shared_then(), fs::copy_options::recursive);
+  return recorder->operations();
+}
+
+/// Leaves what the crash has left.
+void crash(const Places& places, const Operations& operations, std::size_t cut, Crash kind,
+           std::uint64_t seed) {
+  write_files(places.epochs(), files_after(operations, cut, kind, seed));
+  if (!places.on_node()) return;
+  fs::remove_all(places.shared());
+  fs::copy(places.shared_then(), places.shared(), fs::copy_options::recursive);
 }
 
 /// The last step whose save() had returned before operation `cut`; 0 for none.
@@ -94,10 +132,10 @@ std::uint64_t committed_before(const Operations& operations, std::size_t cut) {
 }
 
 /// What is wrong after the crash; empty for nothing.
-std::string problem_after(const fs::path& directory, int keep, std::uint64_t committed) {
+std::string problem_after(const Places& places, std::uint64_t committed) {
   std::uint64_t found = 0;
   try {
-    Program program(directory, keep);
+    Program program(places);
     try {
       found = program.ckpt.restore().value_or(0);
     } catch (const Error& error) {
@@ -105,13 +143,14 @@ std::string problem_after(const fs::path& directory, int keep, std::uint64_t com
       return committed == 0 && error.code() == Errc::bad_data ? "" : error.what();
     }
     if (found < committed) return "an older epoch than the newest committed one";
-    if (found > committed + 1) return "an epoch of the future";
+    const std::uint64_t unrecorded = places.on_node() ? 1 : 0;
+    if (found > std::max(committed, unrecorded) + 1) return "an epoch of the future";
     if (found != 0 && !program.holds(found)) return "wrong data";
     program.save(found + 1);  // goes on, whatever the crash has left behind
   } catch (const Error& error) {
     return std::string("it cannot go on: ") + error.what();
   }
-  Program program(directory, keep);
+  Program program(places);
   if (program.ckpt.restore() != found + 1 || !program.holds(found + 1))
     return "the epoch after the restart is lost";
   return "";
@@ -124,22 +163,18 @@ struct Tally {
 };
 
 /// Crashes before every operation, `seeds` times in each way.
-Tally crash_everywhere(const Operations& operations, int keep, std::uint64_t seeds) {
-  // In memory: what a sync of the restarts is worth is not the question here, but their number is.
-  const bool has_memory = fs::exists("/dev/shm");
-  const Scratch scratch(has_memory ? "/dev/shm" : fs::temp_directory_path());
-  const auto directory = scratch / "ckpt";
+Tally crash_everywhere(const Places& places, const Operations& operations, std::uint64_t seeds) {
   Tally tally;
   for (std::size_t cut = 0; cut <= operations.size(); ++cut) {
     const auto committed = committed_before(operations, cut);
-    for (const auto crash : {Crash::kill, Crash::power_cut, Crash::any_subset}) {
-      for (std::uint64_t seed = 0; seed < (crash == Crash::kill ? 1 : seeds); ++seed) {
-        write_files(directory, files_after(operations, cut, crash, seed));
-        const auto problem = problem_after(directory, keep, committed);
+    for (const auto kind : {Crash::kill, Crash::power_cut, Crash::any_subset}) {
+      for (std::uint64_t seed = 0; seed < (kind == Crash::kill ? 1 : seeds); ++seed) {
+        crash(places, operations, cut, kind, seed);
+        const auto problem = problem_after(places, committed);
         ++tally.crashes;
         if (problem.empty()) continue;
         if (tally.failures++ == 0) {
-          tally.first = problem + ", crash " + std::to_string(static_cast<int>(crash)) +
+          tally.first = problem + ", crash " + std::to_string(static_cast<int>(kind)) +
                         " before operation " + std::to_string(cut) + ", seed " +
                         std::to_string(seed);
         }
@@ -149,7 +184,7 @@ Tally crash_everywhere(const Operations& operations, int keep, std::uint64_t see
   return tally;
 }
 
-std::uint64_t seeds() { return std::getenv("CAIRN_TEST_LONG") != nullptr ? 60 : 3; }
+bool is_long() { return std::getenv("CAIRN_TEST_LONG") != nullptr; }
 
 /// The record without the operations of one kind: a program that forgets them.
 Operations without(Operations operations, Kind kind) {
@@ -157,26 +192,45 @@ Operations without(Operations operations, Kind kind) {
   return operations;
 }
 
+/// In memory: what a sync of the restarts is worth is not the question here, but their number is.
+fs::path scratch_above() {
+  return fs::exists("/dev/shm") ? fs::path("/dev/shm") : fs::temp_directory_path();
+}
+
 }  // namespace
 
 TEST_CASE("after a crash anywhere the newest committed epoch is there, bit for bit") {
-  for (const int keep : {1, 2}) {
-    const Scratch scratch;
-    const auto operations = record(scratch / "ckpt", keep);
-    CHECK(committed_before(operations, operations.size()) == epochs);
-    const auto tally = crash_everywhere(operations, keep, seeds());
-    CAPTURE(tally.first);
-    CHECK(tally.failures == 0);
-    MESSAGE("keep " << keep << ": " << tally.crashes << " crashes at " << operations.size()
-                    << " operations");
+  for (const auto tier : {Places::Tier::shared, Places::Tier::node}) {
+    for (const int keep : {1, 2}) {
+      if (tier == Places::Tier::node && keep == 2 && !is_long()) continue;
+      const Scratch scratch(scratch_above());
+      const Places places{scratch.path(), tier, keep};
+      const auto operations = record(places);
+      CHECK(committed_before(operations, operations.size()) == epochs);
+      const auto tally = crash_everywhere(places, operations, is_long() ? 60 : 3);
+      CAPTURE(tally.first);
+      CHECK(tally.failures == 0);
+      MESSAGE(std::string(places.on_node() ? "on a node" : "shared")
+              << ", keep " << keep << ": " << tally.crashes << " crashes at " << operations.size()
+              << " operations");
+    }
   }
 }
 
+TEST_CASE("a program that forgets a sync on its node's disk is caught") {
+  const Scratch scratch(scratch_above());
+  const Places places{scratch.path(), Places::Tier::node, 1};
+  const auto operations = record(places);
+  CHECK(crash_everywhere(places, without(operations, Kind::sync_file), 3).failures > 0);
+  CHECK(crash_everywhere(places, without(operations, Kind::sync_directory), 3).failures > 0);
+}
+
 TEST_CASE("a program that forgets a sync, or removes old epochs too early, is caught") {
-  const Scratch scratch;
-  const auto operations = record(scratch / "ckpt", 1);
-  CHECK(crash_everywhere(without(operations, Kind::sync_file), 1, 3).failures > 0);
-  CHECK(crash_everywhere(without(operations, Kind::sync_directory), 1, 3).failures > 0);
+  const Scratch scratch(scratch_above());
+  const Places places{scratch.path(), Places::Tier::shared, 1};
+  const auto operations = record(places);
+  CHECK(crash_everywhere(places, without(operations, Kind::sync_file), 3).failures > 0);
+  CHECK(crash_everywhere(places, without(operations, Kind::sync_directory), 3).failures > 0);
 
   // The record of step s - 1 goes before that of step s has come.
   auto early = operations;
@@ -192,7 +246,7 @@ TEST_CASE("a program that forgets a sync, or removes old epochs too early, is ca
                 early.begin() + static_cast<std::ptrdiff_t>(i),
                 early.begin() + static_cast<std::ptrdiff_t>(i) + 1);
   }
-  CHECK(crash_everywhere(early, 1, 3).failures > 0);
+  CHECK(crash_everywhere(places, early, 3).failures > 0);
 
   // The record comes before the data, which are made durable only once save() has returned.
   auto hasty = operations;
@@ -205,5 +259,5 @@ TEST_CASE("a program that forgets a sync, or removes old epochs too early, is ca
                 hasty.begin() + static_cast<std::ptrdiff_t>(i) + 1);
     data_sync = 0;
   }
-  CHECK(crash_everywhere(hasty, 1, 3).failures > 0);
+  CHECK(crash_everywhere(places, hasty, 3).failures > 0);
 }

@@ -138,6 +138,11 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
             "with a key, also restart from a checkpoint that is not encrypted")
       .add("ckpt-on-error", on_error,
            "when a checkpoint cannot be written: stop, or continue with a warning")
+      .add("ckpt-patience", patience,
+           "seconds that a checkpoint waits for a rank that does not answer, before it is given up "
+           "and the "
+           "run goes on; after twice as long, or three in a row, the run leaves with exit code 75; "
+           "0: for ever")
       .add("ckpt-local", local_directory,
            "folder on each node for checkpoints in between, %h in it is the node's name; in "
            "/dev/shm "
@@ -171,6 +176,7 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
                         .direct = ckpt::direct_of(direct),
                         .compression = ckpt::compression_of(compression),
                         .on_error = ckpt::on_error_of(on_error),
+                        .patience_seconds = patience,
                         .local = {.directory = local_directory,
                                   .every = local_every,
                                   .redundancy = ckpt::redundancy_of(redundancy)}};
@@ -185,6 +191,7 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
   } else {
     refuse("--ckpt-interval is a number of seconds or auto, not '" + interval + "'");
   }
+  if (!(patience >= 0)) refuse(fmt::format("--ckpt-patience {} is below 0", patience));
   if (!(mtbf_hours > 0)) refuse(fmt::format("--ckpt-mtbf {} is not above 0", mtbf_hours));
   if (const auto seconds = parse_duration(time_limit)) {
     options.time_limit = process_begin + duration_of(*seconds);

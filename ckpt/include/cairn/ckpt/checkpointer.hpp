@@ -116,6 +116,12 @@ struct Options {
   /// tries again; so also at a stop signal. Other errors (foreign epochs, a failed peer) are thrown
   /// whatever it says, and so is what the constructor and restore() meet.
   enum class OnError { stop, go_on } on_error = OnError::stop;
+  /// Seconds that a save waits, when this rank has written its part, for ranks that have not; 0:
+  /// for ever. After that the ranks agree to give the epoch up, and go on with a warning: a rank
+  /// that hangs costs the epoch, not the run. A run that has given up three epochs in a row, or
+  /// whose silent rank is not back after twice as long, ends with exit code 75 (run again), from a
+  /// thread if need be.
+  double patience_seconds = 0;
   /// More frequent epochs in the nodes' own memory or disks; off unless it names a directory. A
   /// restart takes the newest epoch of both tiers; one of the nodes is first written to
   /// `directory`.

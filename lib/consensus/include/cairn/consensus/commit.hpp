@@ -19,7 +19,8 @@ using Ballot = std::uint32_t;
 struct EpochId {
   std::uint64_t incarnation = 0;
   std::uint64_t epoch = 0;
-  std::uint64_t layout = 0;  ///< digest of the shapes and of who holds what
+  std::uint64_t layout =
+      0;  ///< what else tells attempts apart: a digest of who holds what, a count
   friend bool operator==(const EpochId&, const EpochId&) = default;
 };
 

@@ -33,6 +33,7 @@ struct CheckpointOptions {
   bool accept_plain = false;
   bool changes_only = false;
   std::string on_error = "stop";
+  double patience = 0;
   std::filesystem::path local_directory;
   std::uint64_t local_every = 0;
   std::string redundancy = "partner";

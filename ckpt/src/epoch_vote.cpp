@@ -1,0 +1,190 @@
+#include "epoch_vote.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <string>
+#include <thread>
+
+#include "cairn/core/error.hpp"
+#include "cairn/transport/mpi_transport.hpp"
+
+namespace cairn::ckpt {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using consensus::Decision;
+
+constexpr std::chrono::milliseconds tick_length{20};
+constexpr std::uint32_t for_ever = std::uint32_t{1} << 30;
+constexpr std::uint32_t retry_ticks = 10;
+constexpr int acceptors_wanted = 3;
+/// How long what is under way may take to reach ranks that answer.
+constexpr std::chrono::seconds last_words{1};
+constexpr std::chrono::seconds closing_patience{2};
+/// Waiting costs a core so long; then it sleeps in between.
+constexpr std::chrono::milliseconds spinning{2};
+constexpr std::chrono::microseconds nap{200};
+
+std::uint32_t ticks_in(double seconds) {
+  if (seconds <= 0) return for_ever;
+  const double ticks = std::ceil(seconds / std::chrono::duration<double>(tick_length).count());
+  return static_cast<std::uint32_t>(std::min<double>(ticks, for_ever));
+}
+
+}  // namespace
+
+class EpochVote::Rounds {
+ public:
+  virtual ~Rounds() = default;
+  /// Decision::none when it cannot be learned.
+  virtual Decision decide(const consensus::EpochId& id, std::vector<int>& silent) = 0;
+};
+
+namespace {
+
+template <int capacity>
+class RoundsOf final : public EpochVote::Rounds {
+ public:
+  RoundsOf(const Communicator& comm, double patience_seconds)
+      : talk_(comm),
+        decisions_(comm),
+        out_(std::make_unique<Output>()),
+        patience_(patience_seconds) {
+    config_.participants = comm.size();
+    config_.acceptors =
+        consensus::first_acceptors(comm.size() < acceptors_wanted ? 1 : acceptors_wanted);
+    config_.retry_ticks = retry_ticks;
+    config_.takeover_ticks = ticks_in(patience_seconds);
+  }
+  RoundsOf(const RoundsOf&) = delete;
+  RoundsOf& operator=(const RoundsOf&) = delete;
+  ~RoundsOf() override {
+    try {
+      (void)talk_.mailbox().close(closing_patience);
+      (void)decisions_.mailbox().close(closing_patience);
+    } catch (const Error&) {  // MPI is broken, which others tell
+    }
+  }
+
+  Decision decide(const consensus::EpochId& id, std::vector<int>& silent) override {
+    config_.id = id;
+    Machine machine(config_, talk_.self(), {});
+    machine.propose({consensus::Vote::prepared}, *out_);
+    obey(machine);
+    const auto begin = Clock::now();
+    auto next_tick = begin + tick_length;
+    while (!machine.is_decision_durable()) {
+      const auto now = Clock::now();
+      if (patience_ > 0 && now - begin > last_moment()) return Decision::none;
+      if (now >= next_tick) {
+        next_tick = now + tick_length;  // a process that was stopped has missed no ticks
+        machine.tick(*out_);
+        obey(machine);
+      }
+      if (!hear(machine)) rest(now - begin);
+    }
+    const auto decided = Clock::now();
+    while (decisions_.mailbox().waiting() > 0 && Clock::now() - decided < last_words) {
+      if (!hear(machine)) rest(Clock::now() - decided);
+    }
+    talk_.mailbox().check();
+    decisions_.mailbox().check();
+    silent.clear();
+    for (int rank = 0; rank < config_.participants; ++rank)
+      if (!machine.state().committing.contains(rank)) silent.push_back(rank);
+    return machine.decision();
+  }
+
+ private:
+  using Machine = consensus::BasicCommitMachine<capacity, consensus::Faithful>;
+  using Output = typename Machine::Output;
+  using Envelope = consensus::Envelope<typename Machine::Message>;
+  using Transport = transport::MpiTransport<typename Machine::Message>;
+
+  /// Each acceptor has had its turn to take over.
+  [[nodiscard]] Clock::duration last_moment() const {
+    const auto turns = static_cast<double>(config_.acceptors.size()) + 1;
+    return std::chrono::duration_cast<Clock::duration>(
+        std::chrono::duration<double>(patience_ * turns) + last_words);
+  }
+
+  /// Does what the machine wants. A record in memory is as durable as the process.
+  void obey(Machine& machine) {
+    while (true) {
+      for (const auto& envelope : out_->now) offer(envelope);
+      for (const auto& envelope : out_->after_persist) offer(envelope);
+      const bool is_written = out_->persist.has_value();
+      const auto token = out_->token;
+      out_->clear();
+      if (!is_written) return;
+      machine.persisted(token, *out_);
+    }
+  }
+
+  void offer(const Envelope& envelope) {
+    const bool is_decision = envelope.message.kind == consensus::CommitKind::decide;
+    (is_decision ? decisions_ : talk_).offer(envelope);
+  }
+
+  /// Whether anything has come.
+  bool hear(Machine& machine) {
+    std::array<Envelope, 8> room;
+    std::size_t heard = 0;
+    for (auto* const transport : {&decisions_, &talk_}) {
+      const auto count = transport->poll(room);
+      for (std::size_t i = 0; i < count; ++i) {
+        machine.step(room[i], *out_);
+        obey(machine);
+      }
+      heard += count;
+    }
+    return heard != 0;
+  }
+
+  static void rest(Clock::duration waited) {
+    if (waited < spinning)
+      ::sched_yield();
+    else
+      std::this_thread::sleep_for(nap);
+  }
+
+  Transport talk_;
+  /// Apart, so that a decision is under way to a rank that has taken nothing for long: it finds it
+  /// when it comes back, even if the others are where they send no more.
+  Transport decisions_;
+  std::unique_ptr<Output> out_;
+  double patience_;
+  typename Machine::Config config_;
+};
+
+}  // namespace
+
+EpochVote::EpochVote(const Communicator& comm, double patience_seconds) {
+  constexpr int few = 64;
+  if (comm.size() <= few)
+    rounds_ = std::make_unique<RoundsOf<few>>(comm, patience_seconds);
+  else
+    rounds_ = std::make_unique<RoundsOf<most_ranks>>(comm, patience_seconds);
+}
+
+EpochVote::~EpochVote() = default;
+
+bool EpochVote::all_are_here(const consensus::EpochId& id) {
+  switch (rounds_->decide(id, silent_)) {
+    case Decision::committed:
+      return true;
+    case Decision::aborted:
+      return false;
+    case Decision::none:
+      break;
+  }
+  throw Error(Errc::run_again, "too many ranks are silent to tell what became of epoch " +
+                                   std::to_string(id.epoch) + "; run the same command again");
+}
+
+}  // namespace cairn::ckpt

@@ -1,0 +1,93 @@
+"""A rank that hangs while an epoch is written costs the epoch and not the run, whichever rank it is.
+
+A rank stalls in its write for longer than the others have patience (--ckpt-patience): the epoch is given up, with one
+warning, and the run ends with the right result. One that does not come back at all (SIGSTOP) ends the run with 75 in
+bounded time, and so do three epochs in a row that are given up; the next launch goes on from the last committed one.
+
+usage: silent_rank.py MPIEXEC CAIRN_HEAT
+"""
+
+import os
+import signal
+import sys
+import time
+
+from heat_job import HeatJob, check, finish, newest_step, scratch_directory, start
+from processes import children, committed_epochs, strays, wait_until
+
+RANKS = 4
+PATIENCE = 1
+RUN_AGAIN = 75
+# Each of three acceptors has its turn to take over, then the rank has twice the patience to come back.
+BOUND = 4 * PATIENCE + 2 * PATIENCE + 10
+
+
+def patient(job):
+    return [*job.checkpoints, "--ckpt-patience", PATIENCE]
+
+
+def comes_back(mpiexec, program, digest, rank, mode):
+    with scratch_directory() as scratch:
+        job = HeatJob(mpiexec, program, scratch, mode=mode)
+        stalled = finish(start(job.command(RANKS, *patient(job)),
+                               CAIRN_FAILPOINTS=f"ckpt.data.sync=stall:2.5,rank={rank},hit=2"), timeout=60)
+        job.check_finished(stalled, digest, None)
+        check("the checkpoint of step 20 is given up, and the run goes on: nothing was heard for 1 s of rank "
+              f"{rank}\n" in stalled.err, f"a warning that names rank {rank}: {stalled}")
+        check(stalled.err.count("is given up") == 1, f"one epoch: {stalled}")
+        # Five of six checkpoints, of which the two newest are kept; no file of the one that was given up.
+        check(committed_epochs(job.directory) == {4: 50, 5: 60} and not strays(job.directory), f"{os.listdir(job.directory)}")
+    print(f"rank {rank} stalled in mode {mode}: one epoch less", flush=True)
+
+
+def does_not_come_back(mpiexec, program, digest, rank):
+    with scratch_directory() as scratch:
+        job = HeatJob(mpiexec, program, scratch)
+        # Time enough to stop it in the midst of its second epoch.
+        launch = start(job.command(RANKS, *patient(job)), CAIRN_FAILPOINTS=f"ckpt.data.sync=stall:0.8,rank={rank},hit=2")
+        wait_until(lambda: (job.directory / "epoch-0000000002.h5.tmp").exists(), "a second epoch")
+        victim = sorted(children(launch.pid))[rank]
+        os.kill(victim, signal.SIGSTOP)
+        stopped_at = time.monotonic()
+        try:
+            ended = finish(launch, timeout=BOUND)
+        finally:
+            try:
+                os.kill(victim, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        seconds = time.monotonic() - stopped_at
+        check(ended.code == RUN_AGAIN, f"{ended}")
+        check("run the same command again" in ended.err, f"{ended}")
+        check(newest_step(job.directory) == 10, f"the epoch before: {os.listdir(job.directory)}")
+        job.check_finished(job.launch(RANKS - 1), digest, 10)
+    print(f"rank {rank} stopped for good: the run ended with {RUN_AGAIN} after {seconds:.1f} s", flush=True)
+
+
+def three_in_a_row(mpiexec, program, digest):
+    with scratch_directory() as scratch:
+        job = HeatJob(mpiexec, program, scratch)
+        first = finish(start(job.command(RANKS, *patient(job)),
+                             CAIRN_FAILPOINTS="ckpt.data.sync=stall:2,rank=3"), timeout=60)
+        check(first.code == RUN_AGAIN, f"{first}")
+        check(first.err.count("is given up, and the run goes on") == 2, f"two warnings: {first}")
+        check("this is the third checkpoint in a row that is given up" in first.err, f"{first}")
+        check(not committed_epochs(job.directory), f"{os.listdir(job.directory)}")
+        job.check_finished(job.launch(2), digest, None)
+    print("three epochs in a row: the run ended with 75", flush=True)
+
+
+def main():
+    mpiexec, program = sys.argv[1:]
+    with scratch_directory() as scratch:
+        digest = HeatJob(mpiexec, program, scratch).undisturbed_digest()
+    everything = os.environ.get("CAIRN_TEST_LONG")
+    for rank in range(RANKS) if everything else (0, 1, 3):
+        for mode in ("sync", "async") if everything else (("async",) if rank == 1 else ("sync",)):
+            comes_back(mpiexec, program, digest, rank, mode)
+    for rank in range(RANKS) if everything else (0, 2):
+        does_not_come_back(mpiexec, program, digest, rank)
+    three_in_a_row(mpiexec, program, digest)
+
+
+main()
