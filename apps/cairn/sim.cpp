@@ -37,6 +37,8 @@ struct Arguments {
   std::string mutant;
   std::filesystem::path trace;
   bool explore = false;
+  int learners = 0;
+  bool fast_disks = false;
   int crashes = 0;
   int ballots = 1;
   bool as_json = false;
@@ -164,6 +166,8 @@ int explore(const Arguments& arguments) {
   size.protocol = protocol_of(arguments);
   size.nodes = arguments.nodes;
   size.acceptors = arguments.acceptors;
+  size.learners = arguments.learners;
+  if (arguments.fast_disks) size.disks = consensus::Disks::at_once;
   size.crashes = arguments.crashes;
   size.ballot_max = static_cast<std::uint32_t>(arguments.ballots);
   size.mutant = mutant_of(arguments);
@@ -209,6 +213,8 @@ int sim_command(int argc, const char* const* argv) {
       .add("trace", given.trace,
            "tell the first failing schedule, or the first, in this file, and draw it in FILE.svg")
       .flag("explore", given.explore, "visit every reachable state of a small cluster instead")
+      .flag("fast-disks", given.fast_disks, "with --explore: writes are complete at once")
+      .add("learners", given.learners, "with --explore: more nodes, which only learn (paxos)")
       .add("crashes", given.crashes, "with --explore: crashes in one story, at most")
       .add("ballots", given.ballots, "with --explore: the highest ballot")
       .flag("json", given.as_json, "the result as one JSON object");

@@ -20,6 +20,7 @@
 #include "local_epochs.hpp"
 #include "pacing.hpp"
 #include "record.hpp"
+#include "restart_candidates.hpp"
 #include "spare.hpp"
 #include "store.hpp"
 #include "transfer.hpp"
@@ -76,11 +77,15 @@ class Checkpointer::Implementation {
   void seal_next();
   [[nodiscard]] PieceSealer sealer(std::size_t field, const Block& block) const;
   void load(const EpochRecord& record);
-  struct Candidate;
-  std::vector<Candidate> find_candidates();
+  std::vector<RestartCandidate> find_shared_candidates();
+  std::vector<RestartCandidate> find_local_candidates();
+  std::vector<RestartCandidate> find_candidates();
   template <typename Work>
-  bool passes(Candidate& candidate, Work&& work);
-  bool restore_from(Candidate& candidate);
+  bool passes(RestartCandidate& candidate, Work&& work);
+  bool admit(RestartCandidate& candidate);
+  std::string pass_over(RestartCandidate& candidate);
+  bool verify_local(RestartCandidate& candidate, std::vector<int>& places);
+  bool restore_from(RestartCandidate& candidate, std::vector<int>& places);
 
   // The local tier; tiers.cpp.
   [[nodiscard]] bool is_local_step(std::uint64_t step) const;
@@ -90,7 +95,7 @@ class Checkpointer::Implementation {
   void begin_local_job();
   void write_job_file(JobFile::State state);
   void save_local(std::uint64_t step);
-  EpochRecord scavenge(const LocalRecord& local);
+  EpochRecord scavenge(const LocalRecord& local, Holdings holdings);
   void lay_out_scavenged(const LocalRecord& local);
   void copy_part(const LocalRecord& local, std::size_t rank, File& file) const;
   void copy_parts(const LocalRecord& local, const Holdings& holdings);

@@ -24,8 +24,16 @@ struct LocalCandidate {
   std::uint64_t incarnation = 0;
   int launch = 0;
   std::string digest;
-  int rank = 0;  ///< who can read it
+  std::vector<int> ranks;  ///< the first ranks of the hosts that have it
 };
+
+/// A file of an epoch that this rank has found, and looks after. Files are numbered: the parts,
+/// then the parities set by set.
+struct OwnFile {
+  int number = 0;
+  FileState state = FileState::missing;
+};
+[[nodiscard]] int file_count(const LocalRecord& record);
 
 /// Who has what of one epoch: for each file its state and the rank that reads it, -1 for none.
 /// Equal on all ranks.
@@ -37,6 +45,9 @@ struct Holdings {
   std::vector<Holding> parts;                  ///< by rank that wrote them
   std::vector<std::vector<Holding>> parities;  ///< by set and member
 };
+
+/// Whether nothing is lost for good when these of the epoch's files are there. Local.
+[[nodiscard]] bool can_be_rebuilt(const LocalRecord& record, const std::vector<bool>& filled);
 
 /// What is lost for good, for people; empty when everything is there or can be rebuilt. Local.
 [[nodiscard]] std::string what_is_missing(const LocalRecord& record, const Holdings& holdings);
@@ -77,8 +88,16 @@ class LocalEpochs {
   /// ranks.
   [[nodiscard]] std::vector<LocalCandidate> find(std::vector<std::string>& damaged);
   [[nodiscard]] LocalRecord fetch(const LocalCandidate& candidate) const;
-  /// Reads and verifies all files of the epoch, wherever they are.
-  [[nodiscard]] Holdings take_stock(const LocalRecord& record) const;
+  /// Whether this rank's host has the record itself. Local.
+  [[nodiscard]] bool has_record(const LocalCandidate& candidate) const;
+  /// The epoch's files that are on this host, by name and size. The ranks of a host share the work:
+  /// each looks after its own files. Local.
+  [[nodiscard]] std::vector<OwnFile> look_for(const LocalRecord& record) const;
+  /// Reads those that were good, and checks their digests. Local.
+  void verify(const LocalRecord& record, std::vector<OwnFile>& mine) const;
+  /// Who has what, by what each rank has found.
+  [[nodiscard]] Holdings gather_holdings(const LocalRecord& record,
+                                         const std::vector<OwnFile>& mine) const;
   /// Rebuilds the lost parts, of which nothing is missing, on hosts of this job.
   void rebuild(const LocalRecord& record, Holdings& holdings) const;
 

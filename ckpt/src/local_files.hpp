@@ -48,8 +48,10 @@ class LocalFiles {
 /// The digest of a file as it lies there.
 [[nodiscard]] FileDigest digest_of_file(const std::filesystem::path& path);
 
-/// Whether the file is there, with the bytes that it was written with. Reads all of it.
 enum class FileState { good, missing, damaged };
+/// Whether the file is there, with as many bytes as it was written with.
+[[nodiscard]] FileState look_at_file(const std::filesystem::path& path, const FileDigest& digest);
+/// Whether the file is there, with the bytes that it was written with. Reads all of it.
 [[nodiscard]] FileState check_file(const std::filesystem::path& path, const FileDigest& digest);
 
 }  // namespace cairn::ckpt

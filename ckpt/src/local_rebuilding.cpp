@@ -1,10 +1,8 @@
-// The restarts of the local tier: what is there, what is lost, and how that comes back.
+// The restarts of the local tier: what is lost for good, and how the rest comes back.
 
 #include <fcntl.h>
 
 #include <algorithm>
-#include <charconv>
-#include <sstream>
 #include <utility>
 
 #include "cairn/collectives/agree.hpp"
@@ -105,17 +103,21 @@ void name_lost(std::string& text, const LocalRecord& record, const Holdings& hol
   }
 }
 
-std::vector<std::string_view> lines_of(std::span<const char> text) {
-  std::vector<std::string_view> lines;
-  std::string_view rest(text.data(), text.size());
-  for (auto end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
-    lines.push_back(rest.substr(0, end));
-    rest.remove_prefix(end + 1);
-  }
-  return lines;
-}
-
 }  // namespace
+
+bool can_be_rebuilt(const LocalRecord& record, const std::vector<bool>& filled) {
+  Holdings holdings;
+  std::size_t next = 0;
+  const auto take = [&](std::size_t count) {
+    std::vector<Holding> taken(count);
+    for (auto& each : taken)
+      if (filled[next++]) each = {FileState::good, 0};
+    return taken;
+  };
+  holdings.parts = take(record.parts.size());
+  for (const auto& set : record.sets) holdings.parities.push_back(take(set.members.size()));
+  return what_is_missing(record, holdings).empty();
+}
 
 std::string what_is_missing(const LocalRecord& record, const Holdings& holdings) {
   std::string text;
@@ -144,106 +146,6 @@ std::string what_is_missing(const LocalRecord& record, const Holdings& holdings)
   return "local epoch " + std::to_string(record.epoch.epoch) + " (step " +
          std::to_string(record.epoch.step) + ") cannot be rebuilt: lost are " + text + "; " +
          coverage;
-}
-
-/// What each host has, as lines "epoch incarnation launch digest", or "! what is wrong".
-std::vector<LocalCandidate> LocalEpochs::find(std::vector<std::string>& damaged) {
-  std::ostringstream mine;
-  own_records_.clear();
-  together(comm_, [&] {
-    if (!is_leader() || files_.directory().empty()) return;
-    for (const auto& path : files_.records()) {
-      try {
-        const auto text = read_file(path);
-        const auto record = parse_local_record(text);
-        const auto digest = digest_of(text);
-        own_records_[digest] = path;
-        mine << record.epoch.epoch << ' ' << record.epoch.incarnation << ' ' << record.epoch.launch
-             << ' ' << digest << '\n';
-      } catch (const Error& error) {
-        if (error.code() == Errc::usage)
-          throw Error(Errc::usage, path.string() + ": " + error.what());
-        mine << "! " << path.string() << ": " << error.what() << '\n';
-      }
-    }
-  });
-  Parts<char> all;
-  all_gather_v(comm_, mine.str(), all);
-  std::vector<LocalCandidate> found;
-  for (std::size_t r = 0; r < all.size(); ++r) {
-    for (const auto line : lines_of(all.part(r))) {
-      if (line.starts_with("! ")) {
-        damaged.emplace_back(line.substr(2));
-        continue;
-      }
-      LocalCandidate candidate;
-      std::istringstream words{std::string(line)};
-      words >> candidate.epoch >> candidate.incarnation >> candidate.launch >> candidate.digest;
-      candidate.rank = static_cast<int>(r);
-      const auto is_same = [&](const auto& other) { return other.digest == candidate.digest; };
-      if (std::none_of(found.begin(), found.end(), is_same)) found.push_back(std::move(candidate));
-    }
-  }
-  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
-    return std::pair(a.epoch, a.launch) > std::pair(b.epoch, b.launch);
-  });
-  return found;
-}
-
-LocalRecord LocalEpochs::fetch(const LocalCandidate& candidate) const {
-  auto text = together(comm_, [&] {
-    if (comm_.rank() != candidate.rank) return std::string();
-    return read_file(own_records_.at(candidate.digest));
-  });
-  bcast(comm_, into(text), candidate.rank);
-  return together(comm_, [&] { return parse_local_record(text); });
-}
-
-/// Files are numbered: the parts, then the parities set by set. The ranks of a host share the work.
-Holdings LocalEpochs::take_stock(const LocalRecord& record) const {
-  const trace::Span span("ckpt.local.verify");
-  const auto host = domains_.host_of[rank()];
-  const auto share = domains_.ranks_of[index(host)].size();
-  std::uint32_t number = 0;
-  std::vector<std::uint32_t> mine;  // number × 4 + state
-  const auto check = [&](const std::filesystem::path& path, const FileDigest& digest) {
-    if (number % share == index(domains_.index_on_host[rank()]))
-      mine.push_back(number * 4 + static_cast<std::uint32_t>(check_file(path, digest)));
-    ++number;
-  };
-  const auto epoch = record.epoch.epoch;
-  together(comm_, [&] {
-    for (std::size_t r = 0; r < record.parts.size(); ++r)
-      check(files_.part_path(epoch, static_cast<int>(r)), record.parts[r].file);
-    for (std::size_t s = 0; s < record.sets.size(); ++s) {
-      for (std::size_t m = 0; m < record.sets[s].members.size(); ++m) {
-        check(files_.parity_path(epoch, static_cast<int>(s), static_cast<int>(m)),
-              record.sets[s].members[m].parity);
-      }
-    }
-  });
-  Parts<std::uint32_t> all;
-  all_gather_v(comm_, mine, all);
-
-  std::vector<Holding> merged(number);
-  for (std::size_t r = 0; r < all.size(); ++r) {
-    for (const auto entry : all.part(r)) {
-      auto& holding = merged[entry / 4];
-      const auto state = static_cast<FileState>(entry % 4);
-      if (holding.owner >= 0 || state == FileState::missing) continue;
-      holding.state = state;
-      if (state == FileState::good) holding.owner = static_cast<int>(r);
-    }
-  }
-  Holdings holdings;
-  auto next = merged.begin();
-  const auto take = [&](std::size_t count) {
-    const auto first = std::exchange(next, next + static_cast<std::ptrdiff_t>(count));
-    return std::vector<Holding>(first, next);
-  };
-  holdings.parts = take(record.parts.size());
-  for (const auto& set : record.sets) holdings.parities.push_back(take(set.members.size()));
-  return holdings;
 }
 
 namespace {

@@ -1,7 +1,9 @@
 // The restore of a Checkpointer.
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "cairn/collectives/agree.hpp"
@@ -80,44 +82,62 @@ void Checkpointer::Implementation::load(const EpochRecord& record) {
   }
 }
 
-/// An epoch that a restart may take: of the shared directory, or one that the hosts have.
-struct Checkpointer::Implementation::Candidate {
-  std::uint64_t epoch = 0;
-  std::string text;     ///< the record; of the shared directory, rank 0
-  std::string problem;  ///< why it is no good; empty while it is
-  std::optional<LocalCandidate> local;
-};
-
-/// Newest first. Equal on all ranks but for the texts, which rank 0 has.
-std::vector<Checkpointer::Implementation::Candidate>
-Checkpointer::Implementation::find_candidates() {
-  std::vector<Candidate> candidates;
-  const auto shared = together(comm_, [&] {
-    auto all = store_ ? store_->find() : std::vector<FoundEpoch>{};
-    for (const auto& each : all)
-      if (each.is_void) warn(each.problem);
-    std::erase_if(all, [](const FoundEpoch& each) { return each.is_void; });
-    return all;
+/// Those of the shared directory: void ones left out, with a warning; newest first.
+std::vector<RestartCandidate> Checkpointer::Implementation::find_shared_candidates() {
+  std::vector<RestartCandidate> candidates;
+  std::vector<std::array<std::uint64_t, 3>> ids;
+  together(comm_, [&] {
+    if (!store_) return;
+    for (auto& found : store_->find()) {
+      if (found.is_void) {
+        warn(found.problem);
+        continue;
+      }
+      if (found.problem.empty()) found.problem = store_->data_problem(parse_record(found.text));
+      ids.push_back({found.incarnation, found.epoch, short_digest(digest_of(found.text))});
+      candidates.push_back({.text = std::move(found.text), .problem = std::move(found.problem)});
+    }
   });
-  const auto found = bcast(comm_, shared.size());
-  for (std::size_t i = 0; i < found; ++i) {
-    Candidate candidate;
-    if (comm_.is_root()) candidate = {shared[i].epoch, shared[i].text, shared[i].problem, {}};
-    candidate.epoch = bcast(comm_, candidate.epoch);
+  bcast(comm_, into(ids));
+  candidates.resize(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    candidates[i].id = {.incarnation = ids[i][0], .epoch = ids[i][1], .digest = ids[i][2]};
+  return candidates;
+}
+
+/// Those of the nodes, void ones left out; newest first.
+std::vector<RestartCandidate> Checkpointer::Implementation::find_local_candidates() {
+  std::vector<std::string> damaged;
+  const auto found = local_->find(damaged);
+  for (const auto& problem : damaged) warn("a local record is not usable: " + problem);
+  std::vector<char> is_void;
+  for (const auto& each : found)
+    is_void.push_back(store_ && store_->is_void({each.incarnation, each.epoch}) ? 1 : 0);
+  bcast(comm_, into(is_void));
+  std::vector<RestartCandidate> candidates;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (is_void[i] != 0) continue;
+    RestartCandidate candidate{
+        .id = {found[i].incarnation, found[i].epoch, short_digest(found[i].digest)},
+        .local = found[i]};
+    const auto look = [&] {
+      candidate.local_record = local_->fetch(found[i]);
+      candidate.is_own = local_->has_record(found[i]);
+      candidate.files = local_->look_for(*candidate.local_record);
+    };
+    if (passes(candidate, look)) candidate.record = candidate.local_record->epoch;
     candidates.push_back(std::move(candidate));
   }
+  return candidates;
+}
+
+std::vector<RestartCandidate> Checkpointer::Implementation::find_candidates() {
+  auto candidates = find_shared_candidates();
   if (!local_) return candidates;
-  std::vector<std::string> damaged;
-  const auto local = local_->find(damaged);
-  for (const auto& problem : damaged) warn("a local record is not usable: " + problem);
-  for (const auto& each : local) {
-    const bool is_void = store_ && store_->is_void({each.incarnation, each.epoch});
-    if (bcast(comm_, static_cast<int>(is_void)) == 0)
-      candidates.push_back({each.epoch, {}, {}, each});
-  }
+  auto local = find_local_candidates();
   const bool is_lost = local.empty() && job_file_ && job_file_->state == JobFile::State::committed;
   if (bcast(comm_, static_cast<int>(is_lost)) != 0) {
-    Candidate lost;
+    RestartCandidate lost;
     lost.problem = "no host of this job has a record of the local epochs that were saved to " +
                    options_.local.directory.string();
     if (candidates.empty()) {
@@ -126,14 +146,16 @@ Checkpointer::Implementation::find_candidates() {
       warn(lost.problem);
     }
   }
+  candidates.insert(candidates.end(), std::move_iterator(local.begin()),
+                    std::move_iterator(local.end()));
   std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const auto& a, const auto& b) { return a.epoch > b.epoch; });
+                   [](const auto& a, const auto& b) { return a.id.epoch > b.id.epoch; });
   return candidates;
 }
 
 /// False, with candidate.problem, when `work` finds its files damaged.
 template <typename Work>
-bool Checkpointer::Implementation::passes(Candidate& candidate, Work&& work) {
+bool Checkpointer::Implementation::passes(RestartCandidate& candidate, Work&& work) {
   try {
     std::forward<Work>(work)();
   } catch (const Error& error) {
@@ -146,22 +168,70 @@ bool Checkpointer::Implementation::passes(Candidate& candidate, Work&& work) {
   return candidate.problem.empty();
 }
 
-bool Checkpointer::Implementation::restore_from(Candidate& candidate) {
-  std::optional<LocalRecord> local;
-  if (candidate.local) {
-    if (!passes(candidate, [&] { local = local_->fetch(*candidate.local); })) return false;
-  } else {
-    bcast(comm_, into(candidate.text));
+/// Gives all ranks the record, and refuses the restart if it is another program's or not for this
+/// key; false, with candidate.problem, if it is no good. Collective; does it once.
+bool Checkpointer::Implementation::admit(RestartCandidate& candidate) {
+  if (candidate.is_admitted) return candidate.problem.empty();
+  candidate.is_admitted = true;
+  if (!candidate.local) {
     bcast(comm_, into(candidate.problem));
-    if (!candidate.problem.empty()) return false;
+    bcast(comm_, into(candidate.text));
+    if (candidate.text.empty()) return false;
+    // Verified on one rank, and the same text everywhere.
+    candidate.record = parse_record(candidate.text);
+    auto forged = unlock_or_refuse(*candidate.record, candidate.text);
+    if (!forged.empty()) {
+      candidate.problem = std::move(forged);
+      return false;
+    }
   }
-  // Verified on one rank, and the same text everywhere.
-  auto record = local ? local->epoch : parse_record(candidate.text);
-  if (!local) candidate.problem = unlock_or_refuse(record, candidate.text);
-  if (!candidate.problem.empty()) return false;
-  refuse_foreign(record);
+  if (candidate.record) refuse_foreign(*candidate.record);
+  return candidate.problem.empty();
+}
+
+/// Says why the candidate is not the one. Returns that.
+std::string Checkpointer::Implementation::pass_over(RestartCandidate& candidate) {
+  candidate.is_passed_over = true;
+  if (admit(candidate) && candidate.local) {
+    if (!candidate.holdings)
+      candidate.holdings = local_->gather_holdings(*candidate.local_record, candidate.files);
+    candidate.problem = what_is_missing(*candidate.local_record, *candidate.holdings);
+  }
+  if (candidate.problem.empty())
+    candidate.problem = "epoch " + std::to_string(candidate.id.epoch) +
+                        " is not the same one everywhere: hosts have different records of it";
+  if (!candidate.local) damaged_.insert(candidate.id.epoch);
+  warn("epoch " + std::to_string(candidate.id.epoch) +
+       " is not usable, trying an older one: " + candidate.problem);
+  return candidate.problem;
+}
+
+/// Reads this rank's files of it, once, and takes those that are damaged out of `places`. Returns
+/// whether no rank has found any.
+bool Checkpointer::Implementation::verify_local(RestartCandidate& candidate,
+                                                std::vector<int>& places) {
+  if (candidate.holdings) return true;
+  auto& files = candidate.files;
+  together(comm_, [&] { local_->verify(*candidate.local_record, files); });
+  candidate.holdings = local_->gather_holdings(*candidate.local_record, files);
+  const auto before = places.size();
+  std::erase_if(places, [&](int place) {
+    return std::any_of(files.begin(), files.end(), [&](const OwnFile& file) {
+      return file.number == place && file.state != FileState::good;
+    });
+  });
+  return agree(comm_, places.size() == before);
+}
+
+/// Reads the epoch that was selected; false when something is damaged, equal on all ranks.
+/// @param places  this rank's of a local epoch; those found damaged are taken out
+bool Checkpointer::Implementation::restore_from(RestartCandidate& candidate,
+                                                std::vector<int>& places) {
+  if (!admit(candidate)) return false;
+  if (candidate.local && !verify_local(candidate, places)) return false;
+  auto& record = *candidate.record;
   const auto read = [&] {
-    if (local) record = scavenge(*local);
+    if (candidate.local) record = scavenge(*candidate.local_record, *candidate.holdings);
     together(comm_, [&] { load(record); });
     for (auto& field : fields_)
       if (field.cut) field.cut->after_load(comm_, field);
@@ -180,15 +250,27 @@ std::optional<std::uint64_t> Checkpointer::Implementation::restore() {
   const trace::Span span("ckpt.restore");
   gather_boxes_once();
   auto candidates = find_candidates();
-  std::string problems;
-  for (auto& candidate : candidates) {
-    if (restore_from(candidate)) return saved_step_;
-    if (!candidate.local) damaged_.insert(candidate.epoch);
-    warn("epoch " + std::to_string(candidate.epoch) +
-         " is not usable, trying an older one: " + candidate.problem);
-    problems += (problems.empty() ? "" : "; ") + candidate.problem;
-  }
   if (candidates.empty()) return std::nullopt;
+  std::string problems;
+  const auto pass_over_before = [&](const RestartCandidate* chosen) {
+    for (auto& each : candidates) {
+      if (&each == chosen) return;
+      if (!each.is_passed_over) problems += (problems.empty() ? "" : "; ") + pass_over(each);
+    }
+  };
+  const auto choice = consensus::restart_from(
+      comm_, offers_of(candidates, comm_.is_root()), places_of(candidates),
+      [&](std::uint64_t epoch, const std::vector<bool>& filled) {
+        return is_whole(candidates, epoch, filled);
+      },
+      [&](const consensus::ReadableEpoch& chosen, std::vector<int>& places) {
+        const auto candidate = std::find_if(candidates.begin(), candidates.end(),
+                                            [&](const auto& each) { return each.id == chosen; });
+        pass_over_before(&*candidate);
+        return restore_from(*candidate, places);
+      });
+  if (choice) return saved_step_;
+  pass_over_before(nullptr);
   throw_agreed(comm_, Errc::bad_data,
                "no epoch in " + options_.directory.string() + " can be restored: " + problems +
                    "; move the directory away to begin from the start");

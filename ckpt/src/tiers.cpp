@@ -132,13 +132,10 @@ void Checkpointer::Implementation::save_local(std::uint64_t step) {
   }
 }
 
-/// Makes an epoch of the shared directory of what the hosts have of a local one. Returns its
-/// record on all ranks. @throws Error{bad_data}, agreed, when too much is lost
-EpochRecord Checkpointer::Implementation::scavenge(const LocalRecord& local) {
+/// Makes an epoch of the shared directory of what the hosts have of a local one, of which nothing
+/// is lost for good. Returns its record on all ranks.
+EpochRecord Checkpointer::Implementation::scavenge(const LocalRecord& local, Holdings holdings) {
   const trace::Span span("ckpt.local.scavenge", static_cast<std::int64_t>(local.epoch.epoch));
-  auto holdings = local_->take_stock(local);
-  if (const auto missing = what_is_missing(local, holdings); !missing.empty())
-    throw_agreed(comm_, Errc::bad_data, missing);
   const auto lost = std::count_if(holdings.parts.begin(), holdings.parts.end(),
                                   [](const Holding& part) { return part.owner < 0; });
   if (lost > 0) {

@@ -64,6 +64,73 @@ TEST_CASE("story: a second proposer finds the value of the first, who died befor
   CHECK(cluster[0].chosen() == 7);
 }
 
+TEST_CASE("story: the proposer dies before it tells, and a learner asks the acceptors") {
+  Cluster cluster(config_of(4, 3), 4);
+  cluster.propose(0, PaxosCommand{7});
+  while (cluster[1].state().accepted_ballot == 0) cluster.settle_round();
+  cluster.lose_all();
+  cluster.crash(0);
+  const auto before = cluster.story();
+  cluster.tick(3, 4);
+  cluster.settle();
+  CHECK(cluster.story().substr(before.size()) ==
+        "n3 -> n1 ask\n"
+        "n3 -> n2 ask\n"
+        "n1 -> n3 accepted b1 7\n"
+        "n2 -> n3 accepted b1 7\n"
+        "n3 CHOSEN 7\n");
+  // An acceptor is told by whoever knows.
+  CHECK(cluster[1].chosen() == 0);
+  cluster.tick(1, 4);
+  cluster.settle();
+  CHECK(cluster[1].chosen() == 0);
+  cluster.restart(0);
+  cluster.tick(0, 8);
+  cluster.settle();
+  CHECK(cluster[0].chosen() == 0);  // it has forgotten what it wanted
+  cluster.propose(2, PaxosCommand{9});
+  cluster.settle();
+  CHECK(cluster[1].chosen() == 7);
+}
+
+TEST_CASE("a learner adds up acceptances of one ballot, each acceptor once") {
+  const auto told = [](auto& learner, NodeIndex acceptor, Ballot ballot, Value value) {
+    typename std::remove_reference_t<decltype(learner)>::Output out;
+    learner.step({acceptor, 3, {PaxosKind::accepted, ballot, 0, value}}, out);
+    return learner.chosen();
+  };
+  PaxosMachine learner(config_of(4, 3), 3, {});
+  CHECK(told(learner, 0, 1, 7) == 0);
+  CHECK(told(learner, 0, 1, 7) == 0);
+  CHECK(told(learner, 1, 4, 9) == 0);
+  CHECK(told(learner, 2, 1, 7) == 0);  // late, and the learner no longer counts ballot 1
+  CHECK(told(learner, 3, 4, 9) == 0);  // no acceptor
+  CHECK(told(learner, 2, 4, 9) == 9);
+
+  MutatedPaxosMachine::Config careless;
+  careless.nodes = 4;
+  careless.acceptors = first_acceptors(3);
+  careless.phase1 = careless.phase2 = 2;
+  careless.mutation.mutant = Mutant::learn_across_ballots;
+  MutatedPaxosMachine mixed(careless, 3, {});
+  CHECK(told(mixed, 0, 1, 7) == 0);
+  CHECK(told(mixed, 1, 4, 9) == 9);  // which nobody may know yet
+}
+
+TEST_CASE("a learner is told nothing that a crash could take back") {
+  PaxosMachine acceptor(config_of(4, 3), 1, {});
+  PaxosMachine::Output out;
+  acceptor.step({0, 1, {PaxosKind::accept, 1, 0, 7}}, out);
+  REQUIRE(out.persist);
+  const auto token = out.token;
+  out.clear();
+  acceptor.step({3, 1, {PaxosKind::ask, 0, 0, 0}}, out);
+  CHECK(out.now.empty());
+  REQUIRE(out.after_persist.size() == 1);
+  CHECK(out.after_persist[0].message == PaxosMessage{PaxosKind::accepted, 1, 0, 7});
+  CHECK(out.token == token);
+}
+
 TEST_CASE("a refused proposer opens a ballot above what it was told") {
   Cluster cluster(config_of(3, 3), 3);
   cluster.crash(0);

@@ -26,6 +26,50 @@ int other_collectives = 0;
 
 using Sets = std::vector<std::vector<ReadableEpoch>>;  // of each rank
 
+/// Ranks that keep redundancy for each other. A rank in no set must have the epoch.
+struct CoveringSet {
+  enum class Rule : std::uint8_t {
+    losses,   // any `losses` members may lack the epoch
+    partner,  // member i keeps a copy for member i - 1 (cyclic): no two neighbours may lack it
+  };
+  std::vector<int> members = {};
+  Rule rule = Rule::losses;
+  int losses = 0;
+};
+
+bool covers(const CoveringSet& set, const std::vector<bool>& filled) {
+  const auto lacks = [&](std::size_t i) {
+    return !filled[static_cast<std::size_t>(set.members[i % set.members.size()])];
+  };
+  int lost = 0;
+  bool are_neighbours_lost = false;
+  for (std::size_t i = 0; i < set.members.size(); ++i) {
+    lost += lacks(i) ? 1 : 0;
+    are_neighbours_lost = are_neighbours_lost || (lacks(i) && lacks(i + 1));
+  }
+  return set.rule == CoveringSet::Rule::losses ? lost <= set.losses : !are_neighbours_lost;
+}
+
+/// Each rank is a place.
+IsWhole covered_by(const std::vector<CoveringSet>& sets) {
+  return [sets](std::uint64_t, const std::vector<bool>& filled) {
+    auto is_needed = std::vector<bool>(filled.size(), true);
+    for (const auto& set : sets)
+      for (const int member : set.members) is_needed[static_cast<std::size_t>(member)] = false;
+    bool is_whole = true;
+    for (std::size_t r = 0; r < filled.size(); ++r)
+      is_whole = is_whole && (filled[r] || !is_needed[r]);
+    for (const auto& set : sets) is_whole = is_whole && covers(set, filled);
+    return is_whole;
+  };
+}
+
+std::vector<OfferedEpoch> offers_of(const std::vector<ReadableEpoch>& epochs) {
+  std::vector<OfferedEpoch> offers;
+  for (const auto& each : epochs) offers.push_back({each, {world().rank()}});
+  return offers;
+}
+
 /// A history in which nobody confuses epochs: the digest follows from the number.
 ReadableEpoch epoch(std::uint64_t number, std::uint64_t incarnation = 1) {
   return {incarnation, number, number * 1000003 + incarnation};
@@ -70,7 +114,8 @@ std::optional<ReadableEpoch> twin(const Sets& ranks, const std::vector<CoveringS
 
 std::optional<ReadableEpoch> selected(const Sets& ranks,
                                       const std::vector<CoveringSet>& sets = {}) {
-  return select_restart(world(), ranks[static_cast<std::size_t>(world().rank())], sets);
+  const auto mine = offers_of(ranks[static_cast<std::size_t>(world().rank())]);
+  return select_restart(world(), mine, world().size(), covered_by(sets));
 }
 
 /// Random numbers of one case, the same on all ranks.
@@ -173,13 +218,34 @@ TEST_CASE("one number, two epochs: an older one is taken") {
   CHECK(selected(ranks) == (world().size() == 1 ? epoch(9, 2) : epoch(5)));
 }
 
-TEST_CASE("windows reach back 64 epochs from each rank's newest, and are aligned") {
+TEST_CASE("windows reach back 64 epochs and are aligned; what lies below costs a reduction more") {
   Sets ranks(static_cast<std::size_t>(world().size()), epochs({7, 70}));
   CHECK(selected(ranks) == epoch(70));
   ranks.back() = epochs({7});
   CHECK(selected(ranks) == epoch(7));  // 63 below
   ranks[0] = epochs({7, 71});
-  if (world().size() > 1) CHECK(!selected(ranks));  // 64 below
+  reductions = 0;
+  CHECK(selected(ranks) == (world().size() == 1 ? epoch(71) : epoch(7)));  // 64 below
+  CHECK(reductions == (world().size() == 1 ? 2 : 3));
+  ranks[0] = epochs({7, 500, 1000, 2000});
+  CHECK(selected(ranks) == (world().size() == 1 ? epoch(2000) : epoch(7)));
+  // A place whose window is lower says nothing of what lies between.
+  for (auto& rank : ranks) rank = epochs({5, 30});
+  ranks[0] = epochs({5, 30, 100});
+  CHECK(selected(ranks) == (world().size() == 1 ? epoch(100) : epoch(30)));
+}
+
+TEST_CASE("one rank fills several places, and several ranks fill one") {
+  const int p = world().size();
+  const int me = world().rank();
+  const auto all = [](std::uint64_t, const std::vector<bool>& filled) {
+    return std::find(filled.begin(), filled.end(), false) == filled.end();
+  };
+  std::vector<OfferedEpoch> mine{{epoch(3), {2 * me, 2 * me + 1}}};
+  if (me != 0) mine.push_back({epoch(5), {2 * me, 2 * me + 1}});
+  if (me == p - 1) mine.back().places.insert(mine.back().places.end(), {0, 1});
+  mine.push_back({epoch(6), {}});  // nobody has anything of it
+  CHECK(select_restart(world(), mine, 2 * p, all) == (p == 1 ? epoch(3) : epoch(5)));
 }
 
 TEST_CASE("random sets and redundancy, against the twin") {
@@ -213,10 +279,14 @@ TEST_CASE("what fails to be read is not there: the selection is repeated without
       return std::find(all.begin(), all.end(), one) != all.end();
     };
     std::set<std::uint64_t> failed;  // for those the rank then relies on the others
-    const auto chosen = restart_from(world(), ranks[me], sets, [&](const ReadableEpoch& choice) {
-      const bool is_damaged = has(ranks[me], choice) && !has(sound[me], choice);
-      return !is_damaged || !failed.insert(choice.epoch).second;
-    });
+    const auto chosen =
+        restart_from(world(), offers_of(ranks[me]), world().size(), covered_by(sets),
+                     [&](const ReadableEpoch& choice, std::vector<int>& places) {
+                       const bool is_damaged = has(ranks[me], choice) && !has(sound[me], choice);
+                       if (!is_damaged || !failed.insert(choice.epoch).second) return true;
+                       places.clear();
+                       return false;
+                     });
     CAPTURE(seed);
     CHECK(chosen == twin(sound, sets));
   }
@@ -231,10 +301,11 @@ TEST_CASE("an epoch that the others cannot rebuild is given up by all") {
   auto mine = epochs({3, 4});
   if (world().rank() == 1) mine = epochs({3});
   int attempts = 0;
-  const auto chosen = restart_from(world(), mine, sets, [&](const ReadableEpoch& choice) {
-    ++attempts;
-    return choice.epoch != 4 || world().rank() != 1;
-  });
+  const auto chosen = restart_from(world(), offers_of(mine), p, covered_by(sets),
+                                   [&](const ReadableEpoch& choice, std::vector<int>&) {
+                                     ++attempts;
+                                     return choice.epoch != 4 || world().rank() != 1;
+                                   });
   CHECK(chosen == epoch(3));
   CHECK(attempts == 2);
 }

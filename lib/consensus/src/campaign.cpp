@@ -131,9 +131,10 @@ bool applies(Mutant mutant, Protocol protocol) noexcept {
   const bool is_of_raft = mutant >= Mutant::append_before_persist;
   if (protocol == Protocol::raft)
     return is_of_raft || mutant == Mutant::vote_before_persist || mutant == Mutant::quorum_of_one;
-  return !is_of_raft && (protocol == Protocol::commit || (mutant != Mutant::vote_before_persist &&
-                                                          mutant != Mutant::majority_of_votes &&
-                                                          mutant != Mutant::unilateral_abort));
+  if (is_of_raft) return false;
+  if (protocol == Protocol::commit) return mutant != Mutant::learn_across_ballots;
+  return mutant != Mutant::vote_before_persist && mutant != Mutant::majority_of_votes &&
+         mutant != Mutant::unilateral_abort;
 }
 
 CampaignResult run(const Campaign& campaign) {

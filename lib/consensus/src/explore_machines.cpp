@@ -70,7 +70,8 @@ Exploration explore_with(typename M::Config config, const ExplorerSize& size, Ru
   config.acceptors = first_acceptors(size.acceptors);
   config.retry_ticks = 1;
   config.ballot_max = size.ballot_max;
-  ClusterModel<M, Rules> model(config, std::max(size.nodes, size.acceptors), size.crashes, rules);
+  const int nodes = std::max(size.nodes, size.acceptors) + size.learners;
+  ClusterModel<M, Rules> model(config, nodes, size.crashes, rules, size.disks);
   auto result = explore(model, size.states_max);
   if (model.messages() > 512)
     throw Error(Errc::usage, "more than 512 different messages: explore a smaller configuration");
@@ -89,7 +90,7 @@ Exploration explore_commit(const ExplorerSize& size) {
 template <typename M>
 Exploration explore_paxos(const ExplorerSize& size) {
   typename M::Config config;
-  config.nodes = std::max(size.nodes, size.acceptors);
+  config.nodes = std::max(size.nodes, size.acceptors) + size.learners;
   config.phase1 = config.phase2 = majority(size.acceptors);
   config.ballot_ticks = 0;
   return explore_with<M>(config, size, PaxosRules<M>{size.nodes});
@@ -98,8 +99,11 @@ Exploration explore_paxos(const ExplorerSize& size) {
 }  // namespace
 
 Exploration explore_machines(const ExplorerSize& size) {
-  if (size.nodes < 1 || std::max(size.nodes, size.acceptors) > 6)
+  if (size.nodes < 1 || size.learners < 0 ||
+      std::max(size.nodes, size.acceptors) + size.learners > 6)
     throw Error(Errc::usage, "the explorer takes 1 to 6 nodes");
+  if (size.learners > 0 && size.protocol != Protocol::paxos)
+    throw Error(Errc::usage, "only Paxos has learners");
   if (size.protocol == Protocol::raft)
     throw Error(Errc::usage, "Raft's terms have no end, and so its states; simulate it instead");
   if (size.mutant != Mutant::none && !applies(size.mutant, size.protocol))

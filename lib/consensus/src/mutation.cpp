@@ -6,16 +6,14 @@
 namespace cairn::consensus {
 namespace {
 
-constexpr std::array mutants{Mutant::vote_before_persist,    Mutant::promise_before_persist,
-                             Mutant::accept_before_persist,  Mutant::majority_of_votes,
-                             Mutant::unilateral_abort,       Mutant::forget_accepted,
-                             Mutant::no_promise_check,       Mutant::lowest_ballot,
-                             Mutant::quorum_of_one,          Mutant::ballot_not_durable,
-                             Mutant::append_before_persist,  Mutant::leader_counts_unwritten,
-                             Mutant::term_not_durable,       Mutant::vote_twice,
-                             Mutant::vote_without_log_check, Mutant::commit_older_terms,
-                             Mutant::append_without_check,   Mutant::keep_conflicting,
-                             Mutant::one_majority_when_joint};
+constexpr std::array mutants{
+    Mutant::vote_before_persist,     Mutant::promise_before_persist, Mutant::accept_before_persist,
+    Mutant::majority_of_votes,       Mutant::unilateral_abort,       Mutant::forget_accepted,
+    Mutant::no_promise_check,        Mutant::lowest_ballot,          Mutant::quorum_of_one,
+    Mutant::ballot_not_durable,      Mutant::learn_across_ballots,   Mutant::append_before_persist,
+    Mutant::leader_counts_unwritten, Mutant::term_not_durable,       Mutant::vote_twice,
+    Mutant::vote_without_log_check,  Mutant::commit_older_terms,     Mutant::append_without_check,
+    Mutant::keep_conflicting,        Mutant::one_majority_when_joint};
 
 }  // namespace
 
@@ -45,6 +43,8 @@ std::string_view name_of(Mutant mutant) noexcept {
       return "quorum-of-one";
     case Mutant::ballot_not_durable:
       return "ballot-not-durable";
+    case Mutant::learn_across_ballots:
+      return "learn-across-ballots";
     case Mutant::append_before_persist:
       return "append-before-persist";
     case Mutant::leader_counts_unwritten:

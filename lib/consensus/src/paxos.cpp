@@ -43,7 +43,8 @@ void BasicPaxosMachine<Mutation>::step(const Envelope<Message>& envelope, Output
     case PaxosKind::accept:
       return receive_accept(envelope.from, message, out);
     case PaxosKind::accepted:
-      return receive_accepted(sender, message, out);
+      receive_accepted(sender, message, out);
+      return hear_accepted(sender, message, out);
     case PaxosKind::refuse:
       seen_ = std::max(seen_, message.ballot);
       if (message.ballot > ballot_) phase_ = Phase::idle;
@@ -51,7 +52,7 @@ void BasicPaxosMachine<Mutation>::step(const Envelope<Message>& envelope, Output
     case PaxosKind::learn:
       return learn(message.value, out);
     case PaxosKind::ask:
-      return;
+      return receive_ask(envelope.from, out);
   }
 }
 
@@ -100,6 +101,8 @@ std::uint64_t BasicPaxosMachine<Mutation>::hash() const noexcept {
   hasher.add(attempts_);
   hasher.add(retry_in_);
   hasher.add(ballot_in_);
+  hasher.add(told_ballot_);
+  hasher.add(told_by_);
   return hasher.value();
 }
 
@@ -166,6 +169,29 @@ void BasicPaxosMachine<Mutation>::receive_accepted(int acceptor, const Message& 
   learn(value, out);
   for (NodeIndex to = 0; to < config_.nodes; ++to)
     if (to != self_) send_now(to, {PaxosKind::learn, 0, 0, value}, out);
+}
+
+/// Answers a learner that no proposer has told. What is told is durable before.
+template <typename Mutation>
+void BasicPaxosMachine<Mutation>::receive_ask(NodeIndex from, Output& out) noexcept {
+  if (acceptor_ < 0 || state_.abstains || state_.accepted_ballot == 0) return;
+  if (acceptor_number(from) >= 0) return;
+  send_durable(from, {PaxosKind::accepted, state_.accepted_ballot, 0, state_.accepted},
+               Mutant::accept_before_persist, out);
+}
+
+/// As a learner: a quorum that has accepted one ballot has chosen its value, whatever it has done
+/// since. What was accepted in different ballots does not add up.
+template <typename Mutation>
+void BasicPaxosMachine<Mutation>::hear_accepted(int acceptor, const Message& accepted,
+                                                Output& out) noexcept {
+  if (acceptor < 0 || acceptor_ >= 0 || accepted.value == 0 || state_.chosen != 0) return;
+  if (accepted.ballot < told_ballot_) return;
+  if (accepted.ballot > told_ballot_ && !config_.mutation.is(Mutant::learn_across_ballots))
+    told_by_ = 0;
+  told_ballot_ = accepted.ballot;
+  told_by_ |= 1U << acceptor;
+  if (std::popcount(told_by_) >= needed(config_.phase2)) learn(accepted.value, out);
 }
 
 /// Opens a ballot above all that were seen; that it was used is durable before it is.
@@ -264,7 +290,7 @@ std::string describe(const PaxosMessage& message) {
     case PaxosKind::accept:
       return "accept" + ballot + value;
     case PaxosKind::accepted:
-      return "accepted" + ballot;
+      return "accepted" + ballot + (message.value == 0 ? "" : value);
     case PaxosKind::refuse:
       return "refuse, promised" + ballot;
     case PaxosKind::learn:

@@ -39,12 +39,13 @@ class PaxosJudge {
     told_.fill({});
     proposers_ = draws.bits() | 1;
     choose_tearable(draws);
+    choose_learners(draws);
   }
 
-  /// Node i wants the value i + 1: some from the beginning, all in the end.
+  /// Node i wants the value i + 1: some from the beginning, all but the learners in the end.
   std::optional<PaxosCommand> command(NodeIndex node, const M& machine, bool healed) {
     if (machine.wanted() != 0 || machine.chosen() != 0 || machine.state().abstains ||
-        (!healed && (proposers_ >> node & 1) == 0))
+        (learners_ >> node & 1) != 0 || (!healed && (proposers_ >> node & 1) == 0))
       return std::nullopt;
     proposed_ |= std::uint64_t{1} << node;
     return PaxosCommand{static_cast<Value>(node) + 1};
@@ -123,6 +124,16 @@ class PaxosJudge {
     }
   }
 
+  /// Nodes that never propose: any that do not accept, but one that can propose stays.
+  void choose_learners(transport::Draws& draws) {
+    const auto acceptors = static_cast<int>(config_.acceptors.size());
+    learners_ = 0;
+    for (NodeIndex i = acceptors; i < nodes_; ++i) {
+      const auto bit = std::uint64_t{1} << i;
+      if (draws.below(2) == 0 && (tearable_ & bit) != 0) learners_ |= bit;
+    }
+  }
+
   Config config_;
   int nodes_;
   std::string violation_;
@@ -130,6 +141,7 @@ class PaxosJudge {
   std::uint64_t proposed_ = 0;
   std::uint64_t proposers_ = 0;
   std::uint64_t tearable_ = 0;
+  std::uint64_t learners_ = 0;
   std::map<Ballot, Value> values_;
   std::array<Told, 64> told_{};
 };

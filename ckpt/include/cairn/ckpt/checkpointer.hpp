@@ -256,10 +256,12 @@ class Checkpointer {
   template <Storable T>
   void value(std::string name, T& value);
 
-  /// Restores the newest epoch whose bytes all verify, fields and values; ghosts are left alone.
-  /// Collective.
+  /// Restores the newest epoch that all ranks together have, of both tiers, and whose bytes all
+  /// verify, fields and values; ghosts are left alone. Collective.
   ///
-  /// Damaged epochs are passed over with a warning, and the next older one is taken.
+  /// What each rank has is selected from in two reductions (README.md, "Which epoch"). Newer epochs
+  /// that are damaged, or of which too much is lost, are passed over with a warning each; a failure
+  /// that one rank alone sees is one of all.
   /// @return the step that was passed to save(); nothing if no epoch was ever committed
   /// @throws Error{Errc::bad_data} when epochs exist but none is usable, or when they are of
   /// another program,

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "cairn/consensus/cluster_model.hpp"
 #include "cairn/consensus/explore.hpp"
 #include "cairn/consensus/mutation.hpp"
 #include "cairn/consensus/sequence.hpp"
@@ -63,6 +64,8 @@ struct ExplorerSize {
   std::uint32_t ballot_max = 1;
   Mutant mutant = Mutant::none;
   std::uint64_t states_max = ~std::uint64_t{0};
+  int learners = 0;  ///< of Paxos: nodes besides, that neither propose nor accept
+  Disks disks = Disks::in_their_time;
 };
 
 /// Explores the machines that are shipped, with every order of ticks, commands, writes, crashes and

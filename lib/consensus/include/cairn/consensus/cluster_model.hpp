@@ -19,6 +19,10 @@
 
 namespace cairn::consensus {
 
+/// When a write is complete. At once: fewer states, and as much to see as long as nobody crashes,
+/// since the network keeps messages back for as long as a disk would.
+enum class Disks : std::uint8_t { in_their_time, at_once };
+
 /// The model of a cluster for explore(): at any moment any node may tick, get a command, see a
 /// write complete, crash and start again, or receive any message that was ever sent to it. So the
 /// network loses, doubles, delays and reorders at will. A crash keeps any prefix of the writes
@@ -67,8 +71,13 @@ class ClusterModel {
     std::array<std::uint64_t, message_words> sent{};
   };
 
-  ClusterModel(const typename M::Config& config, int nodes, int crashes_max, Rules rules)
-      : config_(config), nodes_(nodes), crashes_max_(crashes_max), rules_(std::move(rules)) {
+  ClusterModel(const typename M::Config& config, int nodes, int crashes_max, Rules rules,
+               Disks disks = Disks::in_their_time)
+      : config_(config),
+        nodes_(nodes),
+        crashes_max_(crashes_max),
+        rules_(std::move(rules)),
+        disks_(disks) {
     assert(nodes <= nodes_max);
   }
 
@@ -181,16 +190,26 @@ class ClusterModel {
     auto node = locals_[local];
     out_.clear();
     act(node, out_);
-    if (out_.persist) node.writes.push_back({*out_.persist, out_.token});
     Effect result;
+    obey(node, result);
+    while (disks_ == Disks::at_once && !node.writes.empty()) {
+      out_.clear();
+      complete_write(node, out_);
+      obey(node, result);
+    }
+    result.local = name_of(node);
+    return effects_[(std::uint64_t{local} << 16) | input] = std::move(result);
+  }
+
+  /// Does what the node has said in `out_`.
+  void obey(Local& node, Effect& result) {
+    if (out_.persist) node.writes.push_back({*out_.persist, out_.token});
     for (const auto& envelope : out_.now) result.sent.push_back(message_number(envelope));
     for (const auto& envelope : out_.after_persist) hold(node, {out_.token, envelope});
     while (!node.held.empty() && node.held.front().token <= node.durable) {
       result.sent.push_back(message_number(node.held.front().envelope));
       node.held.erase(node.held.begin());
     }
-    result.local = name_of(node);
-    return effects_[(std::uint64_t{local} << 16) | input] = std::move(result);
   }
 
   /// Once is enough where the network doubles at will.
@@ -227,6 +246,7 @@ class ClusterModel {
   int nodes_;
   std::uint32_t crashes_max_;
   Rules rules_;
+  Disks disks_;
   typename M::Output out_;
   std::deque<Local> locals_;
   std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> local_names_;

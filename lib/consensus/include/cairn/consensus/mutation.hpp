@@ -20,6 +20,7 @@ enum class Mutant : std::uint8_t {
   lowest_ballot,           ///< a new ballot takes over the value of the lowest one
   quorum_of_one,           ///< one acceptor decides
   ballot_not_durable,      ///< a proposer may use a ballot again after a restart
+  learn_across_ballots,    ///< a learner adds up acceptances of different ballots
   // Raft's; it has vote_before_persist and quorum_of_one too.
   append_before_persist,    ///< an append is acknowledged before it is durable
   leader_counts_unwritten,  ///< a leader counts its own entries before they are durable

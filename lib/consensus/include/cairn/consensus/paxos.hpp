@@ -19,10 +19,10 @@ enum class PaxosKind : std::uint8_t {
   prepare,   ///< 1a, proposer → acceptors
   promise,   ///< 1b, acceptor → proposer
   accept,    ///< 2a, proposer → acceptors
-  accepted,  ///< 2b, acceptor → proposer
+  accepted,  ///< 2b, acceptor → proposer; with the value to a learner that asked
   refuse,    ///< acceptor → proposer: `ballot` is what I have promised
   learn,     ///< whoever knows → learners: `value` is chosen
-  ask,       ///< learner → acceptors
+  ask,       ///< learner → acceptors: what has been accepted, or is chosen?
 };
 
 struct PaxosMessage {
@@ -71,6 +71,11 @@ struct BasicPaxosConfig {
 ///     proposer ──accept b v─▶ acceptors ──accepted─▶ proposer      phase 2: v is chosen
 ///     proposer ──learn v────▶ all
 ///
+///     learner ───ask────────▶ acceptors ──accepted b v──▶ learner   if the proposer is gone
+///
+/// A node that is no acceptor is a learner that needs no proposer: it asks the acceptors, and when
+/// a quorum of them has accepted one ballot it knows what is chosen. Such a node may propose too.
+///
 /// The ballots of node k are k+1, k+1+n, k+1+2n, …; none is used twice, also through a restart. The
 /// value is told (`events`) when it is durable at this node.
 ///
@@ -113,6 +118,8 @@ class BasicPaxosMachine {
   void receive_promise(int acceptor, const Message& promise, Output& out) noexcept;
   void receive_accept(NodeIndex from, const Message& accept, Output& out) noexcept;
   void receive_accepted(int acceptor, const Message& accepted, Output& out) noexcept;
+  void receive_ask(NodeIndex from, Output& out) noexcept;
+  void hear_accepted(int acceptor, const Message& accepted, Output& out) noexcept;
   void open_ballot(Output& out) noexcept;
   void learn(Value value, Output& out) noexcept;
   void persist(Output& out) noexcept;
@@ -139,6 +146,10 @@ class BasicPaxosMachine {
   std::uint32_t attempts_ = 0;
   std::uint32_t retry_in_;
   std::uint32_t ballot_in_ = 0;
+
+  // Of a learner: the highest ballot that acceptors have told it of, and which ones.
+  Ballot told_ballot_ = 0;
+  std::uint32_t told_by_ = 0;
 };
 
 using PaxosMachine = BasicPaxosMachine<Faithful>;
