@@ -115,7 +115,7 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
     spare_.emplace(options_.directory);
   });
   open_local_tier();
-  if (is_on() && comm_.size() > 1 && comm_.size() <= EpochVote::most_ranks)
+  if (is_on() && comm_.size() > 1 && comm_.size() <= consensus::EpochVote::most_ranks)
     vote_.emplace(comm_, options_.patience_seconds);
 }
 

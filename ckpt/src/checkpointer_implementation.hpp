@@ -12,9 +12,9 @@
 #include "background_writer.hpp"
 #include "cairn/ckpt/checkpointer.hpp"
 #include "cairn/collectives/communicator.hpp"
+#include "cairn/consensus/epoch_vote.hpp"
 #include "compressing.hpp"
 #include "direct_writes.hpp"
-#include "epoch_vote.hpp"
 #include "fields.hpp"
 #include "job_file.hpp"
 #include "local_epochs.hpp"
@@ -140,13 +140,13 @@ class Checkpointer::Implementation {
   Communicator comm_;
   Options options_;
   std::optional<Key> key_;
-  std::optional<EpochStore> store_;   // rank 0
-  bool is_confirmed_ = false;         // the incarnation; equal on all ranks
-  std::optional<EpochVote> vote_;     // unless there is one rank, or too many
-  std::uint64_t votes_ = 0;           // so far; equal on all ranks
-  int given_up_in_a_row_ = 0;         // epochs, as ranks were silent; equal on all ranks
-  std::optional<Watchdog> watchdog_;  // since then, until all are here again
-  std::optional<Spare> spare_;        // rank 0
+  std::optional<EpochStore> store_;           // rank 0
+  bool is_confirmed_ = false;                 // the incarnation; equal on all ranks
+  std::optional<consensus::EpochVote> vote_;  // unless there is one rank, or too many
+  std::uint64_t votes_ = 0;                   // so far; equal on all ranks
+  int given_up_in_a_row_ = 0;                 // epochs, as ranks were silent; equal on all ranks
+  std::optional<Watchdog> watchdog_;          // since then, until all are here again
+  std::optional<Spare> spare_;                // rank 0
   std::optional<LocalEpochs> local_;
   std::optional<std::uint64_t> shared_step_;  ///< due() found it time for a shared epoch
   std::optional<JobFile> job_file_;           // rank 0, with a local tier; nothing without the file

@@ -437,8 +437,9 @@ void Checkpointer::Implementation::give_up_on_silent_ranks() {
        " is given up, and the run goes on: " + silent.str());
   watchdog_.emplace(watch_seconds(),
                     "[rank " + std::to_string(comm_.rank()) + "] " + silent.str() +
-                        " while a checkpoint was written, nor since; the run ends, " +
-                        "run the same command again");
+                        " while a checkpoint was written, nor since; the run ends, run the same " +
+                        "command again",
+                    options_.last_words);
 }
 
 /// Makes an epoch of what `write` has written on every rank; false when it is given up since a rank
@@ -455,7 +456,8 @@ bool Checkpointer::Implementation::complete(
     const Watchdog watchdog(watch_seconds(),
                             "[rank " + std::to_string(comm_.rank()) +
                                 "] a rank hangs while a checkpoint is committed; the run ends, run "
-                                "the same command again");
+                                "the same command again",
+                            options_.last_words);
     given_up_in_a_row_ = 0;
     agree(comm_, problem);
     auto parts = gather_parts(comm_, fields_, *boxes_, crcs, cipher_ ? Sealed::yes : Sealed::no,

@@ -1,15 +1,15 @@
 #include "watchdog.hpp"
 
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdlib>
+#include <utility>
 
 #include "cairn/core/error.hpp"
 
 namespace cairn::ckpt {
 
-Watchdog::Watchdog(double seconds, std::string why) : why_(std::move(why)) {
+Watchdog::Watchdog(double seconds, std::string why, Tell tell)
+    : why_(std::move(why)), tell_(std::move(tell)) {
   if (seconds > 0) thread_ = std::thread([this, seconds] { watch(seconds); });
 }
 
@@ -27,8 +27,7 @@ void Watchdog::watch(double seconds) {
   std::unique_lock lock(mutex_);
   const std::chrono::duration<double> time(seconds);
   if (called_off_.wait_for(lock, time, [this] { return is_off_; })) return;
-  const auto text = why_ + "\n";
-  (void)!::write(STDERR_FILENO, text.data(), text.size());
+  if (tell_) tell_(why_);
   std::_Exit(static_cast<int>(Errc::run_again));
 }
 

@@ -2,19 +2,24 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 
 namespace cairn::ckpt {
 
-/// While it lives, a process has so many seconds; then `why` goes to stderr, and it exits at once
-/// with 75 (run again), as no call of MPI could end that waits for a rank that hangs. The launcher
-/// ends the other ranks. A thread of its own, which calls nothing of MPI.
+/// While it lives, a process has so many seconds; then it exits at once with 75 (run again), as no
+/// call of MPI could end that waits for a rank that hangs. The launcher ends the other ranks. A
+/// thread of its own, which calls nothing of MPI.
 class Watchdog {
  public:
+  using Tell = std::function<void(std::string_view)>;
+
   /// With 0 seconds it does not watch.
-  Watchdog(double seconds, std::string why);
+  /// @param tell  is told `why` before the exit, from that thread; may be empty, must not throw
+  Watchdog(double seconds, std::string why, Tell tell);
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
   ~Watchdog();
@@ -23,6 +28,7 @@ class Watchdog {
   void watch(double seconds);
 
   std::string why_;
+  Tell tell_;
   std::mutex mutex_;
   std::condition_variable called_off_;
   bool is_off_ = false;

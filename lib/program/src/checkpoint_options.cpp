@@ -1,6 +1,7 @@
 #include "cairn/program/checkpoint_options.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <array>
 #include <cctype>
@@ -49,6 +50,12 @@ std::string first_line_of(const std::string& command) {
   std::string text(line.data());
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
   return text;
+}
+
+/// From any thread, in one piece.
+void write_line(std::string_view text) {
+  const auto line = std::string(text) + "\n";
+  (void)!::write(STDERR_FILENO, line.data(), line.size());
 }
 
 std::string variable(const char* name) {
@@ -177,6 +184,7 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
                         .compression = ckpt::compression_of(compression),
                         .on_error = ckpt::on_error_of(on_error),
                         .patience_seconds = patience,
+                        .last_words = write_line,
                         .local = {.directory = local_directory,
                                   .every = local_every,
                                   .redundancy = ckpt::redundancy_of(redundancy)}};

@@ -122,6 +122,9 @@ struct Options {
   /// whose silent rank is not back after twice as long, ends with exit code 75 (run again), from a
   /// thread if need be.
   double patience_seconds = 0;
+  /// Told on a rank why it is about to exit with 75 while others hang; from a thread, must not
+  /// throw.
+  std::function<void(std::string_view)> last_words = {};
   /// More frequent epochs in the nodes' own memory or disks; off unless it names a directory. A
   /// restart takes the newest epoch of both tiers; one of the nodes is first written to
   /// `directory`.

@@ -1,4 +1,4 @@
-#include "epoch_vote.hpp"
+#include "cairn/consensus/epoch_vote.hpp"
 
 #include <sched.h>
 
@@ -12,12 +12,11 @@
 #include "cairn/core/error.hpp"
 #include "cairn/transport/mpi_transport.hpp"
 
-namespace cairn::ckpt {
+namespace cairn::consensus {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using consensus::Decision;
 
 constexpr std::chrono::milliseconds tick_length{20};
 constexpr std::chrono::milliseconds late{500};
@@ -43,7 +42,7 @@ class EpochVote::Rounds {
  public:
   virtual ~Rounds() = default;
   /// Decision::none when it cannot be learned.
-  virtual Decision decide(const consensus::EpochId& id, std::vector<int>& silent) = 0;
+  virtual Decision decide(const EpochId& id, std::vector<int>& silent) = 0;
 };
 
 namespace {
@@ -52,13 +51,13 @@ template <int capacity>
 class RoundsOf final : public EpochVote::Rounds {
  public:
   RoundsOf(const Communicator& comm, double patience_seconds)
-      : talk_(comm),
+      : votes_(comm),
+        answers_(comm),
         decisions_(comm),
         out_(std::make_unique<Output>()),
         patience_(patience_seconds) {
     config_.participants = comm.size();
-    config_.acceptors =
-        consensus::first_acceptors(comm.size() < acceptors_wanted ? 1 : acceptors_wanted);
+    config_.acceptors = first_acceptors(comm.size() < acceptors_wanted ? 1 : acceptors_wanted);
     config_.retry_ticks = retry_ticks;
     config_.takeover_ticks = ticks_in(patience_seconds);
   }
@@ -66,16 +65,15 @@ class RoundsOf final : public EpochVote::Rounds {
   RoundsOf& operator=(const RoundsOf&) = delete;
   ~RoundsOf() override {
     try {
-      (void)talk_.mailbox().close(closing_patience);
-      (void)decisions_.mailbox().close(closing_patience);
+      for (auto* const transport : transports()) (void)transport->mailbox().close(closing_patience);
     } catch (const Error&) {  // MPI is broken, which others tell
     }
   }
 
-  Decision decide(const consensus::EpochId& id, std::vector<int>& silent) override {
+  Decision decide(const EpochId& id, std::vector<int>& silent) override {
     config_.id = id;
-    Machine machine(config_, talk_.self(), {});
-    machine.propose({consensus::Vote::prepared}, *out_);
+    Machine machine(config_, votes_.self(), {});
+    machine.propose({Vote::prepared}, *out_);
     obey(machine);
     const auto begin = Clock::now();
     auto next_tick = begin + tick_length;
@@ -94,8 +92,7 @@ class RoundsOf final : public EpochVote::Rounds {
     while (decisions_.mailbox().waiting() > 0 && Clock::now() - decided < last_words) {
       if (!hear(machine)) rest(Clock::now() - decided);
     }
-    talk_.mailbox().check();
-    decisions_.mailbox().check();
+    for (auto* const transport : transports()) transport->mailbox().check();
     silent.clear();
     for (int rank = 0; rank < config_.participants; ++rank)
       if (!machine.state().committing.contains(rank)) silent.push_back(rank);
@@ -103,9 +100,9 @@ class RoundsOf final : public EpochVote::Rounds {
   }
 
  private:
-  using Machine = consensus::BasicCommitMachine<capacity, consensus::Faithful>;
+  using Machine = BasicCommitMachine<capacity, Faithful>;
   using Output = typename Machine::Output;
-  using Envelope = consensus::Envelope<typename Machine::Message>;
+  using Letter = Envelope<typename Machine::Message>;
   using Transport = transport::MpiTransport<typename Machine::Message>;
 
   /// Each acceptor has had its turn to take over.
@@ -128,16 +125,24 @@ class RoundsOf final : public EpochVote::Rounds {
     }
   }
 
-  void offer(const Envelope& envelope) {
-    const bool is_decision = envelope.message.kind == consensus::CommitKind::decide;
-    (is_decision ? decisions_ : talk_).offer(envelope);
+  void offer(const Letter& letter) {
+    switch (letter.message.kind) {
+      case CommitKind::vote:
+        return votes_.offer(letter);
+      case CommitKind::decide:
+        return decisions_.offer(letter);
+      default:
+        return answers_.offer(letter);
+    }
   }
+
+  [[nodiscard]] std::array<Transport*, 3> transports() { return {&decisions_, &votes_, &answers_}; }
 
   /// Whether anything has come.
   bool hear(Machine& machine) {
-    std::array<Envelope, 8> room;
+    std::array<Letter, 8> room;
     std::size_t heard = 0;
-    for (auto* const transport : {&decisions_, &talk_}) {
+    for (auto* const transport : transports()) {
       const auto count = transport->poll(room);
       for (std::size_t i = 0; i < count; ++i) {
         machine.step(room[i], *out_);
@@ -155,9 +160,11 @@ class RoundsOf final : public EpochVote::Rounds {
       std::this_thread::sleep_for(nap);
   }
 
-  Transport talk_;
-  /// Apart, so that a decision is under way to a rank that has taken nothing for long: it finds it
-  /// when it comes back, even if the others are where they send no more.
+  // A later message takes the place of one that waits, so each kind has its own: a vote must not
+  // give way to an answer. And a decision is under way to a rank that has taken nothing for long:
+  // it finds it when it comes back, even if the others are where they send no more.
+  Transport votes_;
+  Transport answers_;
   Transport decisions_;
   std::unique_ptr<Output> out_;
   double patience_;
@@ -176,7 +183,7 @@ EpochVote::EpochVote(const Communicator& comm, double patience_seconds) {
 
 EpochVote::~EpochVote() = default;
 
-bool EpochVote::all_are_here(const consensus::EpochId& id) {
+bool EpochVote::all_are_here(const EpochId& id) {
   switch (rounds_->decide(id, silent_)) {
     case Decision::committed:
       return true;
@@ -189,4 +196,4 @@ bool EpochVote::all_are_here(const consensus::EpochId& id) {
                                    std::to_string(id.epoch) + "; run the same command again");
 }
 
-}  // namespace cairn::ckpt
+}  // namespace cairn::consensus

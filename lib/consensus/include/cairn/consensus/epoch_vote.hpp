@@ -9,7 +9,7 @@
 #include "cairn/collectives/communicator.hpp"
 #include "cairn/consensus/commit.hpp"
 
-namespace cairn::ckpt {
+namespace cairn::consensus {
 
 /// Paxos Commit among the ranks of a communicator, an epoch at a time. Each votes when its part is
 /// settled; the epoch is given up when one has not within so many seconds, and it makes no
@@ -34,7 +34,7 @@ class EpochVote {
   /// Votes, and learns what was decided: true when all have voted in time. Equal on all ranks, also
   /// on one that comes late. Not to be called twice for one epoch.
   /// @throws Error{Errc::run_again} on this rank when it cannot learn it, since too many are silent
-  [[nodiscard]] bool all_are_here(const consensus::EpochId& id);
+  [[nodiscard]] bool all_are_here(const EpochId& id);
 
   /// After `false`: ranks that had not voted, as far as this one knows.
   [[nodiscard]] const std::vector<int>& silent_ranks() const noexcept { return silent_; }
@@ -46,4 +46,4 @@ class EpochVote {
   std::vector<int> silent_;
 };
 
-}  // namespace cairn::ckpt
+}  // namespace cairn::consensus
