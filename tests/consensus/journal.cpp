@@ -126,9 +126,10 @@ TEST_CASE("a copy and one node are no majority, and say so; entries wait until t
   cluster.revive(2);
   cluster.record(0, 6);
   cluster.kill(1);
-  cluster.until([&] { return !cluster[0].status().has_majority; });
+  cluster.until([&] {
+    return !cluster[0].status().has_majority && !cluster[2].status().has_majority;
+  });
   CHECK(cluster[0].status().trouble.find("no majority: 1 of 3") != std::string::npos);
-  CHECK(cluster[2].status().has_majority == false);
   CHECK(cluster[0].append(epoch(7)));
   for (int i = 0; i < 500; ++i) cluster.poll();
   CHECK_FALSE(cluster.has(0, 7));
