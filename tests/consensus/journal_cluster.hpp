@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
@@ -114,6 +115,12 @@ class Cluster {
   std::vector<std::unique_ptr<Network>> networks;
   std::vector<std::unique_ptr<Node>> nodes;
 };
+
+inline std::vector<std::uint64_t> numbers(std::uint64_t first, std::uint64_t last) {
+  std::vector<std::uint64_t> all(last - first + 1);
+  std::iota(all.begin(), all.end(), first);
+  return all;
+}
 
 /// The epochs that a view or a node has, in its order.
 template <typename Records>

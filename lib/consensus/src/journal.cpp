@@ -420,7 +420,9 @@ class JournalReplica::Impl {
   }
 
   void flush() {
-    if (!appended_.empty() && failure_.empty()) disk_->begin({std::exchange(appended_, {}), {}, 0});
+    if (appended_.empty()) return;
+    if (failure_.empty()) disk_->begin({std::exchange(appended_, {}), {}, 0});
+    appended_.clear();
   }
 
   JournalOptions options_;

@@ -9,6 +9,7 @@ namespace cairn::transport::tcp {
 namespace {
 
 constexpr std::size_t staged_bytes = 16384;
+constexpr int rebuffs_to_warn = 3;
 
 }  // namespace
 
@@ -102,8 +103,10 @@ void Outgoing::hear_welcome(Clock::time_point now) noexcept {
   const auto moved = receive(socket_, std::span(welcome_).subspan(heard_));
   if (moved.state == Moved::State::later) return;
   if (moved.state == Moved::State::closed) {
-    shared_->warn(shared_->has_warned_caller,
-                  "a node closes connections during the handshake: has it the same secret?");
+    // Who dies in the midst of it does so once.
+    if (++rebuffs_ == rebuffs_to_warn)
+      shared_->warn(shared_->has_warned_caller,
+                    "a node closes each connection during the handshake: has it the same secret?");
     return fail(now);
   }
   heard_ += moved.bytes;
@@ -118,6 +121,7 @@ void Outgoing::hear_welcome(Clock::time_point now) noexcept {
   session_ = Session(hello_, *nonce, shared_->secret);
   stage(proof(hello_, *nonce, shared_->secret));
   state_ = State::open;
+  rebuffs_ = 0;
   back_off_ = shared_->options.retry_first;
   ++shared_->counts.connected;
   flush(now);

@@ -75,6 +75,7 @@ class Outgoing {
   HelloBytes hello_{};
   WelcomeBytes welcome_{};
   std::size_t heard_ = 0;  // bytes of welcome_
+  int rebuffs_ = 0;        // greetings in a row that were answered by closing
   Session session_;
   FrameQueue queue_;
   std::vector<std::byte> staged_;  // [begin_, end_) is on its way to the kernel

@@ -1,0 +1,75 @@
+// Nodes of a journal in processes that are killed: at random, and at each failpoint.
+
+#include <doctest/doctest.h>
+#include <signal.h>
+
+#include "cairn/core/failpoint.hpp"
+#include "journal_cluster.hpp"
+#include "other_process.hpp"
+
+using namespace journal_test;
+using cairn::test::OtherProcess;
+
+namespace {
+
+/// Node 2 of the cluster lives in a process of its own, until it is killed or its parent is gone.
+OtherProcess node_2(Cluster& cluster, const std::string& failpoints) {
+  cluster.nodes[2].reset();
+  OtherProcess process([&] {
+    cairn::arm_failpoints(failpoints, 0, 0);
+    cluster.open(2);
+    while (::getppid() != 1) {
+      cluster.nodes[2]->poll();
+      ::usleep(200);
+    }
+    return 1;
+  });
+  cluster.networks[2].reset();
+  return process;
+}
+
+void check_whole(Cluster& cluster, std::uint64_t last) {
+  cluster.revive(2);
+  CHECK(cluster[2].status().votes);
+  cluster.settle(last);
+  CHECK(epochs(cluster[2].entries()) == numbers(1, last));
+}
+
+}  // namespace
+
+TEST_CASE("a node that is killed at any moment has forgotten nothing that was final") {
+  Cluster cluster(3);
+  std::uint64_t last = 1;
+  cluster.record(0, last);
+  for (int life = 0; life < 6; ++life) {
+    CAPTURE(life);
+    auto process = node_2(cluster, "");
+    for (int i = 0; i < 10; ++i) {
+      ++last;
+      cluster.record(static_cast<int>(last % 2), last);
+      if (i == 2 + life) process.signal(SIGKILL);
+    }
+    CHECK(process.wait() == 128 + SIGKILL);
+    check_whole(cluster, last);
+  }
+}
+
+TEST_CASE("a node that is killed at each step of its writing, too") {
+  Cluster cluster(3);
+  std::uint64_t last = 1;
+  cluster.record(0, last);
+  for (const auto* place :
+       {"journal.append", "journal.sync", "journal.record", "slots.write", "slots.sync"}) {
+    for (int hit = 1; hit <= 3; ++hit) {
+      CAPTURE(place);
+      CAPTURE(hit);
+      auto process = node_2(cluster, std::string(place) + "=kill,hit=" + std::to_string(hit));
+      for (int i = 0; i < 4; ++i) {
+        ++last;
+        cluster.record(static_cast<int>(last % 2), last);
+      }
+      CHECK(process.wait() == 128 + SIGKILL);
+      check_whole(cluster, last);
+    }
+  }
+}
