@@ -73,3 +73,21 @@ TEST_CASE("a node that is killed at each step of its writing, too") {
     }
   }
 }
+
+TEST_CASE("nothing is promised before it is on the disk: a disk that hangs is no majority") {
+  Cluster cluster(3);
+  cluster.record(0, 1);
+  auto process = node_2(cluster, "journal.record=stall:1000,hit=1");
+  cluster.kill(1);
+  CHECK(cluster[0].append(epoch(2)));
+  for (int i = 0; i < 3000; ++i) {
+    cluster.poll();
+    ::usleep(200);
+  }
+  CHECK_FALSE(cluster.has(0, 2));
+  process.signal(SIGKILL);
+  process.wait();
+  cluster.revive(1);
+  cluster.settle(2);
+  check_whole(cluster, 2);
+}

@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
+
+#include <algorithm>
 
 #include "cairn/core/error.hpp"
 #include "tcp_nodes.hpp"
@@ -175,6 +178,41 @@ pid_t echo_process(Nodes& nodes) {
   }
 }
 
+/// How long calls take, for a look: nothing is asserted about it. Of the longest the processor's
+/// time is told, since a busy machine may take the processor away from it.
+class Times {
+ public:
+  template <typename Call>
+  void time(Call&& call) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto begin_work = work_microseconds();
+    call();
+    longest_work_ = std::max(longest_work_, work_microseconds() - begin_work);
+    const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - begin;
+    took_.push_back(took.count());
+  }
+  void tell(const std::string& when) {
+    std::sort(took_.begin(), took_.end());
+    MESSAGE("offer and poll, ", when, ": median ", took_[took_.size() / 2], " us, 99.9 % below ",
+            took_[took_.size() - took_.size() / 1000], " us; longest work ", longest_work_, " us");
+  }
+
+ private:
+  static double work_microseconds() {
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_nsec) * 1e-3;
+  }
+  std::vector<double> took_;
+  double longest_work_ = 0;
+};
+
+void speak(Nodes& nodes, std::uint64_t number) {
+  std::array<Envelope<Note>, 16> room;
+  nodes.send(0, 1, number);
+  nodes[0].poll(room);
+}
+
 }  // namespace
 
 TEST_CASE("stopped, woken and killed: nothing waits, and no SIGPIPE comes") {
@@ -188,11 +226,9 @@ TEST_CASE("stopped, woken and killed: nothing waits, and no SIGPIPE comes") {
   ::kill(child, SIGSTOP);
   int status = 0;
   CHECK(::waitpid(child, &status, WUNTRACED) == child);
-  std::array<Envelope<Note>, 16> room;
-  for (std::uint64_t i = 10; i < 50000; ++i) {
-    nodes.send(0, 1, i);
-    CHECK(nodes[0].poll(room) == 0);
-  }
+  Times stopped;
+  for (std::uint64_t i = 10; i < 50000; ++i) stopped.time([&] { speak(nodes, i); });
+  stopped.tell("while the peer is stopped");
   CHECK(nodes.counts(0).dropped > 0);
 
   ::kill(child, SIGCONT);
@@ -200,9 +236,8 @@ TEST_CASE("stopped, woken and killed: nothing waits, and no SIGPIPE comes") {
 
   ::kill(child, SIGKILL);
   CHECK(::waitpid(child, &status, 0) == child);
-  for (std::uint64_t i = 0; i < 1000; ++i) {
-    nodes.send(0, 1, i);
-    nodes.poll();
-  }
+  Times killed;
+  for (std::uint64_t i = 0; i < 50000; ++i) killed.time([&] { speak(nodes, i); });
+  killed.tell("after the peer was killed");
   nodes.until([&] { return !nodes.mesh(0).is_connected_to(1); });
 }
