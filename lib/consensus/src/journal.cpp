@@ -6,10 +6,10 @@
 #include <ctime>
 #include <deque>
 #include <random>
-#include <set>
 #include <utility>
 
 #include "cairn/core/error.hpp"
+#include "journal_book.hpp"
 #include "journal_disk.hpp"
 #include "journal_format.hpp"
 
@@ -119,7 +119,7 @@ class JournalReplica::Impl {
         on_raft(from, message.raft);
         break;
       case Kind::text:
-        remember(text_of(message));
+        book_.remember(text_of(message));
         break;
       case Kind::want_text:
         send_text(from, message.entry.command);
@@ -136,7 +136,7 @@ class JournalReplica::Impl {
       case Kind::beacon:
         votes_[static_cast<std::size_t>(from)] = message.accepted;
         // Who votes is told by Raft; who does not asks.
-        if (!may_vote() && message.index > finals_.size()) want_finals(from);
+        if (!may_vote() && message.index > book_.last()) want_finals(from);
         break;
     }
     flush();
@@ -152,7 +152,7 @@ class JournalReplica::Impl {
     if (ticks_ % beacon_ticks == 0)
       for (NodeIndex node = 0; node < options_.nodes; ++node)
         if (node != options_.node)
-          send(node, {.kind = Kind::beacon, .accepted = may_vote(), .index = finals_.size()});
+          send(node, {.kind = Kind::beacon, .accepted = may_vote(), .index = book_.last()});
     if (ticks_ % submit_ticks == 0) {
       // By index: an entry that becomes final at once leaves the list.
       const auto all = waiting_;
@@ -203,7 +203,9 @@ class JournalReplica::Impl {
   }
 
   [[nodiscard]] std::vector<Envelope<JournalMessage>>& outbox() noexcept { return outbox_; }
-  [[nodiscard]] const std::vector<JournalRecord>& entries() const noexcept { return entries_; }
+  [[nodiscard]] const std::vector<JournalRecord>& entries() const noexcept {
+    return book_.entries();
+  }
   [[nodiscard]] const JournalOptions& options() const noexcept { return options_; }
 
  private:
@@ -239,13 +241,7 @@ class JournalReplica::Impl {
                        : recovered.state == From::blank    ? To::blank
                                                            : To::valid;
     raft_ = Raft(config(), options_.node, {.state = state, .durable = recovered.durable});
-    texts_ = recovered.log.texts;
-    for (const auto& final_entry : journal::chained(recovered.log.finals)) {
-      const bool has_text = final_entry.entry.kind != RaftEntry::Kind::command ||
-                            texts_.contains(final_entry.entry.command);
-      if (!has_text) break;  // it will be heard of again
-      keep(final_entry);
-    }
+    book_ = journal::Book(recovered.log);
   }
 
   [[nodiscard]] bool may_vote() const noexcept { return lost_.empty() && failure_.empty(); }
@@ -266,10 +262,9 @@ class JournalReplica::Impl {
   }
 
   void send_text(NodeIndex to, const TextDigest& digest) {
-    const auto found = texts_.find(digest);
-    if (found == texts_.end()) return;
+    if (!book_.has_text(digest)) return;
     JournalMessage message{.kind = Kind::text};
-    set_text(message, found->second);
+    set_text(message, book_.text(digest));
     send(to, message);
   }
 
@@ -285,12 +280,12 @@ class JournalReplica::Impl {
     if (!is_ready()) return;
     bool has_all = true;
     for (const auto& entry : message.entries) {
-      if (entry.kind != RaftEntry::Kind::command || texts_.contains(entry.command)) continue;
+      if (entry.kind != RaftEntry::Kind::command || book_.has_text(entry.command)) continue;
       has_all = false;
       send(from, {.kind = Kind::want_text, .entry = entry});
     }
     if (!has_all) return;
-    if (message.kind == RaftMessage::Kind::snapshot && message.snapshot.index > finals_.size())
+    if (message.kind == RaftMessage::Kind::snapshot && message.snapshot.index > book_.last())
       return want_finals(from);
     out_.clear();
     raft_.step({from, options_.node, message}, out_);
@@ -298,47 +293,38 @@ class JournalReplica::Impl {
   }
 
   void want_finals(NodeIndex from) {
-    send(from, {.kind = Kind::want_final, .index = finals_.size() + 1});
+    send(from, {.kind = Kind::want_final, .index = book_.last() + 1});
   }
 
   void send_finals(NodeIndex to, std::uint64_t first) {
     if (first == 0) return;
-    const auto last = std::min<std::uint64_t>(first + finals_per_answer - 1, finals_.size());
+    const auto last = std::min<std::uint64_t>(first + finals_per_answer - 1, book_.last());
     for (auto index = first; index <= last; ++index) {
-      const auto& final_entry = finals_[index - 1];
+      const auto& final_entry = book_.at(index);
       JournalMessage message{.kind = Kind::final_entry,
-                             .accepted = index == last && last < finals_.size(),  // go on asking
+                             .accepted = index == last && last < book_.last(),  // go on asking
                              .index = index,
                              .digest = final_entry.digest,
                              .entry = final_entry.entry};
       if (final_entry.entry.kind == RaftEntry::Kind::command)
-        set_text(message, texts_.at(final_entry.entry.command));
+        set_text(message, book_.text(final_entry.entry.command));
       send(to, message);
     }
   }
 
   void on_final_of_other(NodeIndex from, const JournalMessage& message) {
     const Final final_entry{message.index, message.digest, message.entry};
-    const auto before = finals_.empty() ? 0 : finals_.back().digest;
-    if (message.index != finals_.size() + 1 || raft_digest(before, message.entry) != message.digest)
-      return;
+    if (!book_.is_next(final_entry)) return;
     if (message.entry.kind == RaftEntry::Kind::command) {
       const auto text = text_of(message);
       if (journal::digest_of(text) != message.entry.command) return;
-      remember(text);
+      book_.remember(text);
     }
-    journal::append_final(appended_, final_entry);
     keep(final_entry);
     if (message.accepted) want_finals(from);
   }
 
   // --- entries -----------------------------------------------------------------------------
-
-  /// Writes a text down, so that this node may vouch for entries that point to it.
-  void remember(const std::string& text) {
-    const auto [place, is_new] = texts_.emplace(journal::digest_of(text), text);
-    if (is_new) journal::append_text(appended_, place->second);
-  }
 
   void submit(const std::string& text) {
     if (raft_.role() == Raft::Role::leader) return accept(text);
@@ -362,32 +348,26 @@ class JournalReplica::Impl {
   void accept(const std::string& text) {
     if (raft_.role() != Raft::Role::leader || !is_ready()) return;
     const auto digest = journal::digest_of(text);
-    if (commands_.contains(digest)) return;
+    if (book_.is_final(digest)) return;
     const auto& log = raft_.log();
     for (auto index = log.first(); index <= log.last(); ++index)
       if (log.at(index).kind == RaftEntry::Kind::command && log.at(index).command == digest) return;
-    remember(text);
+    book_.remember(text);
     out_.clear();
     (void)raft_.append(digest, out_);
     handle();
   }
 
   void keep(const Final& final_entry) {
-    finals_.push_back(final_entry);
-    const auto& entry = final_entry.entry;
-    if (entry.kind != RaftEntry::Kind::command) return;
-    std::erase_if(waiting_, [&](const Waiting& item) { return item.digest == entry.command; });
-    // Two leaders may have been offered the same text: it counts once.
-    if (!commands_.insert(entry.command).second) return;
-    entries_.push_back({final_entry.index, entry.term, decode_entry(texts_.at(entry.command))});
+    book_.add(final_entry);
+    std::erase_if(waiting_, [&](const Waiting& item) { return book_.is_final(item.digest); });
   }
 
   void on_final(const RaftEvent& event) {
     const Final final_entry{event.index, event.digest, event.entry};
-    if (event.index <= finals_.size()) {  // Raft tells again after a restart
-      if (finals_[event.index - 1] == final_entry) return;
-    } else if (event.index == finals_.size() + 1) {
-      journal::append_final(appended_, final_entry);
+    if (event.index <= book_.last()) {  // Raft tells again after a restart
+      if (book_.at(event.index) == final_entry) return;
+    } else if (book_.is_next(final_entry)) {
       return keep(final_entry);
     }
     failure_ = "entry " + std::to_string(event.index) + " contradicts what was final before";
@@ -403,7 +383,7 @@ class JournalReplica::Impl {
     }
     if (!failure_.empty()) return;  // what is not known to be right is not made durable
     if (out_.persist)
-      disk_->begin({std::exchange(appended_, {}), journal::encode(*out_.persist), out_.token});
+      disk_->begin({book_.take_unwritten(), journal::encode(*out_.persist), out_.token});
     for (const auto& envelope : out_.after_persist) {
       if (held_.size() == held_max) held_.pop_front();
       held_.push_back({out_.token, envelope});
@@ -420,9 +400,9 @@ class JournalReplica::Impl {
   }
 
   void flush() {
-    if (appended_.empty()) return;
-    if (failure_.empty()) disk_->begin({std::exchange(appended_, {}), {}, 0});
-    appended_.clear();
+    if (!book_.has_unwritten()) return;
+    auto bytes = book_.take_unwritten();
+    if (failure_.empty()) disk_->begin({std::move(bytes), {}, 0});
   }
 
   JournalOptions options_;
@@ -433,18 +413,14 @@ class JournalReplica::Impl {
   std::string lost_;     // why this node does not vote
   std::string failure_;  // why it has become silent
 
-  std::map<TextDigest, std::string> texts_;
-  std::vector<Final> finals_;  // from index 1, without gaps, behind no snapshot of Raft's
-  std::set<TextDigest> commands_;
-  std::vector<JournalRecord> entries_;
+  journal::Book book_;
   std::deque<Waiting> waiting_;
 
   std::uint64_t ticks_ = 0;
   std::array<std::uint64_t, raft_nodes_max> heard_at_{};  // tick + 1; 0: never
   std::array<bool, raft_nodes_max> votes_{};              // by its own word
 
-  journal::Bytes appended_;  // to the log, not yet given to the disk
-  std::deque<Held> held_;    // until their token is durable
+  std::deque<Held> held_;  // until their token is durable
   PersistToken reported_ = 0;
   std::vector<Envelope<JournalMessage>> outbox_;
   std::unique_ptr<journal::Disk> disk_;
