@@ -8,7 +8,6 @@
 #include <fstream>
 
 #include "cairn/core/error.hpp"
-#include "cairn/core/failpoint.hpp"
 #include "journal_cluster.hpp"
 
 using namespace journal_test;
@@ -263,33 +262,4 @@ TEST_CASE("a node whose bytes were torn votes only when it knows all that it has
   CHECK_FALSE(cluster[1].status().votes);
   cluster.record(1, 41);
   CHECK(epochs(cluster[1].entries()) == numbers(1, 41));
-}
-
-TEST_CASE("a disk that is full silences its node, and the others go on") {
-  for (const auto* place : {"journal.append", "journal.sync", "journal.record"}) {
-    CAPTURE(place);
-    Cluster cluster(3);
-    cluster.record(0, 1);
-    cairn::arm_failpoints(std::string(place) + "=ENOSPC,hit=1", 0, 0);
-    const auto silent = [&] {
-      for (int i = 0; i < 3; ++i)
-        if (!cluster[i].status().votes) return i;
-      return -1;
-    };
-    cluster.until([&] {
-      (void)cluster[0].append(epoch(2));
-      return silent() >= 0;
-    });
-    cairn::arm_failpoints("", 0, 0);
-    const auto full = silent();
-    CHECK(cluster[full].status().trouble.find("cannot be written") != std::string::npos);
-    const auto other = (full + 1) % 3;
-    cluster.until([&] { return cluster[other].append(epoch(3)); });
-    cluster.until([&] { return cluster.has(other, 3) && cluster.has((full + 2) % 3, 3); });
-    // With room again, and started again, it knows what it promised.
-    cluster.kill(full);
-    cluster.revive(full);
-    cluster.settle(3);
-    CHECK(cluster[full].status().votes);
-  }
 }

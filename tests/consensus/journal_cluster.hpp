@@ -26,6 +26,23 @@ inline JournalEntry epoch(std::uint64_t number) {
   return {.kind = JournalEntry::Kind::epoch, .incarnation = 1, .epoch = number, .ranks = 4};
 }
 
+inline TcpSecret secret() { return TcpSecret::from_text("the secret of these tests"); }
+
+inline TcpOptions tcp(const cairn::transport::TcpEndpoint& bind = {}) {
+  TcpOptions options;
+  options.bind = bind;
+  options.retry_first = std::chrono::milliseconds(1);
+  options.retry_max = std::chrono::milliseconds(20);
+  return options;
+}
+
+inline JournalOptions options_of(int node, int nodes) {
+  return {.identity = journal_identity("a job of these tests"),
+          .node = node,
+          .nodes = nodes,
+          .tick = std::chrono::milliseconds(10)};
+}
+
 class Cluster {
  public:
   explicit Cluster(int count) : count_(count), networks(count), nodes(count) {
@@ -38,12 +55,7 @@ class Cluster {
     for (int i = 0; i < count; ++i) open(i);
   }
 
-  [[nodiscard]] JournalOptions options(int node) const {
-    return {.identity = journal_identity("a job of these tests"),
-            .node = node,
-            .nodes = count_,
-            .tick = std::chrono::milliseconds(10)};
-  }
+  [[nodiscard]] JournalOptions options(int node) const { return options_of(node, count_); }
   [[nodiscard]] std::filesystem::path directory(int node) const {
     return scratch / ("node-" + std::to_string(node));
   }
@@ -60,13 +72,14 @@ class Cluster {
     networks[i].reset();
   }
   void revive(int i) {
-    auto with = tcp();
-    with.bind = endpoints_[i];
-    networks[i] = std::make_unique<Network>(i, secret(), with);
+    networks[i] = std::make_unique<Network>(i, secret(), tcp(endpoints_[i]));
     networks[i]->mesh().start(endpoints_);
     open(i);
   }
   Node& operator[](int i) { return *nodes[i]; }
+  [[nodiscard]] const std::vector<cairn::transport::TcpEndpoint>& endpoints() const {
+    return endpoints_;
+  }
 
   void poll() {
     for (auto& node : nodes)
@@ -99,14 +112,6 @@ class Cluster {
   }
 
  private:
-  static TcpSecret secret() { return TcpSecret::from_text("the secret of these tests"); }
-  static TcpOptions tcp() {
-    TcpOptions options;
-    options.retry_first = std::chrono::milliseconds(1);
-    options.retry_max = std::chrono::milliseconds(20);
-    return options;
-  }
-
   int count_;
   std::vector<cairn::transport::TcpEndpoint> endpoints_;
 

@@ -2,8 +2,11 @@
 
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <unistd.h>
 
-#include "cairn/core/failpoint.hpp"
+#include <string>
+#include <vector>
+
 #include "journal_cluster.hpp"
 #include "other_process.hpp"
 
@@ -14,18 +17,14 @@ namespace {
 
 /// Node 2 of the cluster lives in a process of its own, until it is killed or its parent is gone.
 OtherProcess node_2(Cluster& cluster, const std::string& failpoints) {
-  cluster.nodes[2].reset();
-  OtherProcess process([&] {
-    cairn::arm_failpoints(failpoints, 0, 0);
-    cluster.open(2);
-    while (::getppid() != 1) {
-      cluster.nodes[2]->poll();
-      ::usleep(200);
-    }
-    return 1;
-  });
-  cluster.networks[2].reset();
-  return process;
+  cluster.kill(2);
+  std::vector<std::string> words{CAIRN_JOURNAL_NODE, cluster.directory(2), "2", failpoints};
+  for (const auto& endpoint : cluster.endpoints()) words.push_back(std::to_string(endpoint.port));
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  // A program of its own: a fork alone would share the locks of threads that it has not got.
+  return OtherProcess([&] { return ::execv(argv[0], argv.data()); });
 }
 
 void check_whole(Cluster& cluster, std::uint64_t last) {
@@ -64,13 +63,31 @@ TEST_CASE("a node that is killed at each step of its writing, too") {
       CAPTURE(place);
       CAPTURE(hit);
       auto process = node_2(cluster, std::string(place) + "=kill,hit=" + std::to_string(hit));
-      for (int i = 0; i < 4; ++i) {
+      while (!process.has_ended()) {
         ++last;
         cluster.record(static_cast<int>(last % 2), last);
       }
       CHECK(process.wait() == 128 + SIGKILL);
       check_whole(cluster, last);
     }
+  }
+}
+
+TEST_CASE("a disk that is full silences its node, and the others go on") {
+  Cluster cluster(3);
+  std::uint64_t last = 1;
+  cluster.record(0, last);
+  for (const auto* place : {"journal.append", "journal.sync", "journal.record"}) {
+    CAPTURE(place);
+    auto process = node_2(cluster, std::string(place) + "=ENOSPC,hit=2");
+    while (!process.has_ended()) {
+      ++last;
+      cluster.record(static_cast<int>(last % 2), last);
+    }
+    CHECK(process.wait() == 3);  // it says that it does not vote any more
+    ++last;
+    cluster.record(0, last);
+    check_whole(cluster, last);  // with room again
   }
 }
 

@@ -81,6 +81,20 @@ TEST_CASE("jobs of another shape are refused, and so is who calls the wrong node
   check_health(nodes, 1);
 }
 
+TEST_CASE("who does not know the secret hears nothing at all") {
+  Nodes nodes(2);
+  Stranger stranger(nodes.endpoints[0].port);
+  stranger.say(tcp::encode({.from = 1, .to = 0, .nodes = 2, .frame_bytes_max = sizeof(Note)},
+                           TcpSecret::random()));
+  std::size_t heard = 0;
+  nodes.until([&] {
+    heard += stranger.hear().size();
+    return !stranger.is_connected;
+  });
+  CHECK(heard == 0);
+  CHECK(nodes.counts(0).refused == 1);
+}
+
 TEST_CASE("garbage of any length is no harm") {
   Nodes nodes(2);
   nodes.connect_all();
