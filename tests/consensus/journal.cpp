@@ -232,9 +232,9 @@ TEST_CASE("bytes of one directory torn off or changed: nothing is lost, nothing 
                 std::min<std::size_t>(512, bytes.size() - at), '\0');
   };
   for (const auto* name : {"journal.log", "journal.raft"}) {
-    with_damage(cluster, name, 61, cut);
-    with_damage(cluster, name, 61, flip);
-    with_damage(cluster, name, 251, wipe);
+    with_damage(cluster, name, 131, cut);
+    with_damage(cluster, name, 131, flip);
+    with_damage(cluster, name, 509, wipe);
   }
 }
 
