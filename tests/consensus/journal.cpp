@@ -104,6 +104,22 @@ TEST_CASE("a lost directory: the others go on, it gets a copy, and never votes a
   CHECK(epochs(view.entries) == numbers(1, 71));
 }
 
+TEST_CASE("a lost log beside a record that is whole: a copy all the same, for ever") {
+  Cluster cluster(3);
+  for (std::uint64_t i = 1; i <= 5; ++i) cluster.record(0, i);
+  cluster.kill(2);
+  fs::remove(cluster.directory(2) / "journal.log");
+  for (int life = 0; life < 3; ++life) {
+    cluster.revive(2);
+    CHECK_FALSE(cluster[2].status().votes);
+    cluster.settle(5);
+    cluster.kill(2);
+  }
+  const auto view = read_journal(cluster.directories());
+  CHECK(view.counting == 2);
+  CHECK(view.directories[2].why.find("a copy") != std::string::npos);
+}
+
 TEST_CASE("a copy and one node are no majority, and say so; entries wait until there is one") {
   Cluster cluster(3);
   for (std::uint64_t i = 1; i <= 5; ++i) cluster.record(0, i);
