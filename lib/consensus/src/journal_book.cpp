@@ -34,7 +34,8 @@ void Book::keep(const Final& final_entry) {
   finals_.push_back(final_entry);
   const auto& entry = final_entry.entry;
   if (entry.kind != RaftEntry::Kind::command) return;
-  // Two leaders may have been offered the same text: it counts once.
+  // Leaders see to it that no text is twice in a log; if one is, it counts once, here and in
+  // readers.
   if (!commands_.insert(entry.command).second) return;
   entries_.push_back({final_entry.index, entry.term, decode_entry(texts_.at(entry.command))});
 }
