@@ -120,6 +120,17 @@ TEST_CASE("a lost log beside a record that is whole: a copy all the same, for ev
   CHECK(view.directories[2].why.find("a copy") != std::string::npos);
 }
 
+TEST_CASE("a lost record beside a log that is whole is no blank one") {
+  Cluster cluster(3);
+  for (std::uint64_t i = 1; i <= 5; ++i) cluster.record(0, i);
+  cluster.kill(2);
+  fs::remove(cluster.directory(2) / "journal.raft");
+  CHECK(read_journal(cluster.directories()).counting == 2);
+  cluster.revive(2);
+  CHECK_FALSE(cluster[2].status().votes);
+  cluster.record(0, 6);
+}
+
 TEST_CASE("a copy and one node are no majority, and say so; entries wait until there is one") {
   Cluster cluster(3);
   for (std::uint64_t i = 1; i <= 5; ++i) cluster.record(0, i);

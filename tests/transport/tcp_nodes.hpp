@@ -126,12 +126,7 @@ class Nodes {
 class Stranger {
  public:
   explicit Stranger(std::uint16_t port) : descriptor_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    is_connected =
-        ::connect(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    is_connected = call(port);
   }
   explicit Stranger(int descriptor, bool connected)
       : is_connected(connected), descriptor_(descriptor) {}
@@ -140,6 +135,13 @@ class Stranger {
       : is_connected(other.is_connected), descriptor_(std::exchange(other.descriptor_, -1)) {}
   Stranger& operator=(Stranger&&) = delete;
 
+  bool call(std::uint16_t port) const {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return ::connect(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  }
   void hang_up() {
     if (descriptor_ >= 0) ::close(descriptor_);
     descriptor_ = -1;

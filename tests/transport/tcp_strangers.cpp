@@ -168,19 +168,51 @@ TEST_CASE("many who say nothing hold a bounded number of places, and nobody else
   check_health(nodes, 1);
 }
 
-TEST_CASE("who listens in a node's place, without the secret, hears a greeting and no message") {
-  Nodes nodes(2);
-  nodes.connect_all();
-  nodes.kill(1);
+namespace {
+
+/// A socket that listens where a node did.
+int listen_in_place(std::uint16_t port, int backlog) {
   const int impostor = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   const int yes = 1;
   ::setsockopt(impostor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_port = htons(nodes.endpoints[1].port);
+  address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   REQUIRE(::bind(impostor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-  REQUIRE(::listen(impostor, 8) == 0);
+  REQUIRE(::listen(impostor, backlog) == 0);
+  return impostor;
+}
+
+}  // namespace
+
+TEST_CASE("a call that nobody answers holds nobody up") {
+  auto with = options();
+  with.handshake_timeout = std::chrono::milliseconds(50);
+  Nodes nodes(3, with);
+  nodes.connect_all();
+  nodes.kill(1);
+  // Its queue of callers is full: the next ones hear nothing, not even a refusal.
+  const int silent = listen_in_place(nodes.endpoints[1].port, 0);
+  std::vector<Stranger> queue;
+  for (int i = 0; i < 4; ++i) {
+    queue.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), true);
+    queue.back().call(nodes.endpoints[1].port);
+  }
+  const auto before = nodes.counts(0).timeouts;
+  for (std::uint64_t i = 1; nodes.counts(0).timeouts < before + 3; ++i) {
+    nodes.send(0, 1, i);
+    nodes.send(0, 2, i);
+    nodes.until([&] { return nodes.has_heard(2, 0, i); });
+  }
+  ::close(silent);
+}
+
+TEST_CASE("who listens in a node's place, without the secret, hears a greeting and no message") {
+  Nodes nodes(2);
+  nodes.connect_all();
+  nodes.kill(1);
+  const int impostor = listen_in_place(nodes.endpoints[1].port, 8);
   for (std::uint64_t i = 0; i < 100; ++i) nodes.send(0, 1, i);
   std::size_t heard = 0;
   std::vector<Stranger> calls;
