@@ -19,7 +19,7 @@ build_packages="
   hdf5-tools                    # h5dump, an independent reader
   libboost-program-options-dev  # options of the programs
   libisal-dev                   # CRC-32C of checkpoint blocks, at memory speed
-  libsodium-dev                 # encryption of checkpoints
+  libsodium-dev                 # encryption of checkpoints, tags of connections
   libzstd-dev                   # compression of checkpoints, and its HDF5 filter
   liblz4-dev                    # the same, with LZ4
   libxxhash-dev                 # digests of results, hashes of words

@@ -11,6 +11,7 @@ int info_command(int argc, const char* const* argv);
 int ckpt_command(int argc, const char* const* argv);
 int journal_command(int argc, const char* const* argv);
 int journal_fence_command(int argc, const char* const* argv);
+int journal_show_command(int argc, const char* const* argv);
 int sim_command(int argc, const char* const* argv);
 
 /// "ckpt ls" and the like, for messages. @param argv  as for ckpt_command()

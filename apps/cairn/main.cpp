@@ -26,7 +26,7 @@ constexpr std::array commands{
     Command{"run", "start an MPI program, and start it again when it crashes", tool::run_command},
     Command{"info", "what this installation is, and its settings", tool::info_command},
     Command{"ckpt", "list, verify, compare, prune and export checkpoints", tool::ckpt_command},
-    Command{"journal", "take a checkpoint directory from a launch that is gone",
+    Command{"journal", "what has happened to a job; take its directory from a launch that is gone",
             tool::journal_command},
     Command{"sim", "run protocols through simulated faults", tool::sim_command},
 };

@@ -31,7 +31,7 @@ class Journal(unittest.TestCase):
                               env={**os.environ, "CAIRN_FAILPOINTS": failpoints}).returncode
 
     def test_words_that_make_no_sense(self):
-        for words in ([], ["fences"], ["fence"], ["fence", "a", "b"], ["fence", "--no-such", "a"]):
+        for words in ([], ["--fences"], ["fence"], ["fence", "a", "b"], ["fence", "--no-such", "a"]):
             self.assertEqual(journal(*words).code, USAGE, words)
         for words in (["--help"], ["fence", "--help"]):
             ended = journal(*words)

@@ -34,6 +34,13 @@ class OtherProcess {
 
   void signal(int number) const { ::kill(pid_, number); }
 
+  /// Whether wait() would return at once.
+  [[nodiscard]] bool has_ended() const {
+    siginfo_t info{};
+    return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == pid_;
+  }
+
   /// Its exit code, or 128 and the signal that ended it.
   int wait() {
     int status = 0;

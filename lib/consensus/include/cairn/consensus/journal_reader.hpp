@@ -1,0 +1,43 @@
+/// The journal of a job that does not run, from its nodes' directories.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cairn/consensus/journal_entry.hpp"
+
+namespace cairn::consensus {
+
+/// What one directory says.
+struct JournalDirectory {
+  std::filesystem::path path = {};
+  transport::NodeIndex node = -1;   ///< -1: it does not say
+  bool counts = false;              ///< whole: it knows what it has promised
+  std::string why = {};             ///< it does not count
+  std::uint64_t final_index = 0;    ///< of the last entry that it has as final
+  std::uint64_t damaged_bytes = 0;  ///< of its log, passed over
+};
+
+/// What all of them say together.
+struct JournalView {
+  int nodes = 0;                            ///< of the journal
+  int counting = 0;                         ///< whose directories are there and whole
+  bool is_complete = false;                 ///< a majority: nothing that was ever final is missing
+  std::vector<JournalRecord> entries = {};  ///< known to be final
+  std::vector<JournalRecord> unsure = {};   ///< behind them; the next leader may drop these
+  std::vector<JournalDirectory> directories = {};
+  std::string trouble = {};  ///< a sentence for people; empty when is_complete
+};
+
+/// Reads directories, whatever state they are in. Local; writes nothing. With a minority of them it
+/// shows what it can, and says that it may be a part. While the job runs, what is being written may
+/// look damaged.
+///
+/// @throws Error{Errc::no_input} when none of them holds a journal; bad_data when they are of
+///         different journals or contradict each other
+[[nodiscard]] JournalView read_journal(std::span<const std::filesystem::path> directories);
+
+}  // namespace cairn::consensus

@@ -1,0 +1,446 @@
+#include "cairn/consensus/journal.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <ctime>
+#include <deque>
+#include <random>
+#include <utility>
+
+#include "cairn/core/error.hpp"
+#include "journal_book.hpp"
+#include "journal_disk.hpp"
+#include "journal_format.hpp"
+
+namespace cairn::consensus {
+
+namespace fs = std::filesystem;
+
+using journal::Final;
+using journal::Head;
+using journal::TextDigest;
+using Kind = JournalMessage::Kind;
+
+namespace {
+
+constexpr std::size_t waiting_max = 64;
+constexpr std::size_t held_max = 256;
+constexpr std::size_t writes_max = 32;  // of a disk that is slow: then the network is not heard
+constexpr std::uint64_t finals_per_answer = 16;
+constexpr std::uint64_t beacon_ticks = 2;
+constexpr std::uint64_t submit_ticks = 4;
+constexpr std::uint64_t lately_ticks = 20;
+
+Head head_of(const JournalOptions& options) {
+  if (options.nodes < 1 || options.nodes > raft_nodes_max || options.node < 0 ||
+      options.node >= options.nodes)
+    throw Error(Errc::usage, "journal: node " + std::to_string(options.node) + " of " +
+                                 std::to_string(options.nodes) + "; there are 1 to 9");
+  return {.identity = options.identity,
+          .node = options.node,
+          .nodes = static_cast<std::uint32_t>(options.nodes)};
+}
+
+void create_log(const fs::path& path, const journal::Bytes& bytes) {
+  File file(path, O_WRONLY | O_CREAT | O_EXCL);
+  file.write(bytes);
+  file.sync();
+  file.close();
+  sync_directory(path.parent_path());
+}
+
+/// A log in the place of one that is lost: with what is left of it.
+void create_copy(const fs::path& path, Head head, const journal::LogContents& left) {
+  fs::create_directories(path.parent_path());
+  if (fs::exists(path)) rename_file(path, path.string() + ".damaged");
+  head.is_copy = true;
+  auto bytes = journal::encode(head);
+  for (const auto& [digest, text] : left.texts) journal::append_text(bytes, text);
+  for (const auto& [index, final_entry] : left.finals) journal::append_final(bytes, final_entry);
+  create_log(path, bytes);
+}
+
+std::string random_mark() {
+  std::random_device device;
+  return std::to_string(device()) + std::to_string(device());
+}
+
+}  // namespace
+
+void create_journal(const fs::path& directory, const JournalOptions& options) {
+  const auto head = head_of(options);
+  fs::create_directories(directory);
+  // The log first: what has no slots yet has promised nothing, and is never taken for whole.
+  create_log(directory / journal::log_name, journal::encode(head));
+  (void)SlotFile::create(directory / journal::slots_name, journal::slot_identity(head),
+                         {.slots = 2, .payload_bytes = journal::slot_payload_bytes});
+}
+
+class JournalReplica::Impl {
+ public:
+  Impl(const fs::path& directory, const JournalOptions& options)
+      : options_(options), raft_(config(), options.node, {}), mark_(random_mark()) {
+    const auto head = head_of(options);
+    const auto log_path = directory / journal::log_name;
+    journal::LogContents contents;
+    if (fs::exists(log_path)) {
+      const auto bytes = read_file(log_path);
+      contents = journal::parse_log(std::as_bytes(std::span(bytes)));
+    }
+    if (contents.head) check_owner(directory, head, *contents.head);
+    auto [slots, recovered_slots] =
+        SlotFile::open(directory / journal::slots_name, journal::slot_identity(head));
+    auto recovered = journal::judge(std::move(contents), recovered_slots);
+    if (!recovered.log.head) create_copy(log_path, head, recovered.log);
+    if (recovered.state == journal::Recovered::State::unreadable) slots.reset();
+    start(recovered);
+    disk_ = std::make_unique<journal::Disk>(log_path, std::move(slots));
+  }
+
+  bool append(JournalEntry entry) {
+    if (waiting_.size() >= waiting_max) return false;
+    if (entry.node < 0) entry.node = options_.node;
+    if (entry.seconds == 0) entry.seconds = std::time(nullptr);
+    auto text = encode_entry(entry, mark_ + '-' + std::to_string(++marks_));
+    waiting_.push_back({journal::digest_of(text), text});
+    submit(text);
+    flush();
+    return true;
+  }
+
+  void step(const Envelope<JournalMessage>& envelope) {
+    const auto from = envelope.from;
+    if (from < 0 || from >= options_.nodes || from == options_.node) return;
+    heard_at_[static_cast<std::size_t>(from)] = ticks_ + 1;
+    const auto& message = envelope.message;
+    switch (message.kind) {
+      case Kind::raft:
+        on_raft(from, message.raft);
+        break;
+      case Kind::text:
+        book_.remember(text_of(message));
+        break;
+      case Kind::want_text:
+        send_text(from, message.entry.command);
+        break;
+      case Kind::submit:
+        accept(text_of(message));
+        break;
+      case Kind::final_entry:
+        on_final_of_other(from, message);
+        break;
+      case Kind::want_final:
+        send_finals(from, message.index);
+        break;
+      case Kind::beacon:
+        votes_[static_cast<std::size_t>(from)] = message.accepted;
+        // Who votes is told by Raft; who does not asks.
+        if (!may_vote() && message.index > book_.last()) want_finals(from);
+        break;
+    }
+    flush();
+  }
+
+  void tick() {
+    ++ticks_;
+    if (is_ready()) {
+      out_.clear();
+      raft_.tick(out_);
+      handle();
+    }
+    if (ticks_ % beacon_ticks == 0)
+      for (NodeIndex node = 0; node < options_.nodes; ++node)
+        if (node != options_.node)
+          send(node, {.kind = Kind::beacon, .accepted = may_vote(), .index = book_.last()});
+    if (ticks_ % submit_ticks == 0) {
+      // By index: an entry that becomes final at once leaves the list.
+      const auto all = waiting_;
+      for (const auto& entry : all) submit(entry.text);
+    }
+    flush();
+  }
+
+  void advance() {
+    const auto durable = disk_->durable();
+    while (reported_ < durable) {
+      ++reported_;
+      release();
+      out_.clear();
+      raft_.persisted(reported_, out_);
+      handle();
+    }
+    if (failure_.empty()) failure_ = disk_->failure();
+    flush();
+  }
+
+  [[nodiscard]] JournalStatus status() const {
+    JournalStatus status{.role = raft_.role(),
+                         .leader = raft_.leader(),
+                         .term = raft_.term(),
+                         .nodes = options_.nodes,
+                         .votes = may_vote(),
+                         .waiting = waiting_.size()};
+    for (NodeIndex node = 0; node < options_.nodes; ++node) {
+      const auto i = static_cast<std::size_t>(node);
+      const bool is_heard = heard_at_[i] != 0 && heard_at_[i] + lately_ticks > ticks_ && votes_[i];
+      status.voters_heard += (node == options_.node ? may_vote() : is_heard) ? 1 : 0;
+    }
+    status.has_majority = status.voters_heard >= majority(options_.nodes);
+    if (!lost_.empty())
+      status.trouble = "the journal of node " + std::to_string(options_.node) +
+                       " cannot be trusted (" + lost_ + "): it keeps a copy and does not vote";
+    if (!failure_.empty())
+      status.trouble = "the journal of node " + std::to_string(options_.node) +
+                       " cannot be written any more (" + failure_ + "): it is silent";
+    if (!status.has_majority) {
+      if (!status.trouble.empty()) status.trouble += "; ";
+      status.trouble += "no majority: " + std::to_string(status.voters_heard) + " of " +
+                        std::to_string(options_.nodes) + " nodes with their journals are heard, " +
+                        std::to_string(majority(options_.nodes)) + " are needed; new entries wait";
+    }
+    return status;
+  }
+
+  [[nodiscard]] std::vector<Envelope<JournalMessage>>& outbox() noexcept { return outbox_; }
+  [[nodiscard]] const std::vector<JournalRecord>& entries() const noexcept {
+    return book_.entries();
+  }
+  [[nodiscard]] const JournalOptions& options() const noexcept { return options_; }
+
+ private:
+  struct Waiting {
+    TextDigest digest = {};
+    std::string text = {};
+  };
+  struct Held {
+    PersistToken token = 0;
+    Envelope<RaftMessage> envelope = {};
+  };
+
+  [[nodiscard]] RaftConfig config() const {
+    RaftConfig config{.voters = RaftNodes::first(options_.nodes)};
+    std::random_device device;  // elections of two nodes should not meet again and again
+    config.seed = device();
+    return config;
+  }
+
+  static void check_owner(const fs::path& directory, const Head& wanted, Head found) {
+    found.is_copy = false;
+    if (found == wanted) return;
+    throw Error(Errc::usage, directory.string() + ": this is the journal of node " +
+                                 std::to_string(found.node) + " of " + std::to_string(found.nodes) +
+                                 (found.identity == wanted.identity ? "" : " of another job"));
+  }
+
+  void start(const journal::Recovered& recovered) {
+    using From = journal::Recovered::State;
+    using To = consensus::Recovered<RaftDurable>::State;
+    lost_ = recovered.state == From::unreadable ? recovered.why : "";
+    const auto state = recovered.state == From::unreadable ? To::unreadable
+                       : recovered.state == From::blank    ? To::blank
+                                                           : To::valid;
+    raft_ = Raft(config(), options_.node, {.state = state, .durable = recovered.durable});
+    book_ = journal::Book(recovered.log);
+  }
+
+  [[nodiscard]] bool may_vote() const noexcept { return lost_.empty() && failure_.empty(); }
+  [[nodiscard]] bool is_ready() const { return may_vote() && disk_->under_way() < writes_max; }
+
+  // --- messages ----------------------------------------------------------------------------
+
+  void send(NodeIndex to, const JournalMessage& message) {
+    outbox_.push_back({options_.node, to, message});
+  }
+
+  static std::string text_of(const JournalMessage& message) {
+    return {message.text.begin(), message.text.end()};
+  }
+  static void set_text(JournalMessage& message, std::string_view text) {
+    for (const char letter : text.substr(0, message.text.capacity()))
+      message.text.push_back(letter);
+  }
+
+  void send_text(NodeIndex to, const TextDigest& digest) {
+    if (!book_.has_text(digest)) return;
+    JournalMessage message{.kind = Kind::text};
+    set_text(message, book_.text(digest));
+    send(to, message);
+  }
+
+  /// Raft's word, with the texts that it is about before it.
+  void send_raft(const Envelope<RaftMessage>& envelope) {
+    for (const auto& entry : envelope.message.entries)
+      if (entry.kind == RaftEntry::Kind::command) send_text(envelope.to, entry.command);
+    send(envelope.to, {.kind = Kind::raft, .raft = envelope.message});
+  }
+
+  /// What this node cannot vouch for yet is as if it had not come: it will come again.
+  void on_raft(NodeIndex from, const RaftMessage& message) {
+    if (!is_ready()) return;
+    bool has_all = true;
+    for (const auto& entry : message.entries) {
+      if (entry.kind != RaftEntry::Kind::command || book_.has_text(entry.command)) continue;
+      has_all = false;
+      send(from, {.kind = Kind::want_text, .entry = entry});
+    }
+    if (!has_all) return;
+    if (message.kind == RaftMessage::Kind::snapshot && message.snapshot.index > book_.last())
+      return want_finals(from);
+    out_.clear();
+    raft_.step({from, options_.node, message}, out_);
+    handle();
+  }
+
+  void want_finals(NodeIndex from) {
+    send(from, {.kind = Kind::want_final, .index = book_.last() + 1});
+  }
+
+  void send_finals(NodeIndex to, std::uint64_t first) {
+    if (first == 0) return;
+    const auto last = std::min<std::uint64_t>(first + finals_per_answer - 1, book_.last());
+    for (auto index = first; index <= last; ++index) {
+      const auto& final_entry = book_.at(index);
+      JournalMessage message{.kind = Kind::final_entry,
+                             .accepted = index == last && last < book_.last(),  // go on asking
+                             .index = index,
+                             .digest = final_entry.digest,
+                             .entry = final_entry.entry};
+      if (final_entry.entry.kind == RaftEntry::Kind::command)
+        set_text(message, book_.text(final_entry.entry.command));
+      send(to, message);
+    }
+  }
+
+  void on_final_of_other(NodeIndex from, const JournalMessage& message) {
+    const Final final_entry{message.index, message.digest, message.entry};
+    if (!book_.is_next(final_entry)) return;
+    if (message.entry.kind == RaftEntry::Kind::command) {
+      const auto text = text_of(message);
+      if (journal::digest_of(text) != message.entry.command) return;
+      book_.remember(text);
+    }
+    keep(final_entry);
+    if (message.accepted) want_finals(from);
+  }
+
+  // --- entries -----------------------------------------------------------------------------
+
+  void submit(const std::string& text) {
+    if (raft_.role() == Raft::Role::leader) return accept(text);
+    const auto leader = raft_.leader();
+    if (!leader && !lost_.empty()) return submit_to_all(text);
+    if (!leader) return;
+    JournalMessage message{.kind = Kind::submit};
+    set_text(message, text);
+    send(*leader, message);
+  }
+
+  /// A node that keeps a copy is not told who leads.
+  void submit_to_all(const std::string& text) {
+    JournalMessage message{.kind = Kind::submit};
+    set_text(message, text);
+    for (NodeIndex node = 0; node < options_.nodes; ++node)
+      if (node != options_.node) send(node, message);
+  }
+
+  /// Appends a text as the leader, unless it is there already.
+  void accept(const std::string& text) {
+    if (raft_.role() != Raft::Role::leader || !is_ready()) return;
+    const auto digest = journal::digest_of(text);
+    if (book_.is_final(digest)) return;
+    const auto& log = raft_.log();
+    for (auto index = log.first(); index <= log.last(); ++index)
+      if (log.at(index).kind == RaftEntry::Kind::command && log.at(index).command == digest) return;
+    book_.remember(text);
+    out_.clear();
+    (void)raft_.append(digest, out_);
+    handle();
+  }
+
+  void keep(const Final& final_entry) {
+    book_.add(final_entry);
+    std::erase_if(waiting_, [&](const Waiting& item) { return book_.is_final(item.digest); });
+  }
+
+  void on_final(const RaftEvent& event) {
+    const Final final_entry{event.index, event.digest, event.entry};
+    if (event.index <= book_.last()) {  // Raft tells again after a restart
+      if (book_.at(event.index) == final_entry) return;
+    } else if (book_.is_next(final_entry)) {
+      return keep(final_entry);
+    }
+    failure_ = "entry " + std::to_string(event.index) + " contradicts what was final before";
+  }
+
+  // --- what Raft asks for ------------------------------------------------------------------
+
+  void handle() {
+    for (const auto& event : out_.events) {
+      if (event.kind == RaftEvent::Kind::committed) on_final(event);
+      if (event.kind == RaftEvent::Kind::broken)
+        failure_ = "other nodes have forgotten what they promised";
+    }
+    if (!failure_.empty()) return;  // what is not known to be right is not made durable
+    if (out_.persist)
+      disk_->begin({book_.take_unwritten(), journal::encode(*out_.persist), out_.token});
+    for (const auto& envelope : out_.after_persist) {
+      if (held_.size() == held_max) held_.pop_front();
+      held_.push_back({out_.token, envelope});
+    }
+    release();
+    for (const auto& envelope : out_.now) send_raft(envelope);
+  }
+
+  void release() {
+    while (!held_.empty() && held_.front().token <= reported_) {
+      send_raft(held_.front().envelope);
+      held_.pop_front();
+    }
+  }
+
+  void flush() {
+    if (!book_.has_unwritten()) return;
+    auto bytes = book_.take_unwritten();
+    if (failure_.empty()) disk_->begin({std::move(bytes), {}, 0});
+  }
+
+  JournalOptions options_;
+  Raft raft_;
+  Raft::Output out_;
+  std::string mark_;
+  std::uint64_t marks_ = 0;
+  std::string lost_;     // why this node does not vote
+  std::string failure_;  // why it has become silent
+
+  journal::Book book_;
+  std::deque<Waiting> waiting_;
+
+  std::uint64_t ticks_ = 0;
+  std::array<std::uint64_t, raft_nodes_max> heard_at_{};  // tick + 1; 0: never
+  std::array<bool, raft_nodes_max> votes_{};              // by its own word
+
+  std::deque<Held> held_;  // until their token is durable
+  PersistToken reported_ = 0;
+  std::vector<Envelope<JournalMessage>> outbox_;
+  std::unique_ptr<journal::Disk> disk_;
+};
+
+JournalReplica::JournalReplica(const fs::path& directory, const JournalOptions& options)
+    : impl_(std::make_unique<Impl>(directory, options)) {}
+JournalReplica::~JournalReplica() = default;
+JournalReplica::JournalReplica(JournalReplica&&) noexcept = default;
+JournalReplica& JournalReplica::operator=(JournalReplica&&) noexcept = default;
+
+bool JournalReplica::append(JournalEntry entry) { return impl_->append(std::move(entry)); }
+void JournalReplica::step(const Envelope<JournalMessage>& envelope) { impl_->step(envelope); }
+void JournalReplica::tick() { impl_->tick(); }
+void JournalReplica::advance() { impl_->advance(); }
+std::vector<Envelope<JournalMessage>>& JournalReplica::outbox() noexcept { return impl_->outbox(); }
+const std::vector<JournalRecord>& JournalReplica::entries() const noexcept {
+  return impl_->entries();
+}
+JournalStatus JournalReplica::status() const { return impl_->status(); }
+const JournalOptions& JournalReplica::options() const noexcept { return impl_->options(); }
+
+}  // namespace cairn::consensus

@@ -1,0 +1,138 @@
+/// The nodes of a journal on loopback in one process, and their directories.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cairn/consensus/journal.hpp"
+#include "cairn/consensus/journal_reader.hpp"
+#include "cairn/transport/tcp_transport.hpp"
+#include "scratch.hpp"
+
+namespace journal_test {
+
+using namespace cairn::consensus;
+using cairn::transport::TcpOptions;
+using cairn::transport::TcpSecret;
+using Network = cairn::transport::TcpTransport<JournalMessage>;
+using Node = JournalNode<Network>;
+
+inline JournalEntry epoch(std::uint64_t number) {
+  return {.kind = JournalEntry::Kind::epoch, .incarnation = 1, .epoch = number, .ranks = 4};
+}
+
+inline TcpSecret secret() { return TcpSecret::from_text("the secret of these tests"); }
+
+inline TcpOptions tcp(const cairn::transport::TcpEndpoint& bind = {}) {
+  TcpOptions options;
+  options.bind = bind;
+  options.retry_first = std::chrono::milliseconds(1);
+  options.retry_max = std::chrono::milliseconds(20);
+  return options;
+}
+
+inline JournalOptions options_of(int node, int nodes) {
+  return {.identity = journal_identity("a job of these tests"),
+          .node = node,
+          .nodes = nodes,
+          .tick = std::chrono::milliseconds(10)};
+}
+
+class Cluster {
+ public:
+  explicit Cluster(int count) : count_(count), networks(count), nodes(count) {
+    for (int i = 0; i < count; ++i) create_journal(directory(i), options(i));
+    for (int i = 0; i < count; ++i) {
+      networks[i] = std::make_unique<Network>(i, secret(), tcp());
+      endpoints_.push_back(networks[i]->mesh().endpoint());
+    }
+    for (auto& network : networks) network->mesh().start(endpoints_);
+    for (int i = 0; i < count; ++i) open(i);
+  }
+
+  [[nodiscard]] JournalOptions options(int node) const { return options_of(node, count_); }
+  [[nodiscard]] std::filesystem::path directory(int node) const {
+    return scratch / ("node-" + std::to_string(node));
+  }
+  [[nodiscard]] std::vector<std::filesystem::path> directories() const {
+    std::vector<std::filesystem::path> all;
+    for (int i = 0; i < count_; ++i) all.push_back(directory(i));
+    return all;
+  }
+
+  void open(int i) { nodes[i] = std::make_unique<Node>(*networks[i], directory(i), options(i)); }
+  /// The node and its sockets go.
+  void kill(int i) {
+    nodes[i].reset();
+    networks[i].reset();
+  }
+  void revive(int i) {
+    networks[i] = std::make_unique<Network>(i, secret(), tcp(endpoints_[i]));
+    networks[i]->mesh().start(endpoints_);
+    open(i);
+  }
+  Node& operator[](int i) { return *nodes[i]; }
+  [[nodiscard]] const std::vector<cairn::transport::TcpEndpoint>& endpoints() const {
+    return endpoints_;
+  }
+
+  void poll() {
+    for (auto& node : nodes)
+      if (node) node->poll();
+  }
+  template <typename Condition>
+  void until(Condition&& holds) {
+    while (!holds()) {
+      poll();
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+  }
+
+  [[nodiscard]] bool has(int node, std::uint64_t number) const {
+    for (const auto& record : nodes[node]->entries())
+      if (record.entry.epoch == number) return true;
+    return false;
+  }
+  /// Appends at one node, and waits until all that live have it as final.
+  void record(int at, std::uint64_t number) {
+    until([&] { return nodes[at]->append(epoch(number)); });
+    settle(number);
+  }
+  void settle(std::uint64_t number) {
+    until([&] {
+      for (int i = 0; i < count_; ++i)
+        if (nodes[i] && !has(i, number)) return false;
+      return true;
+    });
+  }
+
+ private:
+  int count_;
+  std::vector<cairn::transport::TcpEndpoint> endpoints_;
+
+ public:
+  cairn::test::Scratch scratch;
+  std::vector<std::unique_ptr<Network>> networks;
+  std::vector<std::unique_ptr<Node>> nodes;
+};
+
+inline std::vector<std::uint64_t> numbers(std::uint64_t first, std::uint64_t last) {
+  std::vector<std::uint64_t> all(last - first + 1);
+  std::iota(all.begin(), all.end(), first);
+  return all;
+}
+
+/// The epochs that a view or a node has, in its order.
+template <typename Records>
+std::vector<std::uint64_t> epochs(const Records& records) {
+  std::vector<std::uint64_t> numbers;
+  for (const auto& record : records) numbers.push_back(record.entry.epoch);
+  return numbers;
+}
+
+}  // namespace journal_test
