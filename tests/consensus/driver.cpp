@@ -10,6 +10,7 @@
 #include "cairn/collectives/async.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/consensus/commit.hpp"
+#include "cairn/consensus/epoch_commit.hpp"
 #include "cairn/transport/mpi_transport.hpp"
 
 using namespace std::chrono_literals;
@@ -77,4 +78,37 @@ TEST_CASE("a rank that is stopped before it votes costs the epoch, and learns so
     serve_until_all_know(driver);
     CHECK(mpi.mailbox().close(50s) == transport::MpiMailbox::Closing::clean);
   }
+}
+
+TEST_CASE("one epoch after the other") {
+  EpochCommit commit(world(), {.tick = 2ms, .patience = 5000ms});
+  for (std::uint64_t epoch = 1; epoch <= 20; ++epoch) {
+    const bool is_bad = epoch % 5 == 0 && world().rank() == world().size() - 1;
+    CHECK(commit.decide({1, epoch, 0}, is_bad ? Vote::aborted : Vote::prepared, 50s) ==
+          (epoch % 5 == 0 ? EpochOutcome::aborted : EpochOutcome::committed));
+  }
+  auto all = barrier(async(world()));
+  while (!all.test()) commit.poll();
+  CHECK(commit.close(50s) == transport::MpiMailbox::Closing::clean);
+}
+
+TEST_CASE("a rank that is stopped costs the epoch, and hears so when it asks") {
+  if (world().size() < 4) return;
+  EpochCommit commit(world(), {.tick = 2ms, .patience = 20ms});
+  const int victim = world().size() - 1;
+  const test::Processes ranks(world());
+  barrier(world());
+  if (world().rank() == 1) ranks.stop(victim);
+  const auto outcome = world().rank() == victim ? EpochOutcome::aborted
+                                                : commit.decide({1, 1, 0}, Vote::prepared, 30s);
+  CHECK(outcome == EpochOutcome::aborted);
+  if (world().rank() == 1) ranks.wake(victim);
+  auto all = barrier(async(world()));
+  while (!all.test()) commit.poll();
+  // It asks late, and the others answer.
+  if (world().rank() == victim)
+    CHECK(commit.decide({1, 1, 0}, Vote::prepared, 30s) == EpochOutcome::aborted);
+  auto end = barrier(async(world()));
+  while (!end.test()) commit.poll();
+  CHECK(commit.close(50s) == transport::MpiMailbox::Closing::clean);
 }
