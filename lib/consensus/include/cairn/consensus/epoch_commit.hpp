@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "cairn/collectives/communicator.hpp"
 #include "cairn/consensus/commit.hpp"
@@ -43,6 +44,7 @@ class EpochCommit {
     const int wanted = 2 * std::clamp(options.failures, 0, (acceptors_max - 1) / 2) + 1;
     acceptors_ = first_acceptors(std::min(wanted, (ranks_ - 1) / 2 * 2 + 1));
     check(config({}));
+    gate_.early.resize(static_cast<std::size_t>(ranks_));
   }
 
   /// Votes, and waits for the decision, at most `timeout`. Every rank calls it with equal `id`,
@@ -74,14 +76,27 @@ class EpochCommit {
  private:
   using Message = CommitMachine::Message;
   using Mpi = transport::MpiTransport<Message>;
-  /// Answers late questions about the epoch before, and keeps other epochs' messages away.
+  /// Answers late questions about the epoch before, keeps the latest of each rank for an epoch
+  /// that has not begun here, and drops the rest.
   struct Gate {
     Mpi* mpi;
     EpochId current{};
     std::optional<Message> last{};  ///< the decision of the epoch before
 
+    std::vector<std::optional<Message>> early{};
+
     void offer(const Envelope<Message>& envelope) noexcept { mpi->offer(envelope); }
     std::size_t poll(std::span<Envelope<Message>> room) noexcept {
+      std::size_t ready = 0;
+      for (NodeIndex from = 0; from < mpi->mailbox().nodes() && ready < room.size(); ++from) {
+        auto& message = early[static_cast<std::size_t>(from)];
+        if (!message || message->id != current) continue;
+        room[ready++] = {from, mpi->self(), *message};
+        message.reset();
+      }
+      return ready + take(room.subspan(ready));
+    }
+    std::size_t take(std::span<Envelope<Message>> room) noexcept {
       const auto count = mpi->poll(room);
       std::size_t kept = 0;
       for (std::size_t i = 0; i < count; ++i) {
@@ -90,6 +105,8 @@ class EpochCommit {
           room[kept++] = got;
         else if (last && got.message.id == last->id && got.message.kind != CommitKind::decide)
           mpi->offer({mpi->self(), got.from, *last});
+        else if (got.message.id.epoch > current.epoch)
+          early[static_cast<std::size_t>(got.from)] = got.message;
       }
       return kept;
     }
