@@ -8,6 +8,9 @@
 #include <cmath>
 #include <string>
 #include <thread>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include "cairn/core/error.hpp"
 #include "cairn/transport/mpi_transport.hpp"
@@ -75,6 +78,7 @@ class RoundsOf final : public EpochVote::Rounds {
     Machine machine(config_, votes_.self(), {});
     machine.propose({Vote::prepared}, *out_);
     obey(machine);
+    for (const auto& letter : std::exchange(early_, {})) read(machine, letter);
     const auto begin = Clock::now();
     auto next_tick = begin + tick_length;
     while (!machine.is_decision_durable()) {
@@ -145,12 +149,27 @@ class RoundsOf final : public EpochVote::Rounds {
     for (auto* const transport : transports()) {
       const auto count = transport->poll(room);
       for (std::size_t i = 0; i < count; ++i) {
-        machine.step(room[i], *out_);
-        obey(machine);
+        read(machine, room[i]);
       }
       heard += count;
     }
     return heard != 0;
+  }
+
+  /// What is of a later vote waits for that: its sender is ahead, and would say it again only after
+  /// a while.
+  void read(Machine& machine, const Letter& letter) {
+    const auto& id = letter.message.id;
+    if (std::tie(id.epoch, id.layout) > std::tie(config_.id.epoch, config_.id.layout)) {
+      if (early_.size() < early_max()) early_.push_back(letter);
+      return;
+    }
+    machine.step(letter, *out_);
+    obey(machine);
+  }
+
+  [[nodiscard]] std::size_t early_max() const {
+    return 4 * static_cast<std::size_t>(config_.participants);
   }
 
   static void rest(Clock::duration waited) {
@@ -166,6 +185,7 @@ class RoundsOf final : public EpochVote::Rounds {
   Transport votes_;
   Transport answers_;
   Transport decisions_;
+  std::vector<Letter> early_;
   std::unique_ptr<Output> out_;
   double patience_;
   typename Machine::Config config_;
