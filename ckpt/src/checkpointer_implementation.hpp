@@ -1,5 +1,5 @@
-/// The inside of a Checkpointer: what it knows between calls. restoring.cpp and saving.cpp do the
-/// work.
+/// The inside of a Checkpointer: what it knows between calls. restoring.cpp, saving.cpp and
+/// committing.cpp do the work.
 #pragma once
 
 #include <cstdint>

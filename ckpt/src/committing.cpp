@@ -1,0 +1,165 @@
+// The end of a save: the ranks decide, rank 0 publishes.
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <sstream>
+#include <utility>
+
+#include "cairn/collectives/agree.hpp"
+#include "cairn/core/error.hpp"
+#include "cairn/core/failpoint.hpp"
+#include "cairn/core/file.hpp"
+#include "cairn/trace/trace.hpp"
+#include "checkpointer_implementation.hpp"
+
+namespace cairn::ckpt {
+
+namespace {
+
+Failpoint after_commit{"ckpt.committed"};
+
+/// So many epochs in a row may be lost to silent ranks.
+constexpr int most_given_up = 3;
+
+}  // namespace
+
+std::vector<ValueRecord> Checkpointer::Implementation::values_now() const {
+  std::vector<ValueRecord> values;
+  for (const auto& value : values_) {
+    values.push_back({value.name, value.type,
+                      std::vector<std::byte>(value.data, value.data + size_of(value.type))});
+  }
+  return values;
+}
+
+/// What is the same for an epoch of either tier, but for its number, step and values.
+void Checkpointer::Implementation::describe(EpochRecord& record,
+                                            std::vector<std::vector<PartRecord>> parts) const {
+  record.program = options_.program;
+  record.identity = options_.identity;
+  record.incarnation = store_ ? store_->incarnation() : 0;
+  record.launch = launch_number();
+  record.ranks = comm_.size();
+  record.parent = epoch_;
+  for (std::size_t f = 0; f < fields_.size(); ++f) {
+    const auto& field = fields_[f];
+    record.fields.push_back(
+        {field.name, field.type, field.block.global, 0, std::move(parts[f]), {}, {}});
+  }
+}
+
+/// Rank 0 completes the record, publishes it, and only then retires older epochs.
+void Checkpointer::Implementation::commit(std::vector<std::vector<PartRecord>> parts) {
+  const trace::Span span("ckpt.commit");
+  if (!cipher_) next_.job = job_.empty() ? random_job_id() : job_;
+  describe(next_, std::move(parts));
+  describe_chunks(next_, plans_);
+  for (std::size_t f = 0; f < fields_.size(); ++f) next_.fields[f].offset_bytes = offsets_bytes_[f];
+  if (cipher_) {
+    next_.seal->structure_mac =
+        cipher_->structure_mac(File(data_path_, O_RDONLY | O_NOFOLLOW), next_);
+    seal_values(next_, cipher_);
+  }
+  store_->publish(next_);
+  job_ = next_.job;
+  trace::instant("epoch.committed", static_cast<std::int64_t>(next_.epoch));
+}
+
+/// A run that saves without having restored must not retire the epochs of another one. Rank 0.
+void Checkpointer::Implementation::refuse_to_bury() const {
+  for (const auto& found : store_->find()) {
+    if (!found.problem.empty()) continue;
+    const auto record = parse_record(found.text);
+    if (record.seal && !key_) {
+      throw Error(Errc::permission,
+                  options_.directory.string() +
+                      " holds encrypted epochs, and no key was given; give it, or "
+                      "choose another checkpoint directory");
+    }
+    if (record.program == options_.program && record.identity == options_.identity) return;
+    throw Error(Errc::bad_data, options_.directory.string() +
+                                    " holds epochs of another run (program '" + record.program +
+                                    "', '" + record.identity +
+                                    "'); choose another checkpoint directory");
+  }
+}
+
+/// Names the epoch in the vote. One that was given up leaves its number to the next, so attempts
+/// are counted.
+consensus::EpochId Checkpointer::Implementation::ballot_id() {
+  return {.incarnation = incarnation_, .epoch = next_.epoch, .layout = ++votes_};
+}
+
+/// Ends the process when others do not come back, or do not get on. One rank says so first.
+double Checkpointer::Implementation::watch_seconds() const {
+  if (options_.patience_seconds <= 0) return 0;
+  return 2 * options_.patience_seconds + std::min(0.1 * comm_.rank(), 2.0);
+}
+
+/// A rank that may never come back must not be waited for, so nothing here is collective.
+void Checkpointer::Implementation::give_up_on_silent_ranks() {
+  saved_step_.reset();
+  if (store_) store_->discard(next_.epoch);
+  pacing_.failed(epoch_begin_);
+  std::ostringstream silent;
+  silent << "nothing was heard for " << options_.patience_seconds << " s of rank";
+  for (const int rank : vote_->silent_ranks()) silent << ' ' << rank;
+  if (++given_up_in_a_row_ == most_given_up) {
+    throw Error(Errc::run_again,
+                silent.str() + ", and this is the third checkpoint in a row that is given up; " +
+                    "run the same command again");
+  }
+  warn("the checkpoint of step " + std::to_string(next_.step) +
+       " is given up, and the run goes on: " + silent.str());
+  watchdog_.emplace(watch_seconds(),
+                    "[rank " + std::to_string(comm_.rank()) + "] " + silent.str() +
+                        " while a checkpoint was written, nor since; the run ends, run the same " +
+                        "command again",
+                    options_.last_words);
+}
+
+/// Makes an epoch of what `write` has written on every rank; false when it is given up since a rank
+/// did not come.
+bool Checkpointer::Implementation::complete(
+    const std::function<std::vector<std::uint32_t>()>& write) {
+  try {
+    std::vector<std::uint32_t> crcs;
+    const auto problem = detail::error_of([&] { crcs = write(); });
+    if (vote_ && !vote_->all_are_here(ballot_id())) {
+      give_up_on_silent_ranks();
+      return false;
+    }
+    const Watchdog watchdog(watch_seconds(),
+                            "[rank " + std::to_string(comm_.rank()) +
+                                "] a rank hangs while a checkpoint is committed; the run ends, run "
+                                "the same command again",
+                            options_.last_words);
+    given_up_in_a_row_ = 0;
+    agree(comm_, problem);
+    auto parts = gather_parts(comm_, fields_, *boxes_, crcs, cipher_ ? Sealed::yes : Sealed::no,
+                              Digests::of_chunks);
+    together(comm_, [&] {
+      if (store_) commit(std::move(parts));
+    });
+  } catch (const Error&) {
+    saved_step_.reset();
+    if (store_) store_->discard(next_.epoch);
+    throw;
+  }
+  epoch_ = next_.epoch;
+  if (is_incremental()) {
+    // The newest epochs stay, one is the spare, and one may just be retired.
+    written_.note(next_.epoch, std::move(pieces_now_), static_cast<std::size_t>(options_.keep) + 2);
+    trace::counter("ckpt.unchanged_bytes", static_cast<double>(unchanged_bytes_));
+  }
+  together(comm_, [&] { after_commit.check("end the save of an epoch"); });
+  if (!store_) return true;
+  if (const auto problem =
+          detail::error_of([&] { store_->retire(options_.keep, damaged_, &*spare_); })) {
+    warn(std::string("an old epoch could not be removed: ") + problem->what());
+  }
+  return true;
+}
+
+}  // namespace cairn::ckpt
