@@ -1,11 +1,13 @@
 #include "cairn/consensus/epoch_vote.hpp"
 
+#include <mpi.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -39,6 +41,34 @@ std::uint32_t ticks_in(double seconds) {
   return static_cast<std::uint32_t>(std::min<double>(ticks, for_ever));
 }
 
+/// Does something once: at the start of MPI_Finalize, whoever calls it, or when it goes before.
+/// (MPI first deletes the attributes of MPI_COMM_SELF; MPI 3.1, section 8.7.1.)
+class AtFinalize {
+ public:
+  explicit AtFinalize(std::function<void()> work) : work_(std::move(work)) {
+    MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, &call, &key_, nullptr);
+    MPI_Comm_set_attr(MPI_COMM_SELF, key_, &work_);
+  }
+  AtFinalize(const AtFinalize&) = delete;
+  AtFinalize& operator=(const AtFinalize&) = delete;
+  ~AtFinalize() {
+    int is_over = 0;
+    MPI_Finalized(&is_over);
+    if (is_over != 0) return;
+    MPI_Comm_delete_attr(MPI_COMM_SELF, key_);
+    MPI_Comm_free_keyval(&key_);
+  }
+
+ private:
+  static int call(MPI_Comm /*self*/, int /*key*/, void* work, void* /*state*/) {
+    (*static_cast<std::function<void()>*>(work))();
+    return MPI_SUCCESS;
+  }
+
+  std::function<void()> work_;
+  int key_ = MPI_KEYVAL_INVALID;
+};
+
 }  // namespace
 
 class EpochVote::Rounds {
@@ -64,15 +94,6 @@ class RoundsOf final : public EpochVote::Rounds {
     config_.retry_ticks = retry_ticks;
     config_.takeover_ticks = ticks_in(patience_seconds);
   }
-  RoundsOf(const RoundsOf&) = delete;
-  RoundsOf& operator=(const RoundsOf&) = delete;
-  ~RoundsOf() override {
-    try {
-      for (auto* const transport : transports()) (void)transport->mailbox().close(closing_patience);
-    } catch (const Error&) {  // MPI is broken, which others tell
-    }
-  }
-
   Decision decide(const EpochId& id, std::vector<int>& silent) override {
     config_.id = id;
     Machine machine(config_, votes_.self(), {});
@@ -108,6 +129,7 @@ class RoundsOf final : public EpochVote::Rounds {
   using Output = typename Machine::Output;
   using Letter = Envelope<typename Machine::Message>;
   using Transport = transport::MpiTransport<typename Machine::Message>;
+  using Closing = transport::MpiMailbox::Closing;
 
   /// Each acceptor has had its turn to take over.
   [[nodiscard]] Clock::duration last_moment() const {
@@ -137,6 +159,13 @@ class RoundsOf final : public EpochVote::Rounds {
         return decisions_.offer(letter);
       default:
         return answers_.offer(letter);
+    }
+  }
+
+  void close() noexcept {
+    try {
+      for (auto* const transport : transports()) (void)transport->mailbox().close(closing_patience);
+    } catch (const std::exception&) {  // MPI is broken, which others tell
     }
   }
 
@@ -189,6 +218,7 @@ class RoundsOf final : public EpochVote::Rounds {
   std::unique_ptr<Output> out_;
   double patience_;
   typename Machine::Config config_;
+  AtFinalize close_{[this] { close(); }};  // goes first
 };
 
 }  // namespace

@@ -25,7 +25,8 @@ class EpochVote {
   EpochVote(const Communicator& comm, double patience_seconds);
   EpochVote(const EpochVote&) = delete;
   EpochVote& operator=(const EpochVote&) = delete;
-  /// Collective; waits for the others two seconds at most.
+  /// Collective; waits for the others some seconds at most. May come after MPI_Finalize, which then
+  /// waits in its place.
   ~EpochVote();
 
   /// More ranks agree by a collective, which waits for all of them.
