@@ -56,9 +56,10 @@ def comes_back(mpiexec, program, digest, rank, mode):
 def does_not_come_back(mpiexec, program, digest, rank):
     with scratch_directory() as scratch:
         job = HeatJob(mpiexec, program, scratch)
-        # Time enough to stop it in the midst of its second epoch.
-        launch = start(job.command(RANKS, *patient(job)), CAIRN_FAILPOINTS=f"ckpt.data.sync=stall:0.8,rank={rank},hit=2")
+        # Time enough to stop it in the midst of its second epoch: all know the file, and this rank has not yet voted.
+        launch = start(job.command(RANKS, *patient(job)), CAIRN_FAILPOINTS=f"ckpt.data.sync=stall:3,rank={rank},hit=2")
         wait_until(lambda: (job.directory / "epoch-0000000002.h5.tmp").exists(), "a second epoch")
+        time.sleep(0.4)
         victim = sorted(children(launch.pid))[rank]
         os.kill(victim, signal.SIGSTOP)
         stopped_at = time.monotonic()
@@ -78,16 +79,21 @@ def does_not_come_back(mpiexec, program, digest, rank):
 
 
 def three_in_a_row(mpiexec, program, digest):
-    with scratch_directory() as scratch:
-        job = HeatJob(mpiexec, program, scratch)
-        first = finish(start(job.command(RANKS, *patient(job)),
-                             CAIRN_FAILPOINTS="ckpt.data.sync=stall:2,rank=3"), timeout=60)
-        check(first.code == RUN_AGAIN, f"{first}")
-        check(first.err.count("is given up, and the run goes on") == 2, f"two warnings: {first}")
-        check("this is the third checkpoint in a row that is given up" in first.err, f"{first}")
-        check(not committed_epochs(job.directory), f"{os.listdir(job.directory)}")
-        job.check_finished(job.launch(2), digest, None)
-    print("three epochs in a row: the run ended with 75", flush=True)
+    for patience in (1, 3, 9):
+        with scratch_directory() as scratch:
+            job = HeatJob(mpiexec, program, scratch)
+            first = finish(start(job.command(RANKS, *patient(job, patience)),
+                                 CAIRN_FAILPOINTS=f"ckpt.data.sync=stall:{2 * patience},rank=3"), timeout=180)
+            check(first.code == RUN_AGAIN, f"{first}")
+            # On a core that has no time for it the rank comes back too late.
+            if patience < 9 and "this is the third checkpoint in a row that is given up" not in first.err:
+                continue
+            check(first.err.count("is given up, and the run goes on") == 2, f"two warnings: {first}")
+            check("this is the third checkpoint in a row that is given up" in first.err, f"{first}")
+            check(not committed_epochs(job.directory), f"{os.listdir(job.directory)}")
+            job.check_finished(job.launch(2), digest, None)
+            print("three epochs in a row: the run ended with 75", flush=True)
+            return
 
 
 def main():
