@@ -128,6 +128,7 @@ class Checkpointer::Implementation {
   [[nodiscard]] std::vector<std::uint32_t> write_parts_with_mpi_io();
   bool complete(const std::function<std::vector<std::uint32_t>()>& write);
   [[nodiscard]] consensus::EpochId ballot_id();
+  void note_meeting();
   [[nodiscard]] double watch_seconds() const;
   void give_up_on_silent_ranks();
   void commit(std::vector<std::vector<PartRecord>> parts);
@@ -145,6 +146,8 @@ class Checkpointer::Implementation {
   std::optional<consensus::EpochVote> vote_;  // unless there is one rank, or too many
   std::uint64_t votes_ = 0;                   // so far; equal on all ranks
   int given_up_in_a_row_ = 0;                 // epochs, as ranks were silent; equal on all ranks
+  double met_at_ = pacing_clock();            // when all ranks were last known to be here
+  double longest_apart_ = 0;                  // seconds between two such moments
   std::optional<Watchdog> watchdog_;          // since then, until all are here again
   std::optional<Spare> spare_;                // rank 0
   std::optional<LocalEpochs> local_;

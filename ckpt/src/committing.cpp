@@ -91,10 +91,19 @@ consensus::EpochId Checkpointer::Implementation::ballot_id() {
   return {.incarnation = incarnation_, .epoch = next_.epoch, .layout = ++votes_};
 }
 
-/// Ends the process when others do not come back, or do not get on. One rank says so first.
+/// All ranks are here: nobody need be watched for.
+void Checkpointer::Implementation::note_meeting() {
+  watchdog_.reset();
+  const auto now = pacing_clock();
+  longest_apart_ = std::max(longest_apart_, now - met_at_);
+  met_at_ = now;
+}
+
+/// After so long without the others the process ends. They may compute as long as they have before,
+/// and one rank says it first.
 double Checkpointer::Implementation::watch_seconds() const {
   if (options_.patience_seconds <= 0) return 0;
-  return 2 * options_.patience_seconds + std::min(0.1 * comm_.rank(), 2.0);
+  return 2 * options_.patience_seconds + longest_apart_ + std::min(0.1 * comm_.rank(), 2.0);
 }
 
 /// A rank that may never come back must not be waited for, so nothing here is collective.

@@ -42,7 +42,7 @@ bool Checkpointer::Implementation::due(std::uint64_t step) {
     if (advice == Pacing::Advice::save_and_stop) request = std::max(request, 2 * SIGXCPU);
   }
   request = all_reduce(comm_, request, Maximum{});
-  watchdog_.reset();  // all are here
+  note_meeting();
   stop_signal_ = request / 2;
   if (in_flight_ && (stop_signal_ != 0 ||
                      all_reduce(comm_, static_cast<int>(writer_.is_done()), Minimum{}) != 0)) {
@@ -272,7 +272,7 @@ void Checkpointer::Implementation::begin_save(std::uint64_t step) {
   together(comm_, [&] {
     if (store_) next_.values = values_now();
   });
-  watchdog_.reset();  // all are here
+  note_meeting();
   const bool in_background = options_.mode == Options::Mode::async && stop_signal_ == 0;
   is_packing_ = in_background && std::any_of(fields_.begin(), fields_.end(), [](const auto& field) {
                   return is_compressed(field);

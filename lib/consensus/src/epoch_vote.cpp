@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cairn/core/error.hpp"
+#include "cairn/core/mpi_error.hpp"
 #include "cairn/transport/mpi_transport.hpp"
 
 namespace cairn::consensus {
@@ -46,8 +47,9 @@ std::uint32_t ticks_in(double seconds) {
 class AtFinalize {
  public:
   explicit AtFinalize(std::function<void()> work) : work_(std::move(work)) {
-    MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, &call, &key_, nullptr);
-    MPI_Comm_set_attr(MPI_COMM_SELF, key_, &work_);
+    check_mpi(MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, &call, &key_, nullptr),
+              "MPI_Comm_create_keyval");
+    check_mpi(MPI_Comm_set_attr(MPI_COMM_SELF, key_, &work_), "MPI_Comm_set_attr");
   }
   AtFinalize(const AtFinalize&) = delete;
   AtFinalize& operator=(const AtFinalize&) = delete;
@@ -94,6 +96,7 @@ class RoundsOf final : public EpochVote::Rounds {
     config_.retry_ticks = retry_ticks;
     config_.takeover_ticks = ticks_in(patience_seconds);
   }
+
   Decision decide(const EpochId& id, std::vector<int>& silent) override {
     config_.id = id;
     Machine machine(config_, votes_.self(), {});
@@ -112,12 +115,12 @@ class RoundsOf final : public EpochVote::Rounds {
         obey(machine);
       }
       if (!hear(machine)) rest(now - begin);
+      for (auto* const transport : transports()) transport->mailbox().check();
     }
     const auto decided = Clock::now();
     while (decisions_.mailbox().waiting() > 0 && Clock::now() - decided < last_words) {
       if (!hear(machine)) rest(Clock::now() - decided);
     }
-    for (auto* const transport : transports()) transport->mailbox().check();
     silent.clear();
     for (int rank = 0; rank < config_.participants; ++rank)
       if (!machine.state().committing.contains(rank)) silent.push_back(rank);
@@ -164,7 +167,9 @@ class RoundsOf final : public EpochVote::Rounds {
 
   void close() noexcept {
     try {
-      for (auto* const transport : transports()) (void)transport->mailbox().close(closing_patience);
+      // Where one rank does not come, no mailbox can be closed.
+      for (auto* const transport : transports())
+        if (transport->mailbox().close(closing_patience) == Closing::unfinished) return;
     } catch (const std::exception&) {  // MPI is broken, which others tell
     }
   }
@@ -177,9 +182,7 @@ class RoundsOf final : public EpochVote::Rounds {
     std::size_t heard = 0;
     for (auto* const transport : transports()) {
       const auto count = transport->poll(room);
-      for (std::size_t i = 0; i < count; ++i) {
-        read(machine, room[i]);
-      }
+      for (std::size_t i = 0; i < count; ++i) read(machine, room[i]);
       heard += count;
     }
     return heard != 0;

@@ -119,8 +119,8 @@ struct Options {
   /// Seconds that a save waits, when this rank has written its part, for ranks that have not; 0:
   /// for ever. After that the ranks agree to give the epoch up, and go on with a warning: a rank
   /// that hangs costs the epoch, not the run. A run that has given up three epochs in a row, or
-  /// whose silent rank is not back after twice as long, ends with exit code 75 (run again), from a
-  /// thread if need be.
+  /// whose silent rank is not back after twice as long and the longest time between two due(), ends
+  /// with exit code 75 (run again), from a thread if need be.
   double patience_seconds = 0;
   /// Told on a rank why it is about to exit with 75 while others hang; from a thread, must not
   /// throw.

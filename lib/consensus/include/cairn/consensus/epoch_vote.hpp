@@ -34,7 +34,8 @@ class EpochVote {
 
   /// Votes, and learns what was decided: true when all have voted in time. Equal on all ranks, also
   /// on one that comes late. Not to be called twice for one epoch.
-  /// @throws Error{Errc::run_again} on this rank when it cannot learn it, since too many are silent
+  /// @throws Error{Errc::run_again} on this rank when it cannot learn it, since too many are
+  /// silent; {mpi_failure} on the ranks where MPI reports an error
   [[nodiscard]] bool all_are_here(const EpochId& id);
 
   /// After `false`: ranks that had not voted, as far as this one knows.
