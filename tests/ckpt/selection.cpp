@@ -77,10 +77,7 @@ void save_all(const Tiers& tiers, ckpt::Redundancy redundancy, int last,
     options.every = shared_every;
     options.local.keep = last;
     Program program(comm, options);
-    for (int step = 1; step <= last; ++step) {
-      program.set(step);
-      program.ckpt.save(static_cast<std::uint64_t>(step));
-    }
+    program.save_steps(1, last);
   });
 }
 
@@ -287,10 +284,7 @@ TEST_CASE("a shared epoch more than 64 numbers back is found") {
     auto options = tiers.options(comm, none);
     options.every = 1000;
     Program program(comm, options);
-    for (int step = 1000; step <= 1065; ++step) {
-      program.set(step);
-      program.ckpt.save(static_cast<std::uint64_t>(step));
-    }
+    program.save_steps(1000, 1065);
   });
   tiers.lose(0b001U);
   const auto found = restart(tiers, none);

@@ -33,10 +33,7 @@ TEST_CASE("the newest epoch of both tiers is restored") {
     auto options = tiers.options(comm, redundancy);
     options.every = 2;
     Program program(comm, options);
-    for (int step = 1; step <= 3; ++step) {
-      program.set(step);
-      program.ckpt.save(static_cast<std::uint64_t>(step));
-    }
+    program.save_steps(1, 3);
   });
   tiers.keep_copy();
   check_restored(tiers, redundancy, p, 3, p);

@@ -91,6 +91,13 @@ struct Program {
     time = seed;
     particles.assign(static_cast<std::size_t>(comm_.rank() * 3), static_cast<float>(seed));
   }
+  /// Saves steps first … last, each with itself as the seed.
+  void save_steps(int first, int last) {
+    for (int step = first; step <= last; ++step) {
+      set(step);
+      ckpt.save(static_cast<std::uint64_t>(step));
+    }
+  }
   void clear() {
     u.clear();
     time = -1;

@@ -4,23 +4,15 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdio>
 #include <string>
+
+#include "../support/hex.hpp"
 
 using namespace cairn::consensus;
 using namespace cairn::consensus::journal;
+using cairn::test::hex;
 
 namespace {
-
-std::string hex(const Bytes& bytes) {
-  std::string text;
-  for (const auto byte : bytes) {
-    std::array<char, 3> digits{};
-    std::snprintf(digits.data(), digits.size(), "%02x", std::to_integer<unsigned>(byte));
-    text += digits.data();
-  }
-  return text;
-}
 
 Bytes unhex(std::string_view text) {
   Bytes bytes;

@@ -5,24 +5,15 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdio>
 #include <string>
 
+#include "../support/hex.hpp"
 #include "tcp_nodes.hpp"
 
 using namespace tcp_test;
+using cairn::test::hex;
 
 namespace {
-
-std::string hex(std::span<const std::byte> bytes) {
-  std::string text;
-  for (const auto byte : bytes) {
-    std::array<char, 3> digits{};
-    std::snprintf(digits.data(), digits.size(), "%02x", std::to_integer<unsigned>(byte));
-    text += digits.data();
-  }
-  return text;
-}
 
 tcp::Nonce counted_from(int first) {
   tcp::Nonce nonce;
