@@ -3,8 +3,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <utility>
+
+#include "signals_blocked.hpp"
 
 namespace cairn::ckpt {
 
@@ -12,22 +13,6 @@ namespace {
 
 /// So much nicer than the program: it takes the time that the program leaves.
 constexpr int niceness = 10;
-
-/// Blocks all signals in this thread, and in those that it starts meanwhile.
-class SignalsBlocked {
- public:
-  SignalsBlocked() noexcept {
-    sigset_t all;
-    sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_{};
-};
 
 }  // namespace
 

@@ -106,6 +106,12 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
                   "checkpoints in the background are written without MPI; with the driver mpio "
                   "choose mode sync");
     }
+    if (options_.driver == Options::Driver::mpio && options_.patience_seconds > 0) {
+      throw Error(
+          Errc::usage,
+          "the driver mpio writes by collective calls, in which every rank waits for all, so "
+          "a patience does not go with it; leave one out");
+    }
     if (!is_on() || !comm_.is_root()) return;
     store_.emplace(options_.directory, Access{.kind = consensus::Claimant::Kind::launch,
                                               .patience_seconds = options_.lock_patience_seconds,
@@ -250,7 +256,7 @@ void Checkpointer::save(std::uint64_t step) {
 }
 
 void Checkpointer::wait() {
-  implementation_->wait();
+  implementation_->settle();
   trace::flush();
 }
 

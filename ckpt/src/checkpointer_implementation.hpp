@@ -42,6 +42,7 @@ class Checkpointer::Implementation {
   bool due(std::uint64_t step);
   void save(std::uint64_t step);
   void wait();
+  void settle();
 
   [[nodiscard]] int stop_signal() const noexcept { return stop_signal_; }
   [[nodiscard]] std::optional<std::uint64_t> epoch() const noexcept { return epoch_; }

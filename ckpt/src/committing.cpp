@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/collective.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
 #include "cairn/core/file.hpp"
@@ -99,10 +100,18 @@ void Checkpointer::Implementation::note_meeting() {
   met_at_ = now;
 }
 
+/// After the last save: who was given up on may yet be on its way.
+void Checkpointer::Implementation::settle() {
+  wait();
+  if (!watchdog_) return;  // equal on all ranks
+  barrier(comm_);          // a rank that never comes is watched for meanwhile
+  note_meeting();
+}
+
 /// After so long without the others the process ends. They may compute as long as they have before,
 /// and one rank says it first.
 double Checkpointer::Implementation::watch_seconds() const {
-  if (options_.patience_seconds <= 0) return 0;
+  if (!vote_ || options_.patience_seconds <= 0) return 0;
   return 2 * options_.patience_seconds + longest_apart_ + std::min(0.1 * comm_.rank(), 2.0);
 }
 
@@ -114,7 +123,7 @@ void Checkpointer::Implementation::give_up_on_silent_ranks() {
   std::ostringstream silent;
   silent << "nothing was heard for " << options_.patience_seconds << " s of rank";
   for (const int rank : vote_->silent_ranks()) silent << ' ' << rank;
-  if (++given_up_in_a_row_ == most_given_up) {
+  if (++given_up_in_a_row_ >= most_given_up) {
     throw Error(Errc::run_again,
                 silent.str() + ", and this is the third checkpoint in a row that is given up; " +
                     "run the same command again");
@@ -136,6 +145,7 @@ bool Checkpointer::Implementation::complete(
     std::vector<std::uint32_t> crcs;
     const auto problem = detail::error_of([&] { crcs = write(); });
     if (vote_ && !vote_->all_are_here(ballot_id())) {
+      if (problem && options_.last_words) options_.last_words(problem->what());  // nobody else does
       give_up_on_silent_ranks();
       return false;
     }

@@ -7,7 +7,6 @@
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/point_to_point.hpp"
-#include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
 #include "cairn/core/file.hpp"

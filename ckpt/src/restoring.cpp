@@ -120,14 +120,17 @@ std::vector<RestartCandidate> Checkpointer::Implementation::find_local_candidate
     RestartCandidate candidate{
         .id = {found[i].incarnation, found[i].epoch, short_digest(found[i].digest)},
         .local = found[i]};
-    const auto look = [&] {
-      candidate.local_record = local_->fetch(found[i]);
-      candidate.is_own = local_->has_record(found[i]);
-      candidate.files = local_->look_for(*candidate.local_record);
-    };
-    if (passes(candidate, look)) candidate.record = candidate.local_record->epoch;
+    const auto fetch = [&] { candidate.local_record = local_->fetch(found[i]); };
+    if (passes(candidate, fetch)) candidate.record = candidate.local_record->epoch;
     candidates.push_back(std::move(candidate));
   }
+  together(comm_, [&] {
+    for (auto& candidate : candidates) {
+      if (!candidate.record) continue;
+      candidate.is_own = local_->has_record(*candidate.local);
+      candidate.files = local_->look_for(*candidate.local_record);
+    }
+  });
   return candidates;
 }
 
@@ -229,6 +232,9 @@ bool Checkpointer::Implementation::restore_from(RestartCandidate& candidate,
                                                 std::vector<int>& places) {
   if (!admit(candidate)) return false;
   if (candidate.local && !verify_local(candidate, places)) return false;
+  // Places of another record with this number may have stood in for what this one lacks.
+  if (candidate.local && !what_is_missing(*candidate.local_record, *candidate.holdings).empty())
+    return false;
   auto& record = *candidate.record;
   const auto read = [&] {
     if (candidate.local) record = scavenge(*candidate.local_record, *candidate.holdings);

@@ -141,8 +141,9 @@ class ChunkReader {
   std::vector<std::byte> raw_;
 };
 
-/// Reads those pieces or chunks of the field that overlap the block, checks their digests, and
-/// copies the overlap into memory. Ghosts are left alone. Memory: one piece, or three chunks.
+/// Reads those pieces or chunks of the field that overlap the block into memory, and checks their
+/// digests: before the overlap is copied, or, where a piece stands in memory as in the file, in its
+/// place. Ghosts are left alone. Memory: one piece, or three chunks.
 /// @throws Error{Errc::bad_data} naming the file and the place when a digest does not fit
 void read_block(const File& file, const FieldRecord& field, const BlockInMemory& target);
 

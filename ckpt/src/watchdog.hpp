@@ -17,7 +17,7 @@ class Watchdog {
  public:
   using Tell = std::function<void(std::string_view)>;
 
-  /// With 0 seconds it does not watch.
+  /// With 0 seconds it does not watch, nor when no thread is to be had.
   /// @param tell  is told `why` before the exit, from that thread; may be empty, must not throw
   Watchdog(double seconds, std::string why, Tell tell);
   Watchdog(const Watchdog&) = delete;

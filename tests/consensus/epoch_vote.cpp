@@ -1,69 +1,103 @@
 // Paxos Commit among ranks that live, hang, and come back.
 #include "cairn/consensus/epoch_vote.hpp"
 
+#include <array>
 #include <chrono>
 #include <thread>
 
 #include "../support/mpi_test.hpp"
+#include "../support/stopped.hpp"
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/core/error.hpp"
 
 using namespace cairn;
 using cairn::consensus::EpochVote;
+using cairn::test::Processes;
 using cairn::test::world;
 
 namespace {
 
-constexpr double patience = 0.3;
+void sleep_for(double seconds) {
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+}
 
 /// Longer than all acceptors together are patient, and shorter than a rank waits for a decision.
-void sleep_over_it() { std::this_thread::sleep_for(std::chrono::duration<double>(3.5 * patience)); }
+void sleep_over_it(double patience) { sleep_for(3.5 * patience); }
+
+/// Whether what `trial` says, equal on all ranks, comes true with some patience: on a busy core a
+/// rank may be late that should not be.
+template <typename Trial>
+bool holds_with_patience(Trial&& trial) {
+  for (const double patience : {0.3, 1.0, 3.0})
+    if (agree(world(), trial(patience))) return true;
+  return false;
+}
 
 }  // namespace
 
 TEST_CASE("epochs are committed when all ranks vote, one after the other") {
-  for (const double seconds : {0.0, 10.0}) {
-    EpochVote vote(world(), seconds);
+  for (const double patience : {0.0, 60.0}) {
+    EpochVote vote(world(), patience);
     bool all_committed = true;
     for (std::uint64_t epoch = 1; epoch <= 200; ++epoch)
       all_committed = vote.all_are_here({.incarnation = 1, .epoch = epoch}) && all_committed;
     CHECK(all_committed);
+    CHECK(vote.silent_ranks().empty());
   }
 }
 
 TEST_CASE("whichever rank is late, the epoch is given up by all, and the next one is not") {
   if (world().size() < 3) return;
-  EpochVote vote(world(), patience);
-  std::uint64_t attempt = 0;
   for (int late = 0; late < world().size(); ++late) {
-    barrier(world());
-    if (world().rank() == late) sleep_over_it();
-    CHECK_FALSE(vote.all_are_here({.incarnation = 1, .epoch = 7, .layout = ++attempt}));
-    CHECK(vote.silent_ranks() == std::vector<int>{late});
-    // The others do nothing until the late one is here, as in a collective of the program.
-    barrier(world());
-    CHECK(vote.all_are_here({.incarnation = 1, .epoch = 7, .layout = ++attempt}));
-    CHECK(vote.silent_ranks().empty());
+    CHECK(holds_with_patience([&](double patience) {
+      EpochVote vote(world(), patience);
+      barrier(world());
+      if (world().rank() == late) sleep_over_it(patience);
+      const bool is_given_up = !vote.all_are_here({.incarnation = 1, .epoch = 7, .layout = 1}) &&
+                               vote.silent_ranks() == std::vector<int>{late};
+      // The others do nothing until the late one is here, as in a collective of the program.
+      barrier(world());
+      return vote.all_are_here({.incarnation = 1, .epoch = 7, .layout = 2}) && is_given_up;
+    }));
   }
+}
+
+TEST_CASE("a rank that is stopped in the midst of a vote learns afterwards what was decided") {
+  if (world().size() < 4) return;
+  const Processes processes(world());
+  const int late = world().size() - 1;
+  constexpr int stopped = 1;
+  CHECK(holds_with_patience([&](double patience) {
+    EpochVote vote(world(), patience);
+    barrier(world());
+    if (world().rank() == late) {
+      sleep_for(0.2 * patience);
+      processes.stop(stopped);
+      sleep_for(4 * patience + 2);  // longer than it would have waited for a decision
+      processes.wake(stopped);
+    }
+    const bool is_given_up = !vote.all_are_here({.incarnation = 1, .epoch = 1});
+    barrier(world());
+    return vote.all_are_here({.incarnation = 1, .epoch = 2}) && is_given_up;
+  }));
 }
 
 TEST_CASE("of two ranks the first decides, and without it the second cannot know") {
   if (world().size() != 2) return;
-  EpochVote vote(world(), patience);
-  barrier(world());
-  if (world().rank() == 1) sleep_over_it();
-  CHECK_FALSE(vote.all_are_here({.incarnation = 1, .epoch = 1}));
-  CHECK(vote.silent_ranks() == std::vector<int>{1});
-  barrier(world());
-  if (world().is_root()) {
-    std::this_thread::sleep_for(std::chrono::duration<double>(10 * patience));
-  } else {
-    try {
-      (void)vote.all_are_here({.incarnation = 1, .epoch = 2});
-      FAIL_CHECK("it knows");
-    } catch (const Error& error) {
-      CHECK(error.code() == Errc::run_again);
-    }
+  CHECK(holds_with_patience([](double patience) {
+    EpochVote vote(world(), patience);
+    barrier(world());
+    if (world().rank() == 1) sleep_over_it(patience);
+    return !vote.all_are_here({.incarnation = 1, .epoch = 1}) &&
+           vote.silent_ranks() == std::vector<int>{1};
+  }));
+  EpochVote vote(world(), 0.3);
+  if (world().is_root()) return sleep_for(5);
+  try {
+    (void)vote.all_are_here({.incarnation = 1, .epoch = 2});
+    FAIL_CHECK("it knows");
+  } catch (const Error& error) {
+    CHECK(error.code() == Errc::run_again);
   }
 }

@@ -2,7 +2,8 @@
 
 A rank stalls in its write for longer than the others have patience (--ckpt-patience): the epoch is given up, with one
 warning, and the run ends with the right result. One that does not come back at all (SIGSTOP) ends the run with 75 in
-bounded time, and so do three epochs in a row that are given up; the next launch goes on from the last committed one.
+bounded time, and so do one that hangs behind the decision, and three epochs in a row that are given up; the next launch
+goes on from the last committed one.
 
 usage: silent_rank.py MPIEXEC CAIRN_HEAT
 """
@@ -27,8 +28,8 @@ def patient(job, patience=PATIENCE):
 
 
 def stalled(mpiexec, program, scratch, rank, mode, patience):
-    """A job whose second epoch one rank does not write for a while, and how it has ended. The others give up after once,
-    without rank 0 twice, their patience, and end the run after twice more: the rank comes back between."""
+    """A job whose second epoch one rank does not write for a while, and how it has ended. The others give up after
+    once, without rank 0 twice, their patience, and end the run after twice more: the rank comes back between."""
     job = HeatJob(mpiexec, program, scratch, mode=mode)
     seconds = (3 if rank == 0 else 2) * patience
     return job, finish(start(job.command(RANKS, *patient(job, patience)),
@@ -57,7 +58,7 @@ def does_not_come_back(mpiexec, program, digest, rank):
     with scratch_directory() as scratch:
         job = HeatJob(mpiexec, program, scratch)
         # Time enough to stop it in the midst of its second epoch: all know the file, and this rank has not yet voted.
-        launch = start(job.command(RANKS, *patient(job)), CAIRN_FAILPOINTS=f"ckpt.data.sync=stall:3,rank={rank},hit=2")
+        launch = start(job.command(RANKS, *patient(job)), CAIRN_FAILPOINTS=f"ckpt.data.sync=stall:30,rank={rank},hit=2")
         wait_until(lambda: (job.directory / "epoch-0000000002.h5.tmp").exists(), "a second epoch")
         time.sleep(0.4)
         victim = sorted(children(launch.pid))[rank]
@@ -78,16 +79,39 @@ def does_not_come_back(mpiexec, program, digest, rank):
     print(f"rank {rank} stopped for good: the run ended with {RUN_AGAIN} after {seconds:.1f} s", flush=True)
 
 
+def hangs_in_the_commit(mpiexec, program, digest):
+    """All have voted, and then rank 0 does not publish."""
+    with scratch_directory() as scratch:
+        job = HeatJob(mpiexec, program, scratch)
+        ended = finish(start(job.command(RANKS, *patient(job)),
+                             CAIRN_FAILPOINTS="ckpt.record.sync=stall:60,rank=0,hit=2"), timeout=40)
+        check(ended.code == RUN_AGAIN, f"{ended}")
+        check("a rank hangs while a checkpoint is committed" in ended.err, f"{ended}")
+        check(newest_step(job.directory) == 10, f"the epoch before: {os.listdir(job.directory)}")
+        job.check_finished(job.launch(RANKS), digest, 10)
+    print(f"rank 0 hung after the decision: the run ended with {RUN_AGAIN}", flush=True)
+
+
+def waits_for_nobody(mpiexec, program, digest):
+    """One rank alone may take as long as it likes."""
+    with scratch_directory() as scratch:
+        job = HeatJob(mpiexec, program, scratch)
+        ended = finish(start(job.command(1, *patient(job)), CAIRN_FAILPOINTS="ckpt.record.sync=stall:4,hit=2"),
+                       timeout=60)
+        job.check_finished(ended, digest, None)
+    print("one rank was slow: nothing else", flush=True)
+
+
 def three_in_a_row(mpiexec, program, digest):
     for patience in (1, 3, 9):
         with scratch_directory() as scratch:
             job = HeatJob(mpiexec, program, scratch)
             first = finish(start(job.command(RANKS, *patient(job, patience)),
                                  CAIRN_FAILPOINTS=f"ckpt.data.sync=stall:{2 * patience},rank=3"), timeout=180)
-            check(first.code == RUN_AGAIN, f"{first}")
-            # On a core that has no time for it the rank comes back too late.
+            # On a core that has no time for them ranks come too late, or are not waited for.
             if patience < 9 and "this is the third checkpoint in a row that is given up" not in first.err:
                 continue
+            check(first.code == RUN_AGAIN, f"{first}")
             check(first.err.count("is given up, and the run goes on") == 2, f"two warnings: {first}")
             check("this is the third checkpoint in a row that is given up" in first.err, f"{first}")
             check(not committed_epochs(job.directory), f"{os.listdir(job.directory)}")
@@ -106,6 +130,8 @@ def main():
             comes_back(mpiexec, program, digest, rank, mode)
     for rank in range(RANKS) if everything else (0, 2):
         does_not_come_back(mpiexec, program, digest, rank)
+    hangs_in_the_commit(mpiexec, program, digest)
+    waits_for_nobody(mpiexec, program, digest)
     three_in_a_row(mpiexec, program, digest)
 
 

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -42,14 +43,14 @@ std::uint32_t ticks_in(double seconds) {
   return static_cast<std::uint32_t>(std::min<double>(ticks, for_ever));
 }
 
-/// Does something once: at the start of MPI_Finalize, whoever calls it, or when it goes before.
-/// (MPI first deletes the attributes of MPI_COMM_SELF; MPI 3.1, section 8.7.1.)
+/// Does something at the start of MPI_Finalize, whoever calls it, unless it has gone before. (MPI
+/// first deletes the attributes of MPI_COMM_SELF; MPI 3.1, section 8.7.1.)
 class AtFinalize {
  public:
   explicit AtFinalize(std::function<void()> work) : work_(std::move(work)) {
     check_mpi(MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, &call, &key_, nullptr),
               "MPI_Comm_create_keyval");
-    check_mpi(MPI_Comm_set_attr(MPI_COMM_SELF, key_, &work_), "MPI_Comm_set_attr");
+    check_mpi(MPI_Comm_set_attr(MPI_COMM_SELF, key_, this), "MPI_Comm_set_attr");
   }
   AtFinalize(const AtFinalize&) = delete;
   AtFinalize& operator=(const AtFinalize&) = delete;
@@ -57,17 +58,20 @@ class AtFinalize {
     int is_over = 0;
     MPI_Finalized(&is_over);
     if (is_over != 0) return;
-    MPI_Comm_delete_attr(MPI_COMM_SELF, key_);
+    is_on_ = false;
+    MPI_Comm_delete_attr(MPI_COMM_SELF, key_);  // an error here would have no one to go to
     MPI_Comm_free_keyval(&key_);
   }
 
  private:
-  static int call(MPI_Comm /*self*/, int /*key*/, void* work, void* /*state*/) {
-    (*static_cast<std::function<void()>*>(work))();
+  static int call(MPI_Comm /*self*/, int /*key*/, void* self, void* /*state*/) {
+    const auto& hook = *static_cast<AtFinalize*>(self);
+    if (hook.is_on_) hook.work_();
     return MPI_SUCCESS;
   }
 
   std::function<void()> work_;
+  bool is_on_ = true;
   int key_ = MPI_KEYVAL_INVALID;
 };
 
@@ -76,6 +80,8 @@ class AtFinalize {
 class EpochVote::Rounds {
  public:
   virtual ~Rounds() = default;
+  /// Whether no message is under way any more; may be called again.
+  virtual bool close() noexcept = 0;
   /// Decision::none when it cannot be learned.
   virtual Decision decide(const EpochId& id, std::vector<int>& silent) = 0;
 };
@@ -86,35 +92,47 @@ template <int capacity>
 class RoundsOf final : public EpochVote::Rounds {
  public:
   RoundsOf(const Communicator& comm, double patience_seconds)
-      : votes_(comm),
-        answers_(comm),
-        decisions_(comm),
-        out_(std::make_unique<Output>()),
-        patience_(patience_seconds) {
+      : votes_(comm), answers_(comm), decisions_(comm), out_(std::make_unique<Output>()) {
     config_.participants = comm.size();
     config_.acceptors = first_acceptors(comm.size() < acceptors_wanted ? 1 : acceptors_wanted);
     config_.retry_ticks = retry_ticks;
     config_.takeover_ticks = ticks_in(patience_seconds);
   }
 
+  bool close() noexcept override {
+    try {
+      // Where one rank does not come, no mailbox can be closed.
+      return std::ranges::all_of(transports(), [](Transport* transport) {
+        return transport->mailbox().close(closing_patience) == Closing::clean;
+      });
+    } catch (const std::exception&) {  // MPI is broken, which others tell
+      return false;
+    }
+  }
+
   Decision decide(const EpochId& id, std::vector<int>& silent) override {
     config_.id = id;
     Machine machine(config_, votes_.self(), {});
+    is_answering_ = false;
     machine.propose({Vote::prepared}, *out_);
     obey(machine);
     for (const auto& letter : std::exchange(early_, {})) read(machine, letter);
     const auto begin = Clock::now();
     auto next_tick = begin + tick_length;
+    double ticks = 0;  // those of a process that was stopped are not missed
     while (!machine.is_decision_durable()) {
       const auto now = Clock::now();
-      if (patience_ > 0 && now - begin > last_moment()) return Decision::none;
       if (now >= next_tick) {
         // Ticks that a busy core has made late are made up for, those of a stopped process are not.
         next_tick = now - next_tick < late ? next_tick + tick_length : now + tick_length;
+        ++ticks;
         machine.tick(*out_);
         obey(machine);
       }
-      if (!hear(machine)) rest(now - begin);
+      if (!hear(machine)) {
+        if (ticks > last_tick()) return Decision::none;
+        rest(now - begin);
+      }
       for (auto* const transport : transports()) transport->mailbox().check();
     }
     const auto decided = Clock::now();
@@ -134,11 +152,11 @@ class RoundsOf final : public EpochVote::Rounds {
   using Transport = transport::MpiTransport<typename Machine::Message>;
   using Closing = transport::MpiMailbox::Closing;
 
-  /// Each acceptor has had its turn to take over.
-  [[nodiscard]] Clock::duration last_moment() const {
+  /// Each acceptor has had its turn to take over, and a second to say so.
+  [[nodiscard]] double last_tick() const {
+    if (config_.takeover_ticks == for_ever) return std::numeric_limits<double>::infinity();
     const auto turns = static_cast<double>(config_.acceptors.size()) + 1;
-    return std::chrono::duration_cast<Clock::duration>(
-        std::chrono::duration<double>(patience_ * turns) + last_words);
+    return config_.takeover_ticks * turns + static_cast<double>(last_words / tick_length);
   }
 
   /// Does what the machine wants. A record in memory is as durable as the process.
@@ -159,18 +177,9 @@ class RoundsOf final : public EpochVote::Rounds {
       case CommitKind::vote:
         return votes_.offer(letter);
       case CommitKind::decide:
-        return decisions_.offer(letter);
+        return (is_answering_ ? answers_ : decisions_).offer(letter);
       default:
         return answers_.offer(letter);
-    }
-  }
-
-  void close() noexcept {
-    try {
-      // Where one rank does not come, no mailbox can be closed.
-      for (auto* const transport : transports())
-        if (transport->mailbox().close(closing_patience) == Closing::unfinished) return;
-    } catch (const std::exception&) {  // MPI is broken, which others tell
     }
   }
 
@@ -196,6 +205,7 @@ class RoundsOf final : public EpochVote::Rounds {
       if (early_.size() < early_max()) early_.push_back(letter);
       return;
     }
+    is_answering_ = machine.is_decision_durable();
     machine.step(letter, *out_);
     obey(machine);
   }
@@ -213,15 +223,16 @@ class RoundsOf final : public EpochVote::Rounds {
 
   // A later message takes the place of one that waits, so each kind has its own: a vote must not
   // give way to an answer. And a decision is under way to a rank that has taken nothing for long:
-  // it finds it when it comes back, even if the others are where they send no more.
+  // it finds it when it comes back, even if the others are where they send no more. To who asks
+  // again, it is an answer: that may not be taken before the next vote.
   Transport votes_;
   Transport answers_;
   Transport decisions_;
+  bool is_answering_ = false;
   std::vector<Letter> early_;
   std::unique_ptr<Output> out_;
-  double patience_;
   typename Machine::Config config_;
-  AtFinalize close_{[this] { close(); }};  // goes first
+  AtFinalize close_{[this] { (void)close(); }};  // goes first
 };
 
 }  // namespace
@@ -234,7 +245,12 @@ EpochVote::EpochVote(const Communicator& comm, double patience_seconds) {
     rounds_ = std::make_unique<RoundsOf<most_ranks>>(comm, patience_seconds);
 }
 
-EpochVote::~EpochVote() = default;
+/// Where a rank is not here yet, MPI_Finalize is the next chance, for which it all stays.
+EpochVote::~EpochVote() {
+  int is_over = 0;
+  MPI_Finalized(&is_over);
+  if (is_over == 0 && !rounds_->close()) (void)rounds_.release();
+}
 
 bool EpochVote::all_are_here(const EpochId& id) {
   switch (rounds_->decide(id, silent_)) {

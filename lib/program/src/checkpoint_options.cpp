@@ -145,11 +145,11 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
             "with a key, also restart from a checkpoint that is not encrypted")
       .add("ckpt-on-error", on_error,
            "when a checkpoint cannot be written: stop, or continue with a warning")
-      .add("ckpt-patience", patience,
-           "seconds that a checkpoint waits for a rank that does not answer, before it is given up "
-           "and the "
-           "run goes on; after twice as long, or three in a row, the run leaves with exit code 75; "
-           "0: for ever")
+      .add(
+          "ckpt-patience", patience,
+          "seconds that a checkpoint waits for a rank that does not answer, before it is given up "
+          "and the run goes on; when the rank stays away for twice as long and a step, or three in "
+          "a row are given up, the run leaves with exit code 75; 0: for ever")
       .add("ckpt-local", local_directory,
            "folder on each node for checkpoints in between, %h in it is the node's name; in "
            "/dev/shm "

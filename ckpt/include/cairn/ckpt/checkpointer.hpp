@@ -141,7 +141,8 @@ class Checkpointer {
   void value(std::string name, T& value);
 
   /// Restores the newest epoch that all ranks together have, of both tiers, and whose bytes all
-  /// verify, fields and values; ghosts are left alone. Collective.
+  /// verify, fields and values; ghosts are left alone. Collective. When it throws, the fields hold
+  /// anything.
   ///
   /// What each rank has is selected from in two reductions (README.md, "Which epoch"). Newer epochs
   /// that are damaged, or of which too much is lost, are passed over with a warning each; a failure
@@ -175,7 +176,9 @@ class Checkpointer {
   void save(std::uint64_t step);
 
   /// Waits until the epoch that is on its way, if any, is committed. Collective, blocking. Call it
-  /// at the end of a run with mode async: the destructor gives up what is not committed.
+  /// after the last save of a run with mode async, since the destructor gives up what is not
+  /// committed, or with a patience, since a rank that was given up on is watched for until all
+  /// meet.
   /// @throws what save() throws
   void wait();
 

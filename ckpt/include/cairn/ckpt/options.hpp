@@ -90,13 +90,15 @@ struct Options {
   /// whatever it says, and so is what the constructor and restore() meet.
   enum class OnError { stop, go_on } on_error = OnError::stop;
   /// Seconds that a save waits, when this rank has written its part, for ranks that have not; 0:
-  /// for ever. After that the ranks agree to give the epoch up, and go on with a warning: a rank
-  /// that hangs costs the epoch, not the run. A run that has given up three epochs in a row, or
-  /// whose silent rank is not back after twice as long and the longest time between two due(), ends
-  /// with exit code 75 (run again), from a thread if need be.
+  /// for ever. (Twice as long where it is rank 0 that is silent.) After that the ranks agree to
+  /// give the epoch up, and go on with a warning: a rank that hangs costs the epoch, not the run. A
+  /// run that has given up three epochs in a row, or whose silent rank is not back after twice as
+  /// long and the longest time between two due(), ends with exit code 75 (run again), from a thread
+  /// if need be. Call wait() after the last save. Not with Driver::mpio; more than 1024 ranks wait
+  /// for ever.
   double patience_seconds = 0;
-  /// Told on a rank why it is about to exit with 75 while others hang; from a thread, must not
-  /// throw.
+  /// Told on a rank what it alone can say: why it is about to exit with 75 while others hang, from
+  /// a thread, or why it was late with an epoch that was given up. Must not throw.
   std::function<void(std::string_view)> last_words = {};
   /// More frequent epochs in the nodes' own memory or disks; off unless it names a directory. A
   /// restart takes the newest epoch of both tiers; one of the nodes is first written to
