@@ -21,6 +21,13 @@
 
 using namespace cairn;
 
+struct alignas(256) Line {
+  int value = 0;
+};
+
+template <>
+inline constexpr auto cairn::members_of<Line> = cairn::Members<&Line::value>{};
+
 namespace {
 
 /// Sizes below, at and above what travels short, and far above.
@@ -222,6 +229,31 @@ TEST_CASE("unknown counts: back to back, ranks running ahead of each other") {
     if (comm.is_root(root)) data = in;
     bcast(comm, into(data), root);
     CHECK(data == values_of<std::int64_t>(sizes, root, 0, trial));
+  }
+}
+
+TEST_CASE("unknown counts: elements stand where their alignment wants them") {
+  const auto& comm = test::world();
+  const std::vector<Line> in(3, Line{comm.rank()});
+  Parts<Line> out;
+  all_gather_v(comm, std::span<const Line>(in), out);
+  CHECK(out.values().size() == 3 * static_cast<std::size_t>(comm.size()));
+  for (const Line& line : out.values()) CHECK(reinterpret_cast<std::uintptr_t>(&line) % 256 == 0);
+}
+
+TEST_CASE("unknown counts: the own part stands right, also when the shape stays in part") {
+  const auto& comm = test::world();
+  Parts<std::int64_t> out;
+  // The part of rank r has the same size in all rounds but those in which it is its turn.
+  for (std::uint64_t round = 0; round < 4 * static_cast<std::uint64_t>(comm.size()); ++round) {
+    const auto part_for = [&](int r) {
+      const bool is_its_turn = static_cast<std::uint64_t>(r) == round % (2 * comm.size()) / 2;
+      const std::size_t count = is_its_turn ? round % 2 == 0 ? 1 : 5000 : 300;
+      return std::vector<std::int64_t>(count, 100 * static_cast<std::int64_t>(round) + r);
+    };
+    const auto in = part_for(comm.rank());
+    all_gather_v(comm, std::span<const std::int64_t>(in), out);
+    check_parts(out, part_for);
   }
 }
 

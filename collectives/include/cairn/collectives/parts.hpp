@@ -16,6 +16,8 @@ namespace detail {
 /// Parts of any type, in bytes.
 class ByteParts {
  public:
+  explicit ByteParts(std::size_t alignment = least_alignment) : buffer_(alignment) {}
+
   [[nodiscard]] std::size_t size() const noexcept { return ends_.size(); }
   [[nodiscard]] std::size_t bytes() const noexcept { return ends_.empty() ? 0 : ends_.back(); }
   [[nodiscard]] std::size_t offset(std::size_t r) const noexcept {
@@ -102,7 +104,7 @@ class Parts {
   [[nodiscard]] const detail::ByteParts& as_bytes() const noexcept { return bytes_; }
 
  private:
-  detail::ByteParts bytes_;
+  detail::ByteParts bytes_{detail::alignment_for<T>};
 };
 
 }  // namespace cairn

@@ -88,6 +88,8 @@ struct ByteOutbox {
 /// Received messages of any type.
 class ByteInbox {
  public:
+  explicit ByteInbox(std::size_t alignment) : buffer_(alignment) {}
+
   struct Entry {
     int source = 0;
     std::size_t number = 0;  // in the order of arrival
@@ -165,7 +167,7 @@ class Outbox {
     std::size_t bytes;
   };
   std::vector<Entry> entries_;
-  detail::ByteBuffer buffer_;
+  detail::ByteBuffer buffer_{detail::alignment_for<T>};
   std::size_t bytes_ = 0;
 };
 
@@ -214,7 +216,7 @@ class Inbox {
   [[nodiscard]] detail::ByteInbox& as_bytes() noexcept { return bytes_; }
 
  private:
-  detail::ByteInbox bytes_;
+  detail::ByteInbox bytes_{detail::alignment_for<T>};
 };
 
 /// Sends each message of `out` to its destination.
