@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "by_hand.hpp"
 #include "cairn/core/error.hpp"
@@ -25,6 +26,22 @@ CommitConfig config_of(int participants, int acceptors) {
 }
 
 }  // namespace
+
+TEST_CASE("acceptors fail alone, as far as there are hosts for it") {
+  struct Case {
+    std::vector<int> hosts;
+    std::vector<NodeIndex> acceptors;
+  };
+  for (const auto& [hosts, wanted] :
+       {Case{{7, 7, 7, 7}, {0, 1, 2}},  // one host
+        Case{{0, 0, 2, 2}, {0, 2, 1}},  // two: one of them has two
+        Case{{0, 0, 0, 3, 3, 5}, {0, 3, 5}}, Case{{0, 1, 0, 1, 4, 5}, {0, 1, 4}}}) {
+    const auto acceptors = spread_acceptors(hosts, 3);
+    CHECK(std::vector<NodeIndex>(acceptors.begin(), acceptors.end()) == wanted);
+  }
+  CHECK(spread_acceptors(std::vector<int>{4}, 1).size() == 1);
+  CHECK_THROWS_AS((void)spread_acceptors(std::vector<int>{4, 5}, 3), cairn::Error);
+}
 
 TEST_CASE("a commit without failures: N(F+1) + (F+1) + N messages, 3 delays, N+F+1 votes written") {
   for (const int f : {0, 1, 2, 3, 4})

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <thread>
@@ -94,6 +95,37 @@ TEST_CASE("one message is in flight, the latest waits, and comes when the first 
   }
   CHECK(mailbox.close(50s) == Closing::clean);
   CHECK_FALSE(mailbox.is_suspect(1));
+}
+
+TEST_CASE("a lane does not wait for another, nor gives way to it") {
+  if (world().size() < 2) return;
+  constexpr int lanes = 3;
+  MpiTransport<Note> transport(world(), {.lanes = lanes});
+  auto& mailbox = transport.mailbox();
+  if (world().rank() == 0) {
+    for (std::uint64_t number = 0; number < 30; ++number)
+      transport.offer(envelope(0, 1, number), static_cast<int>(number) % lanes);
+    CHECK(mailbox.held() == 2 * lanes);
+    CHECK(mailbox.counts().replaced == 30 - 2 * lanes);
+    for (int lane = 0; lane < lanes; ++lane) CHECK(mailbox.waiting(lane) == 1);
+    transport.offer(envelope(0, 1, 99), lanes);  // there is no such lane
+    CHECK(mailbox.counts().dropped == 1);
+  }
+  barrier(world());
+  if (world().rank() == 0)
+    while (mailbox.held() > 0) mailbox.progress();
+  if (world().rank() == 1) {
+    std::vector<std::uint64_t> heard;
+    std::array<Envelope<Note>, 4> room{};
+    while (heard.size() < 2 * lanes) {
+      const auto count = transport.poll(room);
+      for (std::size_t i = 0; i < count; ++i) heard.push_back(room[i].message.number);
+    }
+    std::ranges::sort(heard);
+    CHECK(heard == std::vector<std::uint64_t>{0, 1, 2, 27, 28, 29});
+  }
+  CHECK(mailbox.close(50s) == Closing::clean);
+  CHECK_THROWS_AS(MpiTransport<Note>(world(), {.lanes = 0}), Error);
 }
 
 TEST_CASE("messages to oneself wait in a ring; the oldest gives way") {

@@ -1,5 +1,7 @@
 // Commit's words, and the check of its configuration.
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,12 +28,36 @@ std::string list_of(const NodeSet<64>& nodes) {
   return text + "}";
 }
 
+void expect_acceptors(int count, int nodes) {
+  const int most = std::min(nodes, acceptors_max);
+  if (count < 1 || count > most)
+    throw Error(Errc::usage,
+                std::to_string(count) + " acceptors: there must be 1 to " + std::to_string(most));
+}
+
 }  // namespace
 
+Bounded<NodeIndex, acceptors_max> spread_acceptors(std::span<const int> domains, int count) {
+  expect_acceptors(count, static_cast<int>(domains.size()));
+  Bounded<NodeIndex, acceptors_max> acceptors;
+  const auto domain = [&](NodeIndex node) { return domains[static_cast<std::size_t>(node)]; };
+  const auto neighbours = [&](NodeIndex node) {  // acceptors that fail together with it
+    const auto is_near = [&](NodeIndex other) { return domain(other) == domain(node); };
+    return std::ranges::count_if(acceptors, is_near);
+  };
+  while (static_cast<int>(acceptors.size()) < count) {
+    std::optional<NodeIndex> best;
+    for (NodeIndex node = 0; node < static_cast<NodeIndex>(domains.size()); ++node)
+      if (std::ranges::find(acceptors, node) == acceptors.end() &&
+          (!best || neighbours(node) < neighbours(*best)))
+        best = node;
+    acceptors.push_back(*best);
+  }
+  return acceptors;
+}
+
 Bounded<NodeIndex, acceptors_max> first_acceptors(int count) {
-  if (count < 1 || count > acceptors_max)
-    throw Error(Errc::usage, std::to_string(count) + " acceptors: there must be 1 to " +
-                                 std::to_string(acceptors_max));
+  expect_acceptors(count, acceptors_max);
   Bounded<NodeIndex, acceptors_max> acceptors;
   for (NodeIndex node = 0; node < count; ++node) acceptors.push_back(node);
   return acceptors;

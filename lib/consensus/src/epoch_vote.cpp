@@ -43,6 +43,22 @@ std::uint32_t ticks_in(double seconds) {
   return static_cast<std::uint32_t>(std::min<double>(ticks, for_ever));
 }
 
+/// The host of each rank: its first rank there. Collective.
+std::vector<int> hosts_of(const Communicator& comm) {
+  MPI_Comm here = MPI_COMM_NULL;
+  check_mpi(
+      MPI_Comm_split_type(comm.native(), MPI_COMM_TYPE_SHARED, comm.rank(), MPI_INFO_NULL, &here),
+      "MPI_Comm_split_type");
+  int first = comm.rank();
+  const int code = MPI_Bcast(&first, 1, MPI_INT, 0, here);
+  MPI_Comm_free(&here);
+  check_mpi(code, "MPI_Bcast");
+  std::vector<int> hosts(static_cast<std::size_t>(comm.size()));
+  check_mpi(MPI_Allgather(&first, 1, MPI_INT, hosts.data(), 1, MPI_INT, comm.native()),
+            "MPI_Allgather");
+  return hosts;
+}
+
 /// Does something at the start of MPI_Finalize, whoever calls it, unless it has gone before. (MPI
 /// first deletes the attributes of MPI_COMM_SELF; MPI 3.1, section 8.7.1.)
 class AtFinalize {
@@ -92,19 +108,17 @@ template <int capacity>
 class RoundsOf final : public EpochVote::Rounds {
  public:
   RoundsOf(const Communicator& comm, double patience_seconds)
-      : votes_(comm), answers_(comm), decisions_(comm), out_(std::make_unique<Output>()) {
+      : transport_(comm, {.lanes = lanes}), out_(std::make_unique<Output>()) {
     config_.participants = comm.size();
-    config_.acceptors = first_acceptors(comm.size() < acceptors_wanted ? 1 : acceptors_wanted);
+    config_.acceptors =
+        spread_acceptors(hosts_of(comm), comm.size() < acceptors_wanted ? 1 : acceptors_wanted);
     config_.retry_ticks = retry_ticks;
     config_.takeover_ticks = ticks_in(patience_seconds);
   }
 
   bool close() noexcept override {
     try {
-      // Where one rank does not come, no mailbox can be closed.
-      return std::ranges::all_of(transports(), [](Transport* transport) {
-        return transport->mailbox().close(closing_patience) == Closing::clean;
-      });
+      return transport_.mailbox().close(closing_patience) == Closing::clean;
     } catch (const std::exception&) {  // MPI is broken, which others tell
       return false;
     }
@@ -112,7 +126,7 @@ class RoundsOf final : public EpochVote::Rounds {
 
   Decision decide(const EpochId& id, std::vector<int>& silent) override {
     config_.id = id;
-    Machine machine(config_, votes_.self(), {});
+    Machine machine(config_, transport_.self(), {});
     is_answering_ = false;
     machine.propose({Vote::prepared}, *out_);
     obey(machine);
@@ -133,10 +147,10 @@ class RoundsOf final : public EpochVote::Rounds {
         if (ticks > last_tick()) return Decision::none;
         rest(now - begin);
       }
-      for (auto* const transport : transports()) transport->mailbox().check();
+      transport_.mailbox().check();
     }
     const auto decided = Clock::now();
-    while (decisions_.mailbox().waiting() > 0 && Clock::now() - decided < last_words) {
+    while (transport_.mailbox().waiting(decisions) > 0 && Clock::now() - decided < last_words) {
       if (!hear(machine)) rest(Clock::now() - decided);
     }
     silent.clear();
@@ -172,29 +186,18 @@ class RoundsOf final : public EpochVote::Rounds {
     }
   }
 
-  void offer(const Letter& letter) {
-    switch (letter.message.kind) {
-      case CommitKind::vote:
-        return votes_.offer(letter);
-      case CommitKind::decide:
-        return (is_answering_ ? answers_ : decisions_).offer(letter);
-      default:
-        return answers_.offer(letter);
-    }
+  [[nodiscard]] int lane_of(CommitKind kind) const {
+    if (kind == CommitKind::vote) return votes;
+    return kind == CommitKind::decide && !is_answering_ ? decisions : answers;
   }
-
-  [[nodiscard]] std::array<Transport*, 3> transports() { return {&decisions_, &votes_, &answers_}; }
+  void offer(const Letter& letter) { transport_.offer(letter, lane_of(letter.message.kind)); }
 
   /// Whether anything has come.
   bool hear(Machine& machine) {
     std::array<Letter, 8> room;
-    std::size_t heard = 0;
-    for (auto* const transport : transports()) {
-      const auto count = transport->poll(room);
-      for (std::size_t i = 0; i < count; ++i) read(machine, room[i]);
-      heard += count;
-    }
-    return heard != 0;
+    const auto count = transport_.poll(room);
+    for (std::size_t i = 0; i < count; ++i) read(machine, room[i]);
+    return count != 0;
   }
 
   /// What is of a later vote waits for that: its sender is ahead, and would say it again only after
@@ -221,13 +224,12 @@ class RoundsOf final : public EpochVote::Rounds {
       std::this_thread::sleep_for(nap);
   }
 
-  // A later message takes the place of one that waits, so each kind has its own: a vote must not
+  // A later message takes the place of one that waits, so each kind has a lane: a vote must not
   // give way to an answer. And a decision is under way to a rank that has taken nothing for long:
   // it finds it when it comes back, even if the others are where they send no more. To who asks
   // again, it is an answer: that may not be taken before the next vote.
-  Transport votes_;
-  Transport answers_;
-  Transport decisions_;
+  enum Lane : int { votes, answers, decisions, lanes };
+  Transport transport_;
   bool is_answering_ = false;
   std::vector<Letter> early_;
   std::unique_ptr<Output> out_;

@@ -19,10 +19,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr int tag = 0;  // of a communicator that nobody else has
 
-/// The way to one rank.
+/// One way to one rank.
 struct Lane {
-  MPI_Request request = MPI_REQUEST_NULL;  // of the message in flight
-  Clock::time_point since{};               // when it was sent
+  Clock::time_point since{};  // when the message in flight was sent
   bool is_waiting = false;
 };
 
@@ -34,35 +33,44 @@ class MpiMailbox::Impl {
       : comm_(parent.duplicate("cairn.transport")),
         options_(options),
         size_(message_bytes),
-        lanes_(static_cast<std::size_t>(comm_->size())),
+        nodes_(comm_->size()),
+        lanes_(static_cast<std::size_t>(nodes_) * static_cast<std::size_t>(options.lanes)),
+        requests_(lanes_.size(), MPI_REQUEST_NULL),
+        completed_(lanes_.size()),
         in_flight_(lanes_.size() * size_),
         waiting_(lanes_.size() * size_),
         own_(own_max * size_),
         incoming_(size_),
         self_(comm_->rank()) {}
 
-  void offer(NodeIndex to, std::span<const std::byte> message) noexcept {
+  void offer(NodeIndex to, std::span<const std::byte> message, int lane) noexcept {
     ++counts_.offered;
-    if (state_ != State::open || to < 0 || to >= nodes() || message.size() != size_) {
+    if (state_ != State::open || to < 0 || to >= nodes() || message.size() != size_ || lane < 0 ||
+        lane >= options_.lanes) {
       ++counts_.dropped;
       return;
     }
     if (to == self_) return offer_own(message);
-    auto& lane = lanes_[index(to)];
-    if (lane.request != MPI_REQUEST_NULL) complete(to);
-    if (lane.request == MPI_REQUEST_NULL) {
-      std::ranges::copy(message, slot(in_flight_, to).begin());
-      return send(to);
+    const auto i = index(to, lane);
+    if (requests_[i] != MPI_REQUEST_NULL) test(i);
+    if (requests_[i] == MPI_REQUEST_NULL) {
+      std::ranges::copy(message, slot(in_flight_, i).begin());
+      return send(i);
     }
-    if (lane.is_waiting) ++counts_.replaced;
-    lane.is_waiting = true;
-    std::ranges::copy(message, slot(waiting_, to).begin());
+    if (lanes_[i].is_waiting) ++counts_.replaced;
+    lanes_[i].is_waiting = true;
+    std::ranges::copy(message, slot(waiting_, i).begin());
   }
 
+  /// Looks which messages in flight have been taken, all with one turn of MPI's wheels.
   void progress() noexcept {
     if (in_flight_count_ == 0) return;
-    for (NodeIndex to = 0; to < nodes(); ++to)
-      if (lanes_[index(to)].request != MPI_REQUEST_NULL) complete(to);
+    int count = 0;
+    const auto code = MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &count,
+                                   completed_.data(), MPI_STATUSES_IGNORE);
+    if (code != MPI_SUCCESS) note(code, "MPI_Testsome");
+    for (int k = 0; k < count; ++k)  // not for MPI_UNDEFINED, which is negative
+      go_on(static_cast<std::size_t>(completed_[static_cast<std::size_t>(k)]));
   }
 
   NodeIndex take(std::span<std::byte> message) noexcept {
@@ -99,29 +107,37 @@ class MpiMailbox::Impl {
   [[nodiscard]] bool is_closed() const noexcept { return state_ == State::closed; }
   [[nodiscard]] bool is_suspect(NodeIndex node) const noexcept {
     if (node < 0 || node >= nodes()) return false;
-    const auto& lane = lanes_[index(node)];
-    return lane.request != MPI_REQUEST_NULL && Clock::now() - lane.since > options_.suspect_after;
+    const auto now = Clock::now();
+    for (int lane = 0; lane < options_.lanes; ++lane) {
+      const auto i = index(node, lane);
+      if (requests_[i] != MPI_REQUEST_NULL && now - lanes_[i].since > options_.suspect_after)
+        return true;
+    }
+    return false;
   }
   [[nodiscard]] std::size_t held() const noexcept {
     const auto waiting = std::ranges::count_if(lanes_, &Lane::is_waiting);
     return in_flight_count_ + static_cast<std::size_t>(waiting) + own_count_;
   }
-  [[nodiscard]] std::size_t waiting() const noexcept {
+  [[nodiscard]] std::size_t waiting(int lane) const noexcept {
     std::size_t count = 0;
     for (NodeIndex to = 0; to < nodes(); ++to)
-      count += lanes_[index(to)].is_waiting && !is_suspect(to) ? 1 : 0;
+      count += lanes_[index(to, lane)].is_waiting && !is_suspect(to) ? 1 : 0;
     return count;
   }
   [[nodiscard]] const MpiMailboxCounts& counts() const noexcept { return counts_; }
   [[nodiscard]] NodeIndex self() const noexcept { return self_; }
-  [[nodiscard]] int nodes() const noexcept { return static_cast<int>(lanes_.size()); }
+  [[nodiscard]] int nodes() const noexcept { return nodes_; }
 
  private:
   enum class State : std::uint8_t { open, closing, closed };
 
-  static std::size_t index(NodeIndex node) noexcept { return static_cast<std::size_t>(node); }
-  std::span<std::byte> slot(std::vector<std::byte>& slots, NodeIndex node) const noexcept {
-    return std::span(slots).subspan(index(node) * size_, size_);
+  [[nodiscard]] std::size_t index(NodeIndex node, int lane) const noexcept {
+    return static_cast<std::size_t>(node) * static_cast<std::size_t>(options_.lanes) +
+           static_cast<std::size_t>(lane);
+  }
+  std::span<std::byte> slot(std::vector<std::byte>& slots, std::size_t i) const noexcept {
+    return std::span(slots).subspan(i * size_, size_);
   }
   [[nodiscard]] int bytes() const noexcept { return static_cast<int>(size_); }
 
@@ -132,12 +148,12 @@ class MpiMailbox::Impl {
       ++counts_.replaced;
     }
     const auto place = (own_first_ + own_count_++) % own_max;
-    std::ranges::copy(message, slot(own_, static_cast<NodeIndex>(place)).begin());
+    std::ranges::copy(message, slot(own_, place).begin());
     ++counts_.sent;
   }
 
   NodeIndex take_own(std::span<std::byte> message) noexcept {
-    std::ranges::copy(slot(own_, static_cast<NodeIndex>(own_first_)), message.begin());
+    std::ranges::copy(slot(own_, own_first_), message.begin());
     own_first_ = (own_first_ + 1) % own_max;
     --own_count_;
     ++counts_.received;
@@ -145,35 +161,35 @@ class MpiMailbox::Impl {
   }
 
   /// Sends what stands in the slot in flight.
-  void send(NodeIndex to) noexcept {
-    auto& lane = lanes_[index(to)];
-    const auto code = MPI_Issend(slot(in_flight_, to).data(), bytes(), MPI_BYTE, to, tag,
-                                 comm_->native(), &lane.request);
+  void send(std::size_t i) noexcept {
+    const auto to = static_cast<int>(i / static_cast<std::size_t>(options_.lanes));
+    const auto code = MPI_Issend(slot(in_flight_, i).data(), bytes(), MPI_BYTE, to, tag,
+                                 comm_->native(), &requests_[i]);
     if (code != MPI_SUCCESS) {
-      lane.request = MPI_REQUEST_NULL;
+      requests_[i] = MPI_REQUEST_NULL;
       ++counts_.dropped;
       return note(code, "MPI_Issend");
     }
-    lane.since = Clock::now();
+    lanes_[i].since = Clock::now();
     ++in_flight_count_;
     ++counts_.sent;
   }
 
-  /// Looks whether the message in flight has been taken; if so, the waiting one follows.
-  void complete(NodeIndex to) noexcept {
-    auto& lane = lanes_[index(to)];
+  /// Looks whether the message in flight has been taken.
+  void test(std::size_t i) noexcept {
     int done = 0;
-    const auto code = MPI_Test(&lane.request, &done, MPI_STATUS_IGNORE);
-    if (code != MPI_SUCCESS) {
-      note(code, "MPI_Test");
-      done = 1;
-      lane.request = MPI_REQUEST_NULL;
-    }
-    if (done == 0) return;
+    const auto code = MPI_Test(&requests_[i], &done, MPI_STATUS_IGNORE);
+    if (code != MPI_SUCCESS) note(code, "MPI_Test");
+    if (code != MPI_SUCCESS || done != 0) go_on(i);
+  }
+
+  /// The message in flight has been taken, or is lost: the waiting one follows.
+  void go_on(std::size_t i) noexcept {
+    requests_[i] = MPI_REQUEST_NULL;
     --in_flight_count_;
-    if (!std::exchange(lane.is_waiting, false)) return;
-    std::ranges::copy(slot(waiting_, to), slot(in_flight_, to).begin());
-    send(to);
+    if (!std::exchange(lanes_[i].is_waiting, false)) return;
+    std::ranges::copy(slot(waiting_, i), slot(in_flight_, i).begin());
+    send(i);
   }
 
   /// Receives a message into `incoming_`; -1 when none has come whole.
@@ -232,7 +248,11 @@ class MpiMailbox::Impl {
   std::optional<Communicator> comm_;
   MpiMailboxOptions options_;
   std::size_t size_;
+  int nodes_;
+  // By rank and lane:
   std::vector<Lane> lanes_;
+  std::vector<MPI_Request> requests_;  // of the messages in flight
+  std::vector<int> completed_;         // room for MPI_Testsome
   std::vector<std::byte> in_flight_;
   std::vector<std::byte> waiting_;
   std::vector<std::byte> own_;  // a ring
@@ -265,6 +285,7 @@ MpiMailbox::MpiMailbox(const Communicator& parent, std::size_t message_bytes,
                        const MpiMailboxOptions& options) {
   expects(0 < message_bytes && message_bytes <= message_bytes_max,
           "a message of 1 to " + std::to_string(message_bytes_max) + " bytes");
+  expects(0 < options.lanes && options.lanes <= lanes_max, "1 to 16 lanes");
   impl_ = std::make_unique<Impl>(parent, message_bytes, options);
 }
 
@@ -282,8 +303,8 @@ MpiMailbox& MpiMailbox::operator=(MpiMailbox&& other) noexcept {
   return *this;
 }
 
-void MpiMailbox::offer(NodeIndex to, std::span<const std::byte> message) noexcept {
-  impl_->offer(to, message);
+void MpiMailbox::offer(NodeIndex to, std::span<const std::byte> message, int lane) noexcept {
+  impl_->offer(to, message, lane);
 }
 void MpiMailbox::progress() noexcept { impl_->progress(); }
 NodeIndex MpiMailbox::take(std::span<std::byte> message) noexcept { return impl_->take(message); }
@@ -293,7 +314,7 @@ MpiMailbox::Closing MpiMailbox::close(std::chrono::milliseconds patience) {
 void MpiMailbox::check() const { impl_->check(); }
 bool MpiMailbox::is_suspect(NodeIndex node) const noexcept { return impl_->is_suspect(node); }
 std::size_t MpiMailbox::held() const noexcept { return impl_->held(); }
-std::size_t MpiMailbox::waiting() const noexcept { return impl_->waiting(); }
+std::size_t MpiMailbox::waiting(int lane) const noexcept { return impl_->waiting(lane); }
 const MpiMailboxCounts& MpiMailbox::counts() const noexcept { return impl_->counts(); }
 NodeIndex MpiMailbox::self() const noexcept { return impl_->self(); }
 int MpiMailbox::nodes() const noexcept { return impl_->nodes(); }

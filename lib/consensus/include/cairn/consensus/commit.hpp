@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "cairn/consensus/machine.hpp"
@@ -215,6 +216,12 @@ extern template class BasicCommitMachine<1024, Faithful>;
 
 /// Acceptors 0 … count-1.
 [[nodiscard]] Bounded<NodeIndex, acceptors_max> first_acceptors(int count);
+
+/// Nodes that fail alone as far as there are such: node 0 first, then as few as can be of one
+/// failure domain, the lowest first.
+/// @param domains  of each node; equal: they fail together
+[[nodiscard]] Bounded<NodeIndex, acceptors_max> spread_acceptors(std::span<const int> domains,
+                                                                 int count);
 
 /// @throws Error{Errc::usage} if there is no participant or acceptor, more than there is room for,
 /// or one acceptor twice

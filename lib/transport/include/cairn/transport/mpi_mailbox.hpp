@@ -16,6 +16,8 @@ struct MpiMailboxOptions {
   /// A rank that has not taken a message for so long is suspected. Only is_suspect() says so:
   /// whether or not, nothing more is sent to it until it has taken that one.
   std::chrono::milliseconds suspect_after{1000};
+  /// Ways to each rank: a message waits, and gives way, for those of its lane alone.
+  int lanes = 1;
 };
 
 /// What has happened since the start.
@@ -31,12 +33,12 @@ struct MpiMailboxCounts {
 /// One rank's end: messages of one size over a private duplicate of a communicator.
 ///
 ///     offer(to) ──▶ [ waiting: the latest ] ──▶ [ in flight: one ] ──MPI_Issend──▶ take()
-///                     one of each for every rank                                 MPI_Improbe
+///                     one of each for every rank and lane                        MPI_Improbe
 ///
 /// A send is synchronous, so it is complete when the other rank has taken the message, and not when
-/// some buffer has: at most one message of a pair is anywhere between its ends. What a rank that is
-/// stopped, dead or busy costs is one pending send, and memory is bounded at both ends, also within
-/// MPI. Later offers replace the waiting one.
+/// some buffer has: at most one message of a pair and lane is anywhere between its ends. What a
+/// rank that is stopped, dead or busy costs is one pending send, and memory is bounded at both
+/// ends, also within MPI. Later offers replace the waiting one.
 ///
 /// offer, take and progress are local, never block, never throw and do not allocate. The thread
 /// that uses it is the one that may call MPI (MPI_THREAD_FUNNELED). A rank's number is its node's.
@@ -57,11 +59,12 @@ class MpiMailbox {
   static constexpr std::size_t message_bytes_max = 3072;
   /// Messages to oneself that wait; the oldest gives way.
   static constexpr std::size_t own_max = 32;
+  static constexpr int lanes_max = 16;
 
   /// Collective over `parent`, whose ranks all give the same size.
   /// @param message_bytes  1 … message_bytes_max
-  /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one; internal for a size that
-  /// is out of range
+  /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one; internal for a size, or a
+  /// number of lanes (1 … 16), that is out of range
   MpiMailbox(const Communicator& parent, std::size_t message_bytes,
              const MpiMailboxOptions& options = {});
   ~MpiMailbox();
@@ -69,7 +72,7 @@ class MpiMailbox {
   MpiMailbox& operator=(MpiMailbox&&) noexcept;
 
   /// Sends `message`, or keeps it as the latest for a rank that has not taken the last one.
-  void offer(NodeIndex to, std::span<const std::byte> message) noexcept;
+  void offer(NodeIndex to, std::span<const std::byte> message, int lane = 0) noexcept;
 
   /// Completes sends, and begins those that wait for one.
   void progress() noexcept;
@@ -89,12 +92,13 @@ class MpiMailbox {
   /// @throws Error{Errc::mpi_failure}
   void check() const;
 
-  /// Whether the rank has not taken a message for `suspect_after`. Local.
+  /// Whether the rank has not taken a message, of any lane, for `suspect_after`. Local.
   [[nodiscard]] bool is_suspect(NodeIndex node) const noexcept;
   /// Messages that are in this end's memory: in flight, waiting, or to oneself. Local.
   [[nodiscard]] std::size_t held() const noexcept;
-  /// Messages that wait for a rank which is not suspected: what a little more patience will send.
-  [[nodiscard]] std::size_t waiting() const noexcept;
+  /// Messages of a lane that wait for a rank which is not suspected: what a little more patience
+  /// will send.
+  [[nodiscard]] std::size_t waiting(int lane = 0) const noexcept;
   [[nodiscard]] const MpiMailboxCounts& counts() const noexcept;
   [[nodiscard]] NodeIndex self() const noexcept;
   [[nodiscard]] int nodes() const noexcept;

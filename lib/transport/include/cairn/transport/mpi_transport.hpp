@@ -21,8 +21,8 @@ namespace cairn::transport {
 ///     if (transport.mailbox().close(2s) == MpiMailbox::Closing::unfinished) …
 ///
 /// Messages go as the bytes that they are in memory: all ranks are of one kind and run one program.
-/// One that is delivered is unaltered, and those of a pair come in order and once; earlier ones may
-/// have given way. `from` is the rank that has sent it.
+/// One that is delivered is unaltered, and those of a pair and lane come in order and once; earlier
+/// ones may have given way. `from` is the rank that has sent it.
 template <typename Message>
 requires std::is_trivially_copyable_v<Message>
 class MpiTransport {
@@ -33,8 +33,8 @@ class MpiTransport {
   explicit MpiTransport(const Communicator& comm, const MpiMailboxOptions& options = {})
       : mailbox_(comm, sizeof(Message), options) {}
 
-  void offer(const Envelope<Message>& envelope) noexcept {
-    mailbox_.offer(envelope.to, std::as_bytes(std::span(&envelope.message, 1)));
+  void offer(const Envelope<Message>& envelope, int lane = 0) noexcept {
+    mailbox_.offer(envelope.to, std::as_bytes(std::span(&envelope.message, 1)), lane);
   }
 
   std::size_t poll(std::span<Envelope<Message>> room) noexcept {
