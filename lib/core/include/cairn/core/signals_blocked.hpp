@@ -5,7 +5,7 @@
 
 #include <csignal>
 
-namespace cairn::ckpt {
+namespace cairn {
 
 /// Blocks all signals in this thread, and in those that it starts meanwhile.
 class SignalsBlocked {
@@ -23,4 +23,4 @@ class SignalsBlocked {
   sigset_t before_{};
 };
 
-}  // namespace cairn::ckpt
+}  // namespace cairn
