@@ -1,8 +1,6 @@
 /// Threads that leave the signals to the program's main thread.
 #pragma once
 
-#include <pthread.h>
-
 #include <csignal>
 
 namespace cairn {
