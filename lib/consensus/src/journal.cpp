@@ -10,12 +10,17 @@
 #include "journal_disk.hpp"
 #include "journal_files.hpp"
 #include "journal_format.hpp"
+#include "journal_message.hpp"
 
 namespace cairn::consensus {
 
 namespace fs = std::filesystem;
 
 using journal::Final;
+using journal::is_sound;
+using journal::message_with;
+using journal::set_text;
+using journal::text_of;
 using journal::TextDigest;
 using Kind = JournalMessage::Kind;
 
@@ -216,24 +221,9 @@ class JournalReplica::Impl {
     outbox_.push_back({options_.node, to, message});
   }
 
-  /// Messages come as the bytes that they were in the memory of the sender.
-  static bool is_sound(const JournalMessage& message) noexcept {
-    return message.text.is_sound() && message.raft.entries.is_sound();
-  }
-
-  static std::string text_of(const JournalMessage& message) {
-    return {message.text.begin(), message.text.end()};
-  }
-  static void set_text(JournalMessage& message, std::string_view text) {
-    for (const char letter : text.substr(0, message.text.capacity()))
-      message.text.push_back(letter);
-  }
-
   void send_text(NodeIndex to, const TextDigest& digest) {
     if (!book_.has_text(digest)) return;
-    JournalMessage message{.kind = Kind::text};
-    set_text(message, book_.text(digest));
-    send(to, message);
+    send(to, message_with(Kind::text, book_.text(digest)));
   }
 
   /// Raft's word, with the texts that it is about before it.
@@ -299,15 +289,12 @@ class JournalReplica::Impl {
     if (raft_.role() == Raft::Role::leader) return accept(text);
     const auto leader = raft_.leader();
     if (!leader) return;
-    JournalMessage message{.kind = Kind::submit};
-    set_text(message, text);
-    send(*leader, message);
+    send(*leader, message_with(Kind::submit, text));
   }
 
   /// A node that keeps a copy or has failed is not told who leads: what it knows of that is old.
   void submit_to_all(const std::string& text) {
-    JournalMessage message{.kind = Kind::submit};
-    set_text(message, text);
+    const auto message = message_with(Kind::submit, text);
     for (NodeIndex node = 0; node < options_.nodes; ++node)
       if (node != options_.node) send(node, message);
   }
