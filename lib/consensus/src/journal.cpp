@@ -179,7 +179,7 @@ class JournalReplica::Impl {
   Impl(const fs::path& directory, const JournalOptions& options, journal::OpenFiles files)
       : options_(options),
         lock_(std::move(files.lock)),
-        raft_(config(options), options.node, state_of(files.recovered)),
+        raft_(config(options), options.node, journal::raft_state(files.recovered)),
         mark_(random_mark()),
         lost_(files.recovered.why),
         book_(files.recovered.log),
@@ -190,15 +190,6 @@ class JournalReplica::Impl {
     std::random_device device;  // elections of two nodes should not meet again and again
     config.seed = device();
     return config;
-  }
-
-  static consensus::Recovered<RaftDurable> state_of(const journal::Recovered& recovered) {
-    using From = journal::Recovered::State;
-    using To = consensus::Recovered<RaftDurable>::State;
-    const auto state = recovered.state == From::unreadable ? To::unreadable
-                       : recovered.state == From::blank    ? To::blank
-                                                           : To::valid;
-    return {.state = state, .durable = recovered.durable};
   }
 
   [[nodiscard]] bool may_vote() const noexcept { return lost_.empty() && failure_.empty(); }

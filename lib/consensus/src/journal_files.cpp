@@ -90,6 +90,14 @@ void create_files(const fs::path& directory, const Head& head) {
                          {.slots = 2, .payload_bytes = slot_payload_bytes});
 }
 
+consensus::Recovered<RaftDurable> raft_state(const Recovered& recovered) {
+  using To = consensus::Recovered<RaftDurable>::State;
+  const auto state = recovered.state == Recovered::State::unreadable ? To::unreadable
+                     : recovered.state == Recovered::State::blank    ? To::blank
+                                                                     : To::valid;
+  return {.state = state, .durable = recovered.durable};
+}
+
 OpenFiles open_files(const fs::path& directory, const Head& head) {
   make_directory(directory);  // a lost one comes back
   auto lock = lock_directory(directory);

@@ -28,6 +28,9 @@ struct OpenFiles {
   std::optional<SlotFile> slots = {};  ///< none: what is there now is a copy
 };
 
+/// What Raft starts from.
+[[nodiscard]] consensus::Recovered<RaftDurable> raft_state(const Recovered& recovered);
+
 /// Locks the directory and judges its files. Where they cannot be trusted, a log that says so has
 /// taken the place of the old one when this returns; a crash before leaves files that cannot be
 /// trusted either.
