@@ -24,8 +24,14 @@ using consensus::JournalView;
 constexpr std::size_t columns = 8;
 using Row = std::array<std::string, columns>;
 
+/// Of what stands in a file, and may be any number: the first or last time that can be shown.
 std::chrono::system_clock::time_point time_of(const JournalRecord& record) {
-  return std::chrono::system_clock::time_point(std::chrono::seconds(record.entry.seconds));
+  using Time = std::chrono::system_clock::time_point;
+  const auto seconds_of = [](Time time) {
+    return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+  };
+  return Time(std::chrono::seconds(
+      std::clamp(record.entry.seconds, seconds_of(Time::min()), seconds_of(Time::max()))));
 }
 
 template <typename Number>

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-#include "signals_blocked.hpp"
+#include "cairn/core/signals_blocked.hpp"
 
 namespace cairn::ckpt {
 

@@ -84,16 +84,7 @@ fs::path LocalFiles::record_path(std::uint64_t epoch, int host) const {
 
 fs::path LocalFiles::temporary(fs::path path) { return path += ".tmp"; }
 
-void LocalFiles::make_directory() const {
-  const auto what = "create local checkpoint directory " + directory_.string();
-  const auto parent = fs::absolute(directory_).parent_path();
-  std::error_code error;
-  fs::create_directories(parent, error);
-  if (error) throw_errno(error.value(), what);
-  if (::mkdir(directory_.c_str(), private_directory) != 0 && errno != EEXIST)
-    throw_errno(errno, what);
-  sync_directory(parent);
-}
+void LocalFiles::make_directory() const { cairn::make_directory(directory_, private_directory); }
 
 std::uint64_t LocalFiles::newest() const {
   std::uint64_t newest = 0;

@@ -85,17 +85,7 @@ void remove_file(const fs::path& path) {
 
 /// The directory is the owner's alone; those above it are made as the umask says.
 fs::path made_directory(const fs::path& path) {
-  const auto directory = path.has_filename() ? path : path.parent_path();  // "ckpt/" is "ckpt"
-  const auto what = "create checkpoint directory " + directory.string();
-  const auto parent = fs::absolute(directory).parent_path();
-  std::error_code error;
-  fs::create_directories(parent, error);
-  if (error) throw_errno(error.value(), what);
-  if (::mkdir(directory.c_str(), private_directory) != 0) {
-    if (errno != EEXIST) throw_errno(errno, what);
-    if (!fs::is_directory(directory, error)) throw_errno(ENOTDIR, what);
-  }
-  sync_directory(parent);
+  make_directory(path, private_directory);
   return path;
 }
 

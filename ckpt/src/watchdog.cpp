@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "cairn/core/error.hpp"
-#include "signals_blocked.hpp"
+#include "cairn/core/signals_blocked.hpp"
 
 namespace cairn::ckpt {
 

@@ -25,12 +25,30 @@ void sleep_for(double seconds) {
 /// Longer than all acceptors together are patient, and shorter than a rank waits for a decision.
 void sleep_over_it(double patience) { sleep_for(3.5 * patience); }
 
-/// Whether what `trial` says, equal on all ranks, comes true with some patience: on a busy core a
+/// Ranks that are about to vote, all of them here.
+struct Trial {
+  explicit Trial(double patience) : vote(world(), patience) { barrier(world()); }
+
+  bool commits(std::uint64_t epoch, std::uint64_t layout = 0) {
+    return vote.all_are_here({.incarnation = 1, .epoch = epoch, .layout = layout});
+  }
+  /// The others do nothing until the late one is here, as in a collective of the program.
+  bool commits_together(std::uint64_t epoch, std::uint64_t layout = 0) {
+    barrier(world());
+    return commits(epoch, layout);
+  }
+
+  EpochVote vote;
+};
+
+/// Whether what `attempt` says, equal on all ranks, comes true with some patience: on a busy core a
 /// rank may be late that should not be.
-template <typename Trial>
-bool holds_with_patience(Trial&& trial) {
-  for (const double patience : {0.3, 1.0, 3.0})
-    if (agree(world(), trial(patience))) return true;
+template <typename Attempt>
+bool holds_with_patience(Attempt&& attempt) {
+  for (const double patience : {0.3, 1.0, 3.0}) {
+    Trial trial(patience);
+    if (agree(world(), attempt(trial, patience))) return true;
+  }
   return false;
 }
 
@@ -50,15 +68,11 @@ TEST_CASE("epochs are committed when all ranks vote, one after the other") {
 TEST_CASE("whichever rank is late, the epoch is given up by all, and the next one is not") {
   if (world().size() < 3) return;
   for (int late = 0; late < world().size(); ++late) {
-    CHECK(holds_with_patience([&](double patience) {
-      EpochVote vote(world(), patience);
-      barrier(world());
+    CHECK(holds_with_patience([&](Trial& trial, double patience) {
       if (world().rank() == late) sleep_over_it(patience);
-      const bool is_given_up = !vote.all_are_here({.incarnation = 1, .epoch = 7, .layout = 1}) &&
-                               vote.silent_ranks() == std::vector<int>{late};
-      // The others do nothing until the late one is here, as in a collective of the program.
-      barrier(world());
-      return vote.all_are_here({.incarnation = 1, .epoch = 7, .layout = 2}) && is_given_up;
+      const bool is_given_up =
+          !trial.commits(7, 1) && trial.vote.silent_ranks() == std::vector<int>{late};
+      return trial.commits_together(7, 2) && is_given_up;
     }));
   }
 }
@@ -68,29 +82,23 @@ TEST_CASE("a rank that is stopped in the midst of a vote learns afterwards what 
   const Processes processes(world());
   const int late = world().size() - 1;
   constexpr int stopped = 1;
-  CHECK(holds_with_patience([&](double patience) {
-    EpochVote vote(world(), patience);
-    barrier(world());
+  CHECK(holds_with_patience([&](Trial& trial, double patience) {
     if (world().rank() == late) {
       sleep_for(0.2 * patience);
       processes.stop(stopped);
       sleep_for(4 * patience + 2);  // longer than it would have waited for a decision
       processes.wake(stopped);
     }
-    const bool is_given_up = !vote.all_are_here({.incarnation = 1, .epoch = 1});
-    barrier(world());
-    return vote.all_are_here({.incarnation = 1, .epoch = 2}) && is_given_up;
+    const bool is_given_up = !trial.commits(1);
+    return trial.commits_together(2) && is_given_up;
   }));
 }
 
 TEST_CASE("of two ranks the first decides, and without it the second cannot know") {
   if (world().size() != 2) return;
-  CHECK(holds_with_patience([](double patience) {
-    EpochVote vote(world(), patience);
-    barrier(world());
+  CHECK(holds_with_patience([](Trial& trial, double patience) {
     if (world().rank() == 1) sleep_over_it(patience);
-    return !vote.all_are_here({.incarnation = 1, .epoch = 1}) &&
-           vote.silent_ranks() == std::vector<int>{1};
+    return !trial.commits(1) && trial.vote.silent_ranks() == std::vector<int>{1};
   }));
   EpochVote vote(world(), 0.3);
   if (world().is_root()) return sleep_for(5);

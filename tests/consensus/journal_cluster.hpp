@@ -71,6 +71,15 @@ class Cluster {
     nodes[i].reset();
     networks[i].reset();
   }
+  void kill_all() {
+    for (int i = 0; i < count_; ++i) kill(i);
+  }
+  /// It comes back without its directory.
+  void lose(int i) {
+    kill(i);
+    std::filesystem::remove_all(directory(i));
+    revive(i);
+  }
   void revive(int i) {
     networks[i] = std::make_unique<Network>(i, secret(), tcp(endpoints_[i]));
     networks[i]->mesh().start(endpoints_);
@@ -98,10 +107,13 @@ class Cluster {
       if (record.entry.epoch == number) return true;
     return false;
   }
-  /// Appends at one node, and waits until all that live have it as final.
+  /// Appends at one node, and waits until all that live have it as final; one after the other.
   void record(int at, std::uint64_t number) {
     until([&] { return nodes[at]->append(epoch(number)); });
     settle(number);
+  }
+  void record(int at, std::uint64_t first, std::uint64_t last) {
+    for (auto number = first; number <= last; ++number) record(at, number);
   }
   void settle(std::uint64_t number) {
     until([&] {

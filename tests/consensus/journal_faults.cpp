@@ -113,6 +113,7 @@ class Storm {
   bool is_settled() {
     for (const auto& replica : replicas_) {
       if (replica->status().waiting != 0 || !replica->status().has_majority) return false;
+      if (!replica->status().trouble.empty()) return false;  // a disk of this machine lags
       if (replica->entries().size() != replicas_[0]->entries().size()) return false;
     }
     return replicas_[0]->entries().size() >= wanted_.size();

@@ -11,15 +11,9 @@
 using namespace cairn::consensus;
 using namespace cairn::consensus::journal;
 using cairn::test::hex;
+using cairn::test::unhex;
 
 namespace {
-
-Bytes unhex(std::string_view text) {
-  Bytes bytes;
-  for (std::size_t i = 0; i < text.size(); i += 2)
-    bytes.push_back(static_cast<std::byte>(std::stoi(std::string(text.substr(i, 2)), nullptr, 16)));
-  return bytes;
-}
 
 const Head head{.identity = {std::byte{1}, std::byte{2}}, .node = 2, .nodes = 5};
 constexpr std::string_view text = R"({"epoch":7,"kind":"epoch"})";

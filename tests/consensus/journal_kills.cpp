@@ -95,6 +95,8 @@ TEST_CASE("nothing is promised before it is on the disk: a disk that hangs is no
   Cluster cluster(3);
   cluster.record(0, 1);
   auto process = node_2(cluster, "journal.record=stall:1000,hit=1");
+  const auto& mesh = cluster.networks[0]->mesh();
+  cluster.until([&] { return mesh.is_connected_to(2) && mesh.is_connected_from(2); });
   cluster.kill(1);
   CHECK(cluster[0].append(epoch(2)));
   for (int i = 0; i < 3000; ++i) {
@@ -102,6 +104,7 @@ TEST_CASE("nothing is promised before it is on the disk: a disk that hangs is no
     ::usleep(200);
   }
   CHECK_FALSE(cluster.has(0, 2));
+  cluster.until([&] { return !cluster[0].status().has_majority; });  // it says so itself
   process.signal(SIGKILL);
   process.wait();
   cluster.revive(1);

@@ -37,11 +37,13 @@ class Journal(unittest.TestCase):
 
     def check_entries(self, document):
         entries = document["entries"]
-        self.assertEqual([e["kind"] for e in entries], ["launch"] + ["epoch"] * EPOCHS + ["fault", "operation"])
+        self.assertEqual([e["kind"] for e in entries], ["launch"] + ["epoch"] * EPOCHS + ["fault", "operation"] + ["ending"] * 2)
         self.assertEqual([e["epoch"] for e in entries if e["kind"] == "epoch"], list(range(1, EPOCHS + 1)))
         self.assertEqual((entries[0]["ranks"], entries[0]["incarnation"], entries[0]["text"]), (48, 1, "heat"))
         self.assertEqual(entries[0]["time"], "2025-11-28T21:00:00Z")
         self.assertEqual([e["node"] for e in entries[1:4]], [1, 2, 0])
+        # Of numbers that no calendar knows, the last and the first time that can be shown.
+        self.assertEqual([e["time"][:4] for e in entries[-2:]], ["2262", "1677"])
 
     def test_all_directories_and_the_folder_of_them(self):
         for words in (self.nodes, [self.folder], reversed(self.nodes)):
@@ -56,7 +58,7 @@ class Journal(unittest.TestCase):
         ended = journal(*self.nodes)
         lines = ended.stdout.splitlines()
         self.assertEqual(lines[0].split(), "entry time node what inc epoch ranks text".split())
-        self.assertEqual(len(lines), 1 + EPOCHS + 3 + 1)
+        self.assertEqual(len(lines), 1 + EPOCHS + 5 + 1)
         self.assertIn("launch", lines[1])
         self.assertNotIn("\x1b", ended.stdout)
         self.assertEqual(lines[-1], "3 of 3 directories are whole")

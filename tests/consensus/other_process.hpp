@@ -2,6 +2,7 @@
 #pragma once
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@ class OtherProcess {
   explicit OtherProcess(const std::function<int()>& work) : pid_(::fork()) {
     if (pid_ < 0) throw std::runtime_error("fork");
     if (pid_ != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // it does not outlive the test
     int code = 99;
     try {
       code = work();

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <string>
 
 #include "journal_cluster.hpp"
@@ -14,7 +15,7 @@ int main(int argc, char** argv) {
   Cluster cluster(3);
   std::uint64_t count = 0;
   const auto say = [&](int at, JournalEntry entry) {
-    entry.seconds = 1764363600 + static_cast<std::int64_t>(count);
+    if (entry.seconds == 0) entry.seconds = 1764363600 + static_cast<std::int64_t>(count);
     ++count;
     (void)cluster[at].append(entry);
     cluster.until([&] {
@@ -29,7 +30,9 @@ int main(int argc, char** argv) {
   say(2,
       {.kind = JournalEntry::Kind::fault, .incarnation = 1, .text = "rank 5 was \x1b[31mkilled\n"});
   say(1, {.kind = JournalEntry::Kind::operation, .text = "fenced by ada"});
-  for (int i = 0; i < 3; ++i) cluster.kill(i);
+  say(0, {.kind = JournalEntry::Kind::ending, .seconds = std::numeric_limits<std::int64_t>::max()});
+  say(0, {.kind = JournalEntry::Kind::ending, .seconds = std::numeric_limits<std::int64_t>::min()});
+  cluster.kill_all();
   for (int i = 0; i < 3; ++i)
     std::filesystem::copy(cluster.directory(i),
                           std::filesystem::path(argv[1]) / ("node-" + std::to_string(i)),

@@ -10,6 +10,7 @@
 
 #include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
+#include "disk_calls.hpp"
 #include "scratch.hpp"
 
 using namespace cairn;
@@ -68,4 +69,25 @@ TEST_CASE("positional writes land where they should, and reserving keeps the siz
   const auto text = read_file(scratch / "data");
   CHECK(text.size() == 8);
   CHECK(text.substr(6) == "xy");
+}
+
+TEST_CASE("a directory is made with its parents, and what was made is durable") {
+  const test::Scratch scratch;
+  const auto mode = [](const fs::path& path) { return fs::status(path).permissions(); };
+  (void)test::DiskCalls::all().take_synced();
+  make_directory(scratch / "a" / "b" / "", 0700);
+  CHECK(mode(scratch / "a" / "b") == fs::perms::owner_all);
+  CHECK(mode(scratch / "a") != fs::perms::owner_all);  // as the umask says
+  auto synced = test::DiskCalls::all().take_synced();
+  CHECK(synced.contains(scratch.path()));
+  CHECK(synced.contains(scratch / "a"));
+  // Who made it may have died before it was durable.
+  make_directory(scratch / "a" / "b");
+  CHECK(mode(scratch / "a" / "b") == fs::perms::owner_all);
+  synced = test::DiskCalls::all().take_synced();
+  CHECK(synced.contains(scratch / "a"));
+  (void)scratch.file("c", "text");
+  CHECK(code_of([&] { make_directory(scratch / "c"); }) == Errc::no_input);
+  CHECK(code_of([&] { make_directory(scratch / "c" / "d"); }) == Errc::no_input);
+  make_directory("/");
 }

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace cairn::test {
 
@@ -18,6 +20,14 @@ inline std::string hex(std::span<const std::byte> bytes) {
     text += digits.data();
   }
   return text;
+}
+
+/// The bytes of such a text.
+inline std::vector<std::byte> unhex(std::string_view text) {
+  std::vector<std::byte> bytes;
+  for (std::size_t i = 0; i < text.size(); i += 2)
+    bytes.push_back(static_cast<std::byte>(std::stoi(std::string(text.substr(i, 2)), nullptr, 16)));
+  return bytes;
 }
 
 }  // namespace cairn::test

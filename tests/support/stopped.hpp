@@ -2,6 +2,7 @@
 #pragma once
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <array>
@@ -18,8 +19,9 @@ namespace cairn::test {
 /// The processes of all ranks, which are on one machine.
 class Processes {
  public:
-  /// Collective.
+  /// Collective. From here on no rank outlives mpirun, stopped or not.
   explicit Processes(const Communicator& comm) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     const std::array<int, 1> mine{static_cast<int>(::getpid())};
     ids_.resize(static_cast<std::size_t>(comm.size()));
     all_gather(comm, mine, ids_);

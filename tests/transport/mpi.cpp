@@ -33,6 +33,7 @@ static_assert(Transport<MpiTransport<Note>, Note>);
 class MpiNet {
  public:
   static constexpr bool drops_strangers = true;
+  static constexpr bool loses_nothing = true;
   explicit MpiNet(int /*nodes*/) : transport_(world()) {}
   int nodes() const { return world().size(); }
   std::vector<NodeIndex> here() const { return {world().rank()}; }

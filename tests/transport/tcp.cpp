@@ -2,10 +2,15 @@
 
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "cairn/core/error.hpp"
 #include "tcp_nodes.hpp"
@@ -56,6 +61,44 @@ TEST_CASE("what cannot be is said at the start") {
   auto none = options();
   none.queue_frames = 0;
   CHECK_THROWS_AS(Node(0, secret(), none), cairn::Error);
+}
+
+namespace {
+
+bool may_watch = true;
+
+}  // namespace
+
+/// The one of the C library, unless the system is to have no memory for it.
+extern "C" int epoll_ctl(int epoll, int operation, int descriptor, epoll_event* event) noexcept {
+  if (may_watch)
+    return static_cast<int>(::syscall(SYS_epoll_ctl, epoll, operation, descriptor, event));
+  errno = ENOMEM;
+  return -1;
+}
+
+TEST_CASE("a start that fails has begun nothing, and may be repeated") {
+  Node first(0, secret(), options());
+  Node second(1, secret(), options());
+  std::vector<TcpEndpoint> endpoints{first.mesh().endpoint(), second.mesh().endpoint()};
+  auto unknown = endpoints;
+  unknown[1].host = "no-such-host.invalid";
+  CHECK_THROWS_AS(first.mesh().start(unknown), cairn::Error);
+  may_watch = false;
+  CHECK_THROWS_AS(first.mesh().start(endpoints), cairn::Error);  // nobody could call it
+  may_watch = true;
+  CHECK(first.mesh().nodes() == 0);
+  CHECK_FALSE(first.mesh().offer(1, {}));
+  first.mesh().start(endpoints);
+  second.mesh().start(endpoints);
+  std::array<Envelope<Note>, 4> room;
+  std::size_t heard = 0;
+  while (heard < 2) {
+    first.offer({.from = 0, .to = 1, .message = note(1)});
+    second.offer({.from = 1, .to = 0, .message = note(2)});
+    heard =
+        std::min<std::size_t>(first.poll(room), 1) + std::min<std::size_t>(second.poll(room), 1);
+  }
 }
 
 TEST_CASE("to nobody: dropped; before the start: nothing") {
@@ -167,6 +210,7 @@ namespace {
 pid_t echo_process(Nodes& nodes) {
   const pid_t child = ::fork();
   if (child != 0) return child;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // stopped or not, it does not outlive the test
   nodes.kill(0);
   std::array<Envelope<Note>, 16> room;
   for (;;) {
@@ -174,7 +218,6 @@ pid_t echo_process(Nodes& nodes) {
     for (std::size_t i = 0; i < count; ++i)
       nodes[1].offer({.from = 1, .to = 0, .message = room[i].message});
     std::this_thread::sleep_for(std::chrono::microseconds(100));
-    if (::getppid() == 1) ::_exit(1);
   }
 }
 

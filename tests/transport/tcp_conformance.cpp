@@ -19,6 +19,7 @@ class TcpNet {
  public:
   using End = TcpTransport<transport_cases::Note>;
   static constexpr bool drops_strangers = true;
+  static constexpr bool loses_nothing = true;
 
   explicit TcpNet(int nodes) {
     const auto secret = TcpSecret::random();

@@ -5,9 +5,10 @@
 
 #include <array>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <utility>
+
+#include "cairn/core/signals_blocked.hpp"
 
 namespace cairn::consensus {
 
@@ -32,12 +33,8 @@ Heartbeat::Heartbeat(std::filesystem::path path, std::string nonce, double inter
     : path_(std::move(path)), nonce_(std::move(nonce)), interval_seconds_(interval_seconds) {
   beat(Make::yes);
   if (interval_seconds_ <= 0) return;
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are the program's
+  const SignalsBlocked for_the_thread;  // they are the program's
   thread_ = std::thread([this] { run(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Heartbeat::~Heartbeat() { release(); }

@@ -1,24 +1,26 @@
 #include "cairn/consensus/journal.hpp"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <ctime>
 #include <deque>
 #include <random>
 #include <utility>
 
-#include "cairn/core/error.hpp"
 #include "journal_book.hpp"
 #include "journal_disk.hpp"
+#include "journal_files.hpp"
 #include "journal_format.hpp"
+#include "journal_message.hpp"
 
 namespace cairn::consensus {
 
 namespace fs = std::filesystem;
 
 using journal::Final;
-using journal::Head;
+using journal::is_sound;
+using journal::message_with;
+using journal::set_text;
+using journal::text_of;
 using journal::TextDigest;
 using Kind = JournalMessage::Kind;
 
@@ -32,35 +34,6 @@ constexpr std::uint64_t beacon_ticks = 2;
 constexpr std::uint64_t submit_ticks = 4;
 constexpr std::uint64_t lately_ticks = 20;
 
-Head head_of(const JournalOptions& options) {
-  if (options.nodes < 1 || options.nodes > raft_nodes_max || options.node < 0 ||
-      options.node >= options.nodes)
-    throw Error(Errc::usage, "journal: node " + std::to_string(options.node) + " of " +
-                                 std::to_string(options.nodes) + "; there are 1 to 9");
-  return {.identity = options.identity,
-          .node = options.node,
-          .nodes = static_cast<std::uint32_t>(options.nodes)};
-}
-
-void create_log(const fs::path& path, const journal::Bytes& bytes) {
-  File file(path, O_WRONLY | O_CREAT | O_EXCL);
-  file.write(bytes);
-  file.sync();
-  file.close();
-  sync_directory(path.parent_path());
-}
-
-/// A log in the place of one that is lost: with what is left of it.
-void create_copy(const fs::path& path, Head head, const journal::LogContents& left) {
-  fs::create_directories(path.parent_path());
-  if (fs::exists(path)) rename_file(path, path.string() + ".damaged");
-  head.is_copy = true;
-  auto bytes = journal::encode(head);
-  for (const auto& [digest, text] : left.texts) journal::append_text(bytes, text);
-  for (const auto& [index, final_entry] : left.finals) journal::append_final(bytes, final_entry);
-  create_log(path, bytes);
-}
-
 std::string random_mark() {
   std::random_device device;
   return std::to_string(device()) + std::to_string(device());
@@ -69,34 +42,13 @@ std::string random_mark() {
 }  // namespace
 
 void create_journal(const fs::path& directory, const JournalOptions& options) {
-  const auto head = head_of(options);
-  fs::create_directories(directory);
-  // The log first: what has no slots yet has promised nothing, and is never taken for whole.
-  create_log(directory / journal::log_name, journal::encode(head));
-  (void)SlotFile::create(directory / journal::slots_name, journal::slot_identity(head),
-                         {.slots = 2, .payload_bytes = journal::slot_payload_bytes});
+  journal::create_files(directory, journal::head_of(options));
 }
 
 class JournalReplica::Impl {
  public:
   Impl(const fs::path& directory, const JournalOptions& options)
-      : options_(options), raft_(config(), options.node, {}), mark_(random_mark()) {
-    const auto head = head_of(options);
-    const auto log_path = directory / journal::log_name;
-    journal::LogContents contents;
-    if (fs::exists(log_path)) {
-      const auto bytes = read_file(log_path);
-      contents = journal::parse_log(std::as_bytes(std::span(bytes)));
-    }
-    if (contents.head) check_owner(directory, head, *contents.head);
-    auto [slots, recovered_slots] =
-        SlotFile::open(directory / journal::slots_name, journal::slot_identity(head));
-    auto recovered = journal::judge(std::move(contents), recovered_slots);
-    if (!recovered.log.head) create_copy(log_path, head, recovered.log);
-    if (recovered.state == journal::Recovered::State::unreadable) slots.reset();
-    start(recovered);
-    disk_ = std::make_unique<journal::Disk>(log_path, std::move(slots));
-  }
+      : Impl(directory, options, journal::open_files(directory, journal::head_of(options))) {}
 
   bool append(JournalEntry entry) {
     if (waiting_.size() >= waiting_max) return false;
@@ -112,6 +64,7 @@ class JournalReplica::Impl {
   void step(const Envelope<JournalMessage>& envelope) {
     const auto from = envelope.from;
     if (from < 0 || from >= options_.nodes || from == options_.node) return;
+    if (!is_sound(envelope.message)) return;
     heard_at_[static_cast<std::size_t>(from)] = ticks_ + 1;
     const auto& message = envelope.message;
     switch (message.kind) {
@@ -144,6 +97,7 @@ class JournalReplica::Impl {
 
   void tick() {
     ++ticks_;
+    watch_disk();
     if (is_ready()) {
       out_.clear();
       raft_.tick(out_);
@@ -152,7 +106,7 @@ class JournalReplica::Impl {
     if (ticks_ % beacon_ticks == 0)
       for (NodeIndex node = 0; node < options_.nodes; ++node)
         if (node != options_.node)
-          send(node, {.kind = Kind::beacon, .accepted = may_vote(), .index = book_.last()});
+          send(node, {.kind = Kind::beacon, .accepted = can_promise(), .index = book_.last()});
     if (ticks_ % submit_ticks == 0) {
       // By index: an entry that becomes final at once leaves the list.
       const auto all = waiting_;
@@ -162,7 +116,7 @@ class JournalReplica::Impl {
   }
 
   void advance() {
-    const auto durable = disk_->durable();
+    const auto durable = disk_.durable();
     while (reported_ < durable) {
       ++reported_;
       release();
@@ -170,7 +124,7 @@ class JournalReplica::Impl {
       raft_.persisted(reported_, out_);
       handle();
     }
-    if (failure_.empty()) failure_ = disk_->failure();
+    if (failure_.empty()) failure_ = disk_.failure();
     flush();
   }
 
@@ -184,12 +138,16 @@ class JournalReplica::Impl {
     for (NodeIndex node = 0; node < options_.nodes; ++node) {
       const auto i = static_cast<std::size_t>(node);
       const bool is_heard = heard_at_[i] != 0 && heard_at_[i] + lately_ticks > ticks_ && votes_[i];
-      status.voters_heard += (node == options_.node ? may_vote() : is_heard) ? 1 : 0;
+      status.voters_heard += (node == options_.node ? can_promise() : is_heard) ? 1 : 0;
     }
     status.has_majority = status.voters_heard >= majority(options_.nodes);
     if (!lost_.empty())
       status.trouble = "the journal of node " + std::to_string(options_.node) +
                        " cannot be trusted (" + lost_ + "): it keeps a copy and does not vote";
+    if (may_vote() && !can_promise())
+      status.trouble = "the disk of the journal of node " + std::to_string(options_.node) +
+                       " lags behind (" + std::to_string(disk_.under_way()) +
+                       " writes are under way): it promises nothing until they are done";
     if (!failure_.empty())
       status.trouble = "the journal of node " + std::to_string(options_.node) +
                        " cannot be written any more (" + failure_ + "): it is silent";
@@ -218,34 +176,35 @@ class JournalReplica::Impl {
     Envelope<RaftMessage> envelope = {};
   };
 
-  [[nodiscard]] RaftConfig config() const {
-    RaftConfig config{.voters = RaftNodes::first(options_.nodes)};
+  Impl(const fs::path& directory, const JournalOptions& options, journal::OpenFiles files)
+      : options_(options),
+        lock_(std::move(files.lock)),
+        raft_(config(options), options.node, journal::raft_state(files.recovered)),
+        mark_(random_mark()),
+        lost_(files.recovered.why),
+        book_(files.recovered.log),
+        disk_(directory / journal::log_name, std::move(files.slots)) {}
+
+  static RaftConfig config(const JournalOptions& options) {
+    RaftConfig config{.voters = RaftNodes::first(options.nodes)};
     std::random_device device;  // elections of two nodes should not meet again and again
     config.seed = device();
     return config;
   }
 
-  static void check_owner(const fs::path& directory, const Head& wanted, Head found) {
-    found.is_copy = false;
-    if (found == wanted) return;
-    throw Error(Errc::usage, directory.string() + ": this is the journal of node " +
-                                 std::to_string(found.node) + " of " + std::to_string(found.nodes) +
-                                 (found.identity == wanted.identity ? "" : " of another job"));
-  }
-
-  void start(const journal::Recovered& recovered) {
-    using From = journal::Recovered::State;
-    using To = consensus::Recovered<RaftDurable>::State;
-    lost_ = recovered.state == From::unreadable ? recovered.why : "";
-    const auto state = recovered.state == From::unreadable ? To::unreadable
-                       : recovered.state == From::blank    ? To::blank
-                                                           : To::valid;
-    raft_ = Raft(config(), options_.node, {.state = state, .durable = recovered.durable});
-    book_ = journal::Book(recovered.log);
-  }
-
   [[nodiscard]] bool may_vote() const noexcept { return lost_.empty() && failure_.empty(); }
-  [[nodiscard]] bool is_ready() const { return may_vote() && disk_->under_way() < writes_max; }
+  [[nodiscard]] bool is_ready() const { return may_vote() && disk_.under_way() < writes_max; }
+  /// What others may count on: a disk that hangs in the midst of one write is as good as none.
+  [[nodiscard]] bool can_promise() const {
+    return is_ready() && (disk_.under_way() == 0 || ticks_ < disk_moved_at_ + lately_ticks);
+  }
+
+  void watch_disk() {
+    const auto completed = disk_.completed();
+    if (completed == disk_completed_ && disk_.under_way() != 0) return;
+    disk_completed_ = completed;
+    disk_moved_at_ = ticks_;
+  }
 
   // --- messages ----------------------------------------------------------------------------
 
@@ -253,19 +212,9 @@ class JournalReplica::Impl {
     outbox_.push_back({options_.node, to, message});
   }
 
-  static std::string text_of(const JournalMessage& message) {
-    return {message.text.begin(), message.text.end()};
-  }
-  static void set_text(JournalMessage& message, std::string_view text) {
-    for (const char letter : text.substr(0, message.text.capacity()))
-      message.text.push_back(letter);
-  }
-
   void send_text(NodeIndex to, const TextDigest& digest) {
     if (!book_.has_text(digest)) return;
-    JournalMessage message{.kind = Kind::text};
-    set_text(message, book_.text(digest));
-    send(to, message);
+    send(to, message_with(Kind::text, book_.text(digest)));
   }
 
   /// Raft's word, with the texts that it is about before it.
@@ -327,19 +276,16 @@ class JournalReplica::Impl {
   // --- entries -----------------------------------------------------------------------------
 
   void submit(const std::string& text) {
+    if (!may_vote()) return submit_to_all(text);
     if (raft_.role() == Raft::Role::leader) return accept(text);
     const auto leader = raft_.leader();
-    if (!leader && !lost_.empty()) return submit_to_all(text);
     if (!leader) return;
-    JournalMessage message{.kind = Kind::submit};
-    set_text(message, text);
-    send(*leader, message);
+    send(*leader, message_with(Kind::submit, text));
   }
 
-  /// A node that keeps a copy is not told who leads.
+  /// A node that keeps a copy or has failed is not told who leads: what it knows of that is old.
   void submit_to_all(const std::string& text) {
-    JournalMessage message{.kind = Kind::submit};
-    set_text(message, text);
+    const auto message = message_with(Kind::submit, text);
     for (NodeIndex node = 0; node < options_.nodes; ++node)
       if (node != options_.node) send(node, message);
   }
@@ -383,7 +329,7 @@ class JournalReplica::Impl {
     }
     if (!failure_.empty()) return;  // what is not known to be right is not made durable
     if (out_.persist)
-      disk_->begin({book_.take_unwritten(), journal::encode(*out_.persist), out_.token});
+      disk_.begin({book_.take_unwritten(), journal::encode(*out_.persist), out_.token});
     for (const auto& envelope : out_.after_persist) {
       if (held_.size() == held_max) held_.pop_front();
       held_.push_back({out_.token, envelope});
@@ -402,10 +348,11 @@ class JournalReplica::Impl {
   void flush() {
     if (!book_.has_unwritten()) return;
     auto bytes = book_.take_unwritten();
-    if (failure_.empty()) disk_->begin({std::move(bytes), {}, 0});
+    if (failure_.empty()) disk_.begin({std::move(bytes), {}, 0});
   }
 
   JournalOptions options_;
+  File lock_;  // of the directory
   Raft raft_;
   Raft::Output out_;
   std::string mark_;
@@ -423,7 +370,9 @@ class JournalReplica::Impl {
   std::deque<Held> held_;  // until their token is durable
   PersistToken reported_ = 0;
   std::vector<Envelope<JournalMessage>> outbox_;
-  std::unique_ptr<journal::Disk> disk_;
+  journal::Disk disk_;
+  std::uint64_t disk_completed_ = 0;
+  std::uint64_t disk_moved_at_ = 0;  // tick at which it was seen to be idle, or to get on
 };
 
 JournalReplica::JournalReplica(const fs::path& directory, const JournalOptions& options)

@@ -5,7 +5,9 @@
 #include <exception>
 #include <utility>
 
+#include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
+#include "cairn/core/signals_blocked.hpp"
 
 namespace cairn::consensus::journal {
 
@@ -22,6 +24,7 @@ Disk::Disk(const std::filesystem::path& log, std::optional<SlotFile> slots)
   // Behind a torn end the next record begins at a multiple of 8 again.
   const auto rest = log_.size_bytes() % 8;
   if (rest != 0) log_.write(Bytes(8 - rest));
+  const SignalsBlocked for_the_thread;  // they are the program's
   thread_ = std::thread([this] { run(); });
 }
 
@@ -35,6 +38,7 @@ Disk::~Disk() {
 }
 
 void Disk::begin(Write write) {
+  expects(!write.record || slots_, "a journal that keeps a copy promises nothing");
   {
     const std::lock_guard lock(mutex_);
     if (!failure_.empty()) return;
@@ -51,6 +55,11 @@ PersistToken Disk::durable() const {
 std::size_t Disk::under_way() const {
   const std::lock_guard lock(mutex_);
   return queue_.size();
+}
+
+std::uint64_t Disk::completed() const {
+  const std::lock_guard lock(mutex_);
+  return completed_;
 }
 
 std::string Disk::failure() const {
@@ -78,6 +87,7 @@ void Disk::run() {
       continue;
     }
     if (write.record) durable_ = write.token;
+    ++completed_;
     queue_.pop_front();
   }
 }
@@ -89,7 +99,7 @@ void Disk::perform(const Write& write) {
     before_sync.check("fdatasync " + log_.path().string());
     log_.sync();
   }
-  if (write.record && slots_) {
+  if (write.record) {
     before_record.check("write the record beside " + log_.path().string());
     slots_->write(*write.record);
   }

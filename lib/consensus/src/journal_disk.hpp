@@ -32,11 +32,14 @@ class Disk {
   Disk(const Disk&) = delete;
   Disk& operator=(const Disk&) = delete;
 
+  /// @throws Error{Errc::internal} for a record where there are no slots
   void begin(Write write);
   /// Token of the newest record that is durable.
   [[nodiscard]] PersistToken durable() const;
   /// Writes that have not completed.
   [[nodiscard]] std::size_t under_way() const;
+  /// Writes that have completed.
+  [[nodiscard]] std::uint64_t completed() const;
   /// Empty while all is well. Afterwards nothing is written any more.
   [[nodiscard]] std::string failure() const;
 
@@ -50,6 +53,7 @@ class Disk {
   std::condition_variable work_;
   std::deque<Write> queue_;  // the front is being written
   PersistToken durable_ = 0;
+  std::uint64_t completed_ = 0;
   std::string failure_;
   bool is_ending_ = false;
   std::thread thread_;

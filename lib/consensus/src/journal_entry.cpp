@@ -1,10 +1,12 @@
 #include "cairn/consensus/journal_entry.hpp"
 
-#include <xxhash.h>
-
-#include <cstring>
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <utility>
+
+#include "cairn/core/error.hpp"
+#include "canonical_digest.hpp"
 
 namespace cairn::consensus {
 
@@ -41,11 +43,7 @@ void read(const json& object, const char* key, T& value) {
 }  // namespace
 
 JournalIdentity journal_identity(std::string_view name) {
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits(name.data(), name.size()));
-  JournalIdentity identity;
-  std::memcpy(identity.data(), canonical.digest, identity.size());
-  return identity;
+  return canonical_digest(std::as_bytes(std::span(name)));
 }
 
 const char* name_of(JournalEntry::Kind kind) noexcept {
@@ -59,6 +57,7 @@ std::string encode_entry(const JournalEntry& entry, std::string_view mark) {
   for (;;) {
     auto line = dump(entry, mark, text);
     if (line.size() <= journal_text_max) return line;
+    expects(!text.empty(), "encode_entry: a mark that leaves room for an entry");
     // Escapes make it longer by an unknown factor; a character cut in half is replaced.
     text.resize(text.size() - std::min(text.size(), 1 + text.size() / 8));
   }

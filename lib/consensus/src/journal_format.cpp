@@ -6,6 +6,8 @@
 #include <array>
 #include <cstring>
 
+#include "canonical_digest.hpp"
+
 namespace cairn::consensus::journal {
 
 namespace {
@@ -215,13 +217,8 @@ std::optional<RaftDurable> decode_durable(std::span<const std::byte> bytes) {
 }
 
 SlotIdentity slot_identity(const Head& head) {
-  auto bytes =
-      encode({.identity = head.identity, .node = head.node, .nodes = head.nodes, .is_copy = false});
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes.data(), bytes.size()));
-  SlotIdentity identity;
-  std::memcpy(identity.data(), canonical.digest, identity.size());
-  return identity;
+  return canonical_digest(
+      encode({.identity = head.identity, .node = head.node, .nodes = head.nodes}));
 }
 
 std::vector<Final> chained(const std::map<std::uint64_t, Final>& finals) {

@@ -16,31 +16,49 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::optional<std::string> bytes_of(const fs::path& path) {
+/// The bytes of a file, or why there are none. What is there and cannot be read is not lost.
+struct Read {
+  std::string bytes = {};
+  std::optional<Error> error = {};
+
+  [[nodiscard]] bool is_barred() const { return error && error->code() != Errc::no_input; }
+};
+
+Read bytes_of(const fs::path& path) {
   try {
-    return read_file(path);
+    return {.bytes = read_file(path)};
   } catch (const Error& error) {
-    if (error.code() == Errc::permission) throw;  // nobody may think that it is lost
-    return {};
+    return {.error = error};
   }
 }
 
-journal::Recovered recover(const fs::path& directory) {
+struct Found {
+  journal::Recovered recovered = {};
+  std::optional<Error> error = {};  ///< of a file that is there and cannot be read
+};
+
+Found recover(const fs::path& directory) {
   const auto log = bytes_of(directory / journal::log_name);
-  auto contents = journal::parse_log(std::as_bytes(std::span(log ? *log : std::string())));
+  const auto file = bytes_of(directory / journal::slots_name);
+  auto contents = journal::parse_log(std::as_bytes(std::span(log.bytes)));
   RecoveredSlots slots;
   slots.why = "its record is missing";
-  const auto file = bytes_of(directory / journal::slots_name);
-  if (file && contents.head)
-    slots = recover_slots(std::as_bytes(std::span(*file)), journal::slot_identity(*contents.head));
-  return journal::judge(std::move(contents), slots);
+  if (!file.error && contents.head)
+    slots =
+        recover_slots(std::as_bytes(std::span(file.bytes)), journal::slot_identity(*contents.head));
+  Found found{.recovered = journal::judge(std::move(contents), slots)};
+  if (file.is_barred()) found.error = file.error;
+  if (log.is_barred()) found.error = log.error;
+  if (found.error) found.recovered.why = found.error->what();
+  return found;
 }
 
 /// What the directories have in common, as they are added.
 class Merger {
  public:
   void add(const fs::path& path) {
-    auto recovered = recover(path);
+    auto [recovered, error] = recover(path);
+    if (error && !error_) error_ = error;
     JournalDirectory directory{.path = path,
                                .counts = recovered.state != journal::Recovered::State::unreadable,
                                .why = recovered.why,
@@ -57,6 +75,7 @@ class Merger {
   }
 
   JournalView finish() {
+    if (!head_ && error_) throw Error(*error_);
     if (!head_) throw Error(Errc::no_input, "there is no journal in " + names());
     view_.nodes = static_cast<int>(head_->nodes);
     view_.counting = static_cast<int>(counting_.size());
@@ -117,6 +136,7 @@ class Merger {
 
   JournalView view_;
   std::optional<journal::Head> head_;
+  std::optional<Error> error_;  // the first of a file that is there and cannot be read
   std::set<NodeIndex> counting_;
   std::map<std::uint64_t, journal::Final> finals_;
   std::map<journal::TextDigest, std::string> texts_;

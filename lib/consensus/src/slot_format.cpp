@@ -3,7 +3,8 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <cstring>
+
+#include "canonical_digest.hpp"
 
 namespace cairn::consensus {
 
@@ -62,11 +63,7 @@ SlotDigest digest_of_record(const SlotDigest& parent, std::uint64_t sequence,
   put(std::span<std::byte>(number), 0, sequence);
   bytes.insert(bytes.end(), number.begin(), number.end());
   bytes.insert(bytes.end(), payload.begin(), payload.end());
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes.data(), bytes.size()));
-  SlotDigest digest;
-  std::memcpy(digest.data(), canonical.digest, digest.size());
-  return digest;
+  return canonical_digest(bytes);
 }
 
 std::vector<std::byte> slot_bytes(SectorHead head, std::span<const std::byte> payload) {

@@ -98,6 +98,19 @@ void sync_directory(const fs::path& directory) {
   }
 }
 
+void make_directory(const fs::path& path, unsigned mode) {
+  const auto directory = path.has_filename() ? path : path.parent_path();  // "a/" is "a"
+  const auto what = "create directory " + directory.string();
+  const auto parent = fs::absolute(directory).parent_path();
+  std::error_code error;
+  if (!fs::exists(parent, error)) make_directory(parent);
+  if (::mkdir(directory.c_str(), mode) != 0) {
+    if (errno != EEXIST) throw_errno(errno, what);
+    if (!fs::is_directory(directory, error)) throw_errno(ENOTDIR, what);
+  }
+  sync_directory(parent);
+}
+
 void rename_file(const fs::path& from, const fs::path& to) {
   check_posix(std::rename(from.c_str(), to.c_str()),
               "rename " + from.string() + " to " + to.string());

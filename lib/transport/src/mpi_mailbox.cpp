@@ -84,7 +84,8 @@ class MpiMailbox::Impl {
       drop_what_comes();
       progress();
       check();
-      if (in_flight_count_ == 0 && has_everybody_come()) {
+      // A send is complete when its message has begun to be received, maybe not yet by its bytes.
+      if (in_flight_count_ == 0 && has_everybody_come() && receiving_ == MPI_REQUEST_NULL) {
         state_ = State::closed;
         comm_.reset();
         return Closing::clean;

@@ -61,18 +61,24 @@ class TcpMesh::Impl {
     if (shared_.self >= nodes || nodes > nodes_max)
       throw Error(Errc::usage, "TcpMesh: node " + std::to_string(shared_.self) + " among " +
                                    std::to_string(nodes) + " endpoints");
-    outgoing_.reserve(endpoints.size());
-    incoming_.reserve(endpoints.size());
+    std::vector<tcp::Outgoing> outgoing;
+    std::vector<tcp::Incoming> incoming;
+    outgoing.reserve(endpoints.size());
+    incoming.reserve(endpoints.size());
     for (NodeIndex node = 0; node < nodes; ++node) {
       const auto& endpoint = endpoints[static_cast<std::size_t>(node)];
       // Nobody calls himself.
-      outgoing_.emplace_back(
+      outgoing.emplace_back(
           shared_, node,
           node == shared_.self ? std::vector<tcp::Address>() : tcp::resolve(endpoint));
-      incoming_.emplace_back(shared_);
+      incoming.emplace_back(shared_);
     }
+    check_posix(watch(EPOLL_CTL_ADD, listener_, EPOLLIN, label(Watched::listener, 0)),
+                "epoll_ctl for the listener of node " + std::to_string(shared_.self));
+    // Nothing fails from here on; before, all is as if nothing had been tried.
+    outgoing_ = std::move(outgoing);
+    incoming_ = std::move(incoming);
     shared_.nodes = static_cast<std::uint32_t>(nodes);
-    watch(EPOLL_CTL_ADD, listener_, EPOLLIN, label(Watched::listener, 0));
   }
 
   void move_peer(NodeIndex peer, const TcpEndpoint& endpoint) {
@@ -152,12 +158,12 @@ class TcpMesh::Impl {
     return node >= 0 && static_cast<std::uint32_t>(node) < shared_.nodes;
   }
 
-  void watch(int operation, const Socket& socket, std::uint32_t what, std::uint64_t name) noexcept {
+  /// For connections it fails for want of memory alone; their deadlines then end them.
+  int watch(int operation, const Socket& socket, std::uint32_t what, std::uint64_t name) noexcept {
     epoll_event event{};
     event.events = what;
     event.data.u64 = name;
-    // It fails for want of memory alone; the deadlines then end the connection.
-    (void)::epoll_ctl(epoll_.descriptor(), operation, socket.descriptor(), &event);
+    return ::epoll_ctl(epoll_.descriptor(), operation, socket.descriptor(), &event);
   }
 
   void watch_outgoing(std::size_t index) noexcept {

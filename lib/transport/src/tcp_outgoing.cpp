@@ -76,7 +76,8 @@ void Outgoing::on_ready(bool is_writable, Clock::time_point now) noexcept {
       hear_welcome(now);
       return;
     case State::open: {
-      // A listener says nothing more: what can be read is the end.
+      // A listener says nothing more: what can be read is the end. It is looked for first: frames
+      // that went to such a connection would be lost, and those that wait go to the next one.
       std::byte byte{};
       if (receive(socket_, {&byte, 1}).state != Moved::State::later) return fail(now);
       flush(now);

@@ -55,7 +55,8 @@ struct JournalMessage {
     submit,       ///< a text for the leader to append
     final_entry,  ///< `entry` at `index`, with its text
     want_final,   ///< from `index` on
-    beacon,       ///< the sender has what is final up to `index`; `accepted`: it votes
+    beacon,       ///< the sender has what is final up to `index`; `accepted`: it votes, and its
+                  ///< disk keeps up
   };
   Kind kind = Kind::raft;
   bool accepted = false;
@@ -74,7 +75,7 @@ struct JournalStatus {
   std::optional<NodeIndex> leader = {};
   std::uint64_t term = 0;
   int nodes = 0;
-  int voters_heard = 0;       ///< lately, this one included; silent nodes do not count
+  int voters_heard = 0;       ///< lately, this one included, whose disks keep up
   bool votes = true;          ///< false: this node's directory was lost or damaged
   bool has_majority = false;  ///< of voters that are heard: new entries can become final
   std::size_t waiting = 0;    ///< entries of this node that are not final yet
@@ -90,7 +91,9 @@ void create_journal(const std::filesystem::path& directory, const JournalOptions
 /// constructor and destructor, where it reads and finishes files.
 class JournalReplica {
  public:
-  /// @throws Error{Errc::usage}, and what says that files cannot be opened; not for damaged ones
+  /// Has the directory for itself as long as it lives.
+  /// @throws Error{Errc::unavailable} when another one has it; usage for somebody else's; what says
+  ///         that files cannot be opened; not for damaged ones
   JournalReplica(const std::filesystem::path& directory, const JournalOptions& options);
   ~JournalReplica();
   JournalReplica(JournalReplica&&) noexcept;

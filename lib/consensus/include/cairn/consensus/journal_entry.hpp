@@ -56,7 +56,8 @@ struct JournalRecord {
 constexpr std::size_t journal_text_max = 512;
 
 /// The entry as one line of JSON, at most journal_text_max bytes.
-/// @param mark  makes two equal entries two: who said it in which life as the how manieth
+/// @param mark  makes two equal entries two: who said it in which life as the how manieth; short
+/// @throws Error{Errc::internal} for a mark that leaves no room, of some 200 bytes or more
 [[nodiscard]] std::string encode_entry(const JournalEntry& entry, std::string_view mark);
 /// Kind::unknown, with the text itself, for what is none.
 [[nodiscard]] JournalEntry decode_entry(std::string_view text);

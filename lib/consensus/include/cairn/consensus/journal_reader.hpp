@@ -50,7 +50,10 @@ struct JournalView {
 /// shows what it can, and says that it may be a part. While the job runs, what is being written may
 /// look damaged.
 ///
-/// @throws Error{Errc::no_input} when none of them holds a journal; bad_data when they are of
+/// A directory that cannot be read does not count, and says why; the others are read all the same.
+///
+/// @throws Error{Errc::no_input} when none of them holds a journal, or what says why none could be
+///         read; bad_data when they are of
 ///         different journals or contradict each other
 [[nodiscard]] JournalView read_journal(std::span<const std::filesystem::path> directories);
 

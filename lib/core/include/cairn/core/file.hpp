@@ -58,6 +58,14 @@ void write_fully(int descriptor, std::span<const std::byte> bytes, std::string_v
 /// Makes the names in `directory` durable: fsync of the directory itself.
 void sync_directory(const std::filesystem::path& directory);
 
+/// Makes a directory, and durable that it is there: its parent is synced, also when the directory
+/// was there before, since who has made it may have died in between. Parents that are missing are
+/// made and synced likewise, with the mode that the umask leaves. Local.
+/// @param mode  of the directory alone, under the umask; nothing changes that of one that exists
+/// @throws Error{Errc::no_input} where something else has this name or one above it; permission,
+///         input_output
+void make_directory(const std::filesystem::path& path, unsigned mode = 0777);
+
 /// rename(2).
 void rename_file(const std::filesystem::path& from, const std::filesystem::path& to);
 

@@ -22,6 +22,9 @@ class Bounded {
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] bool full() const noexcept { return size_ == capacity_; }
 
+  /// Whether the size is one that can be: to be asked once of what has come from outside as bytes.
+  [[nodiscard]] bool is_sound() const noexcept { return size_ <= capacity_; }
+
   void clear() noexcept { size_ = 0; }
   void push_back(const T& value) noexcept {
     assert(size_ < capacity_);

@@ -107,7 +107,9 @@ class TcpMesh {
 
   /// Begins to speak. Looks names up, which may take its time. Called once.
   /// @param endpoints  of all nodes, in their order; the own one is not used
-  /// @throws Error{Errc::usage} when `self` is not among them; no_input for an unknown host
+  /// @throws Error{Errc::usage} when `self` is not among them; no_input for an unknown host;
+  /// nothing
+  ///         has begun then, and it may be called again
   void start(std::span<const TcpEndpoint> endpoints);
 
   /// A peer has come back elsewhere. @throws as start()

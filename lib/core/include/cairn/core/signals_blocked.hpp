@@ -1,11 +1,9 @@
 /// Threads that leave the signals to the program's main thread.
 #pragma once
 
-#include <pthread.h>
-
 #include <csignal>
 
-namespace cairn::ckpt {
+namespace cairn {
 
 /// Blocks all signals in this thread, and in those that it starts meanwhile.
 class SignalsBlocked {
@@ -23,4 +21,4 @@ class SignalsBlocked {
   sigset_t before_{};
 };
 
-}  // namespace cairn::ckpt
+}  // namespace cairn
