@@ -113,6 +113,7 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
           "a patience does not go with it; leave one out");
     }
     if (!is_on() || !comm_.is_root()) return;
+    find_former_claim();
     store_.emplace(options_.directory, Access{.kind = consensus::Claimant::Kind::launch,
                                               .patience_seconds = options_.lock_patience_seconds,
                                               .stale_seconds = options_.stale_seconds,
@@ -123,6 +124,7 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
   open_local_tier();
   if (is_on() && comm_.size() > 1 && comm_.size() <= consensus::EpochVote::most_ranks)
     vote_.emplace(comm_, options_.patience_seconds);
+  open_journal();
 }
 
 Checkpointer::Implementation::~Implementation() {
@@ -131,6 +133,7 @@ Checkpointer::Implementation::~Implementation() {
     if (store_ && !is_packing_) store_->discard(next_.epoch);
     warn("an epoch was still being written and is given up; wait() makes it whole");
   }
+  end_journal();
   // One that was refused, or that another launch has taken over from, leaves all as it is.
   if (spare_ && epoch_ && !detail::error_of([&] { store_->check_owner(); })) spare_->remove();
 }
@@ -243,20 +246,23 @@ void Checkpointer::add_value(std::string name, ScalarType type, std::byte* data)
 }
 
 std::optional<std::uint64_t> Checkpointer::restore() {
-  const auto step = implementation_->restore();
+  const auto step = implementation_->noting_errors([&] { return implementation_->restore(); });
+  implementation_->note_restart();
   trace::flush();  // a report is most wanted of runs that die
   return step;
 }
 
-bool Checkpointer::due(std::uint64_t step) { return implementation_->due(step); }
+bool Checkpointer::due(std::uint64_t step) {
+  return implementation_->noting_errors([&] { return implementation_->due(step); });
+}
 
 void Checkpointer::save(std::uint64_t step) {
-  implementation_->save(step);
+  implementation_->noting_errors([&] { implementation_->save(step); });
   trace::flush();
 }
 
 void Checkpointer::wait() {
-  implementation_->settle();
+  implementation_->noting_errors([&] { implementation_->settle(); });
   trace::flush();
 }
 

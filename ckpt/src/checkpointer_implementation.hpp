@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <optional>
 #include <set>
@@ -17,6 +18,7 @@
 #include "direct_writes.hpp"
 #include "fields.hpp"
 #include "job_file.hpp"
+#include "job_journal.hpp"
 #include "local_epochs.hpp"
 #include "pacing.hpp"
 #include "record.hpp"
@@ -43,6 +45,17 @@ class Checkpointer::Implementation {
   void save(std::uint64_t step);
   void wait();
   void settle();
+  void note_restart();
+  /// Passes errors on, but for the journal's ear.
+  template <typename Work>
+  auto noting_errors(Work&& work) {
+    try {
+      return std::forward<Work>(work)();
+    } catch (const Error& error) {
+      left_with_ = error;
+      throw;
+    }
+  }
 
   [[nodiscard]] int stop_signal() const noexcept { return stop_signal_; }
   [[nodiscard]] std::optional<std::uint64_t> epoch() const noexcept { return epoch_; }
@@ -55,7 +68,8 @@ class Checkpointer::Implementation {
     return "directory '" + options_.directory.string() + "' every " +
            std::to_string(options_.every) + " keep " + std::to_string(options_.keep) + " local '" +
            options_.local.directory.string() + "' every " + std::to_string(options_.local.every) +
-           " keep " + std::to_string(options_.local.keep) + " group " +
+           " keep " + std::to_string(options_.local.keep) + " journal '" +
+           options_.journal_directory.string() + "' group " +
            std::to_string(options_.local.redundancy.group) + " losses " +
            std::to_string(options_.local.redundancy.losses) +
            (options_.on_error == Options::OnError::stop ? " stop" : " go on") + " patience " +
@@ -100,6 +114,14 @@ class Checkpointer::Implementation {
   void lay_out_scavenged(const LocalRecord& local);
   void copy_part(const LocalRecord& local, std::size_t rank, File& file) const;
   void copy_parts(const LocalRecord& local, const Holdings& holdings);
+
+  // The job journal; journaling.cpp.
+  void find_former_claim();
+  void open_journal();
+  void note(consensus::JournalEntry::Kind kind, std::uint64_t epoch, std::string text);
+  void tell_trouble_of_journal();
+  void end_journal() noexcept;
+  [[nodiscard]] Watchdog::Tell last_words();
 
   void answer_errors(const std::function<void()>& work);
   void begin_save(std::uint64_t step);
@@ -149,8 +171,12 @@ class Checkpointer::Implementation {
   int given_up_in_a_row_ = 0;                 // epochs, as ranks were silent; equal on all ranks
   double met_at_ = pacing_clock();            // when all ranks were last known to be here
   double longest_apart_ = 0;                  // seconds between two such moments
-  std::optional<Watchdog> watchdog_;          // since then, until all are here again
-  std::optional<Spare> spare_;                // rank 0
+  FormerClaim former_claim_;                  // rank 0, with a journal
+  std::optional<JobJournal> journal_;
+  std::optional<Error> left_with_;               // the last error that was thrown to the program
+  int exceptions_ = std::uncaught_exceptions();  // that are no reason to end
+  std::optional<Watchdog> watchdog_;             // since then, until all are here again
+  std::optional<Spare> spare_;                   // rank 0
   std::optional<LocalEpochs> local_;
   std::optional<std::uint64_t> shared_step_;  ///< due() found it time for a shared epoch
   std::optional<JobFile> job_file_;           // rank 0, with a local tier; nothing without the file

@@ -123,6 +123,8 @@ void Checkpointer::Implementation::give_up_on_silent_ranks() {
   std::ostringstream silent;
   silent << "nothing was heard for " << options_.patience_seconds << " s of rank";
   for (const int rank : vote_->silent_ranks()) silent << ' ' << rank;
+  note(consensus::JournalEntry::Kind::fault, next_.epoch,
+       "the checkpoint of step " + std::to_string(next_.step) + " is given up: " + silent.str());
   if (++given_up_in_a_row_ >= most_given_up) {
     throw Error(Errc::run_again,
                 silent.str() + ", and this is the third checkpoint in a row that is given up; " +
@@ -134,7 +136,7 @@ void Checkpointer::Implementation::give_up_on_silent_ranks() {
                     "[rank " + std::to_string(comm_.rank()) + "] " + silent.str() +
                         " while a checkpoint was written, nor since; the run ends, run the same " +
                         "command again",
-                    options_.last_words);
+                    last_words());
 }
 
 /// Makes an epoch of what `write` has written on every rank; false when it is given up since a rank
@@ -153,7 +155,7 @@ bool Checkpointer::Implementation::complete(
                             "[rank " + std::to_string(comm_.rank()) +
                                 "] a rank hangs while a checkpoint is committed; the run ends, run "
                                 "the same command again",
-                            options_.last_words);
+                            last_words());
     given_up_in_a_row_ = 0;
     agree(comm_, problem);
     auto parts = gather_parts(comm_, fields_, *boxes_, crcs, cipher_ ? Sealed::yes : Sealed::no,
@@ -167,6 +169,7 @@ bool Checkpointer::Implementation::complete(
     throw;
   }
   epoch_ = next_.epoch;
+  note(consensus::JournalEntry::Kind::epoch, next_.epoch, "step " + std::to_string(next_.step));
   if (is_incremental()) {
     // The newest epochs stay, one is the spare, and one may just be retired.
     written_.note(next_.epoch, std::move(pieces_now_), static_cast<std::size_t>(options_.keep) + 2);

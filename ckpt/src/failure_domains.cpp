@@ -74,6 +74,13 @@ FailureDomains failure_domains_of(const std::vector<std::string>& host_of_rank) 
   return domains;
 }
 
+std::filesystem::path path_on(const std::string& host, const std::filesystem::path& path) {
+  auto text = path.string();
+  for (auto at = text.find("%h"); at != std::string::npos; at = text.find("%h", at + host.size()))
+    text.replace(at, 2, host);
+  return text;
+}
+
 FailureDomains find_failure_domains(const Communicator& comm, const std::string& host) {
   const auto mine = host.empty() ? own_host(comm) : host;
   Parts<char> all;

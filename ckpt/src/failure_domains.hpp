@@ -1,6 +1,7 @@
 /// Which ranks are lost together, and who keeps parity for whom.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,10 @@ struct FailureDomains {
                                                   const std::string& host);
 /// The same from names. Local.
 [[nodiscard]] FailureDomains failure_domains_of(const std::vector<std::string>& host_of_rank);
+
+/// The path with the host's name in the place of each `%h`. Local.
+[[nodiscard]] std::filesystem::path path_on(const std::string& host,
+                                            const std::filesystem::path& path);
 
 /// One member of a redundancy set: a rank that stores parity, and brings its part, unless that
 /// belongs to another set already.

@@ -76,12 +76,8 @@ LocalEpochs::LocalEpochs(const Communicator& comm, LocalTier options, const std:
 }
 
 LocalFiles LocalEpochs::files_of(const std::string& job) const {
-  auto directory = options_.directory.string();
   const auto& host = domains_.hosts[index(domains_.host_of[rank()])];
-  for (auto at = directory.find("%h"); at != std::string::npos;
-       at = directory.find("%h", at + host.size()))
-    directory.replace(at, 2, host);
-  return LocalFiles(std::filesystem::path(directory) / job);
+  return LocalFiles(path_on(host, options_.directory) / job);
 }
 
 /// Sets without a common rank are split off in one go.

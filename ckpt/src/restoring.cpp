@@ -204,6 +204,8 @@ std::string Checkpointer::Implementation::pass_over(RestartCandidate& candidate)
     candidate.problem = "epoch " + std::to_string(candidate.id.epoch) +
                         " is not the same one everywhere: hosts have different records of it";
   if (!candidate.local) damaged_.insert(candidate.id.epoch);
+  note(consensus::JournalEntry::Kind::fault, candidate.id.epoch,
+       "passed over by the restart: " + candidate.problem);
   warn("epoch " + std::to_string(candidate.id.epoch) +
        " is not usable, trying an older one: " + candidate.problem);
   return candidate.problem;

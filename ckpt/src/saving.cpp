@@ -43,6 +43,7 @@ bool Checkpointer::Implementation::due(std::uint64_t step) {
   }
   request = all_reduce(comm_, request, Maximum{});
   note_meeting();
+  tell_trouble_of_journal();
   stop_signal_ = request / 2;
   if (in_flight_ && (stop_signal_ != 0 ||
                      all_reduce(comm_, static_cast<int>(writer_.is_done()), Minimum{}) != 0)) {
@@ -245,6 +246,8 @@ void Checkpointer::Implementation::answer_errors(const std::function<void()>& wo
   } catch (const Error& error) {
     const bool is_of_files = error.code() == Errc::input_output ||
                              error.code() == Errc::permission || error.code() == Errc::no_input;
+    note(consensus::JournalEntry::Kind::fault, 0,
+         "a checkpoint could not be written: " + std::string(error.what()));
     if (options_.on_error == Options::OnError::stop || !error.agreed() || !is_of_files) throw;
     pacing_.waited(pacing_clock() - begin);
     pacing_.failed(epoch_begin_);

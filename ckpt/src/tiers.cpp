@@ -120,6 +120,8 @@ void Checkpointer::Implementation::save_local(std::uint64_t step) {
   }
   epoch_ = number;
   saved_step_ = step;
+  note(consensus::JournalEntry::Kind::epoch, number,
+       "step " + std::to_string(step) + ", on the nodes");
   // As behind a publication: whoever has taken over may need what is older.
   together(comm_, [&] {
     if (store_) store_->check_owner();

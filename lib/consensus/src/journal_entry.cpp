@@ -16,6 +16,7 @@ using nlohmann::json;
 
 constexpr std::array kinds = {
     std::pair{JournalEntry::Kind::launch, "launch"},
+    std::pair{JournalEntry::Kind::restart, "restart"},
     std::pair{JournalEntry::Kind::epoch, "epoch"},
     std::pair{JournalEntry::Kind::ranks, "ranks"},
     std::pair{JournalEntry::Kind::fault, "fault"},

@@ -159,6 +159,9 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
            "lost nodes that those bear: none, partner (one of two), xor (one of eight), or rs:K+M "
            "(M "
            "of K+M)")
+      .add("ckpt-journal", journal_directory,
+           "folder on each node for its copy of the job journal, which cairn journal shows; %h in "
+           "it is the node's name")
       .add(
           "time-limit", time_limit,
           "SECONDS or [D-]HH:MM:SS until the job is ended, or slurm: as Slurm says; shortly "
@@ -187,11 +190,14 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
                         .last_words = write_line,
                         .local = {.directory = local_directory,
                                   .every = local_every,
-                                  .redundancy = ckpt::redundancy_of(redundancy)}};
+                                  .redundancy = ckpt::redundancy_of(redundancy)},
+                        .journal_directory = journal_directory};
   if (changes_only) options.pieces = ckpt::Options::Pieces::changed;
   if (accept_plain) options.plain_epochs = ckpt::Options::PlainEpochs::accept;
   if (local_every != 0 && (local_directory.empty() || directory.empty()))
     refuse("--ckpt-local-every needs --ckpt-local, and --ckpt-dir, where a restart takes them");
+  if (!journal_directory.empty() && directory.empty())
+    refuse("--ckpt-journal needs --ckpt-dir, whose journal it is");
   if (interval == "auto") {
     options.interval = ckpt::Options::Interval::automatic;
   } else if (const auto seconds = parse_duration(interval)) {

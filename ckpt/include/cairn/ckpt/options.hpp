@@ -98,12 +98,19 @@ struct Options {
   /// for ever.
   double patience_seconds = 0;
   /// Told on a rank what it alone can say: why it is about to exit with 75 while others hang, from
-  /// a thread, or why it was late with an epoch that was given up. Must not throw.
+  /// a thread, or why it was late with an epoch that was given up, or that
+  /// its journal is kept no more. Must not throw.
   std::function<void(std::string_view)> last_words = {};
   /// More frequent epochs in the nodes' own memory or disks; off unless it names a directory. A
   /// restart takes the newest epoch of both tiers; one of the nodes is first written to
   /// `directory`.
   LocalTier local = {};
+  /// A folder on each host, made if missing, for its copy of the job journal: launches, epochs,
+  /// faults and endings, which `cairn journal` shows (cairn/consensus/journal.hpp). Local to the
+  /// host; `%h` in it becomes the host's name, as of LocalTier. A thread of one rank on each of up
+  /// to 9 hosts keeps it. What goes wrong with it is a warning, and never stops the run. Empty:
+  /// none.
+  std::filesystem::path journal_directory = {};
 };
 
 /// What else can be said of a field. A list of attributes will do for it.

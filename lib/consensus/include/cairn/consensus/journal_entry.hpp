@@ -22,6 +22,7 @@ using JournalIdentity = std::array<std::byte, 16>;
 struct JournalEntry {
   enum class Kind : std::uint8_t {
     launch,     ///< a launch begins: incarnation, ranks
+    restart,    ///< it goes on from an epoch: incarnation, epoch, ranks
     epoch,      ///< an epoch is committed: incarnation, epoch, ranks
     ranks,      ///< the number of ranks changes
     fault,      ///< something died, hung or was damaged

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,6 +11,19 @@
 #include "cairn/consensus/journal_entry.hpp"
 
 namespace cairn::consensus {
+
+/// Whose directory it is.
+struct JournalHead {
+  JournalIdentity identity = {};
+  transport::NodeIndex node = 0;
+  int nodes = 0;
+
+  friend bool operator==(const JournalHead&, const JournalHead&) = default;
+};
+
+/// Reads the first bytes of a directory's log; nothing when there is none, or it is damaged. Local.
+/// @throws Error when it cannot be read
+[[nodiscard]] std::optional<JournalHead> read_journal_head(const std::filesystem::path& directory);
 
 /// What one directory says.
 struct JournalDirectory {

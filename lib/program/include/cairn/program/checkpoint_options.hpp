@@ -37,6 +37,7 @@ struct CheckpointOptions {
   std::filesystem::path local_directory;
   std::uint64_t local_every = 0;
   std::string redundancy = "partner";
+  std::filesystem::path journal_directory;
   std::string time_limit;
 
   /// Adds them to the options of a program whose steps are called `steps`.

@@ -1,0 +1,270 @@
+#include "job_journal.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <set>
+#include <type_traits>
+#include <utility>
+
+#include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/check.hpp"
+#include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/unknown_counts.hpp"
+#include "cairn/core/error.hpp"
+#include "cairn/core/mpi_error.hpp"
+
+namespace cairn::ckpt {
+
+using consensus::JournalEntry;
+using consensus::JournalHead;
+using transport::TcpEndpoint;
+using transport::TcpSecret;
+using Kind = JournalEntry::Kind;
+
+namespace {
+
+/// Short, since a launch that is short waits for an election at its end: 0.2 to 0.4 s.
+constexpr std::chrono::milliseconds tick{20};
+
+std::size_t index(int i) { return static_cast<std::size_t>(i); }
+
+/// The words of all ranks, by rank. Collective.
+std::vector<std::string> words_of_all(const Communicator& comm, const std::string& mine) {
+  Parts<char> all;
+  all_gather_v(comm, mine, all);
+  std::vector<std::string> words;
+  for (std::size_t r = 0; r < all.size(); ++r)
+    words.emplace_back(all.part(r).begin(), all.part(r).end());
+  return words;
+}
+
+/// Values of some ranks, as bytes: all ranks run one program.
+template <typename T>
+requires std::is_trivially_copyable_v<T> std::vector<std::optional<T>> values_of_all(
+    const Communicator& comm, const std::optional<T>& mine) {
+  std::string bytes;
+  if (mine) bytes.assign(reinterpret_cast<const char*>(&*mine), sizeof(T));
+  std::vector<std::optional<T>> values;
+  for (const auto& words : words_of_all(comm, bytes)) {
+    auto& value = values.emplace_back();
+    if (words.size() == sizeof(T)) std::memcpy(&value.emplace(), words.data(), sizeof(T));
+  }
+  return values;
+}
+
+std::string machine_name() {
+  char name[MPI_MAX_PROCESSOR_NAME + 1] = {};
+  int length = 0;
+  check_mpi(MPI_Get_processor_name(name, &length), "MPI_Get_processor_name");
+  return {name, index(length)};
+}
+
+/// The word of rank 0. Collective.
+TcpSecret secret_of_job(const Communicator& comm) {
+  auto bytes = TcpSecret::random().bytes();
+  std::array<unsigned char, TcpSecret::size_bytes> told{};
+  std::memcpy(told.data(), bytes.data(), bytes.size());
+  bcast(comm, std::span<unsigned char>(told));
+  std::memcpy(bytes.data(), told.data(), bytes.size());
+  return TcpSecret(bytes);
+}
+
+}  // namespace
+
+JobJournal::JobJournal(const Communicator& comm, JobJournalOptions options)
+    : comm_(comm), domains_(find_failure_domains(comm, options.host)) {
+  exchange_former(options);
+  const auto host = domains_.host_of[index(comm_.rank())];
+  directory_ = path_on(domains_.hosts[index(host)], options.directory);
+  plan(options);
+  if (plan_.nodes == 0) return;
+  if (domains_.index_on_host[index(comm_.rank())] == 0) node_ = plan_.node_of_host[index(host)];
+  if (plan_.is_new) {
+    name_journal(options, JournalFile::State::begun);
+    make_directory();
+    barrier(comm_);  // whoever has made it first has written whose it is
+    together(comm_, [&] { refuse_shared_directory(); });
+  }
+  name_journal(options, JournalFile::State::made);
+  open();
+  gather_failures();
+  start(options.former);
+}
+
+/// What rank 0 knows of the claim before this one, on all ranks.
+void JobJournal::exchange_former(JobJournalOptions& options) {
+  std::array<std::uint64_t, 4> told{options.incarnation, options.former.incarnation,
+                                    static_cast<std::uint64_t>(options.former.kind),
+                                    options.former.is_released ? 1U : 0U};
+  bcast(comm_, std::span<std::uint64_t>(told));
+  bcast(comm_, into(options.former.owner));
+  incarnation_ = told[0];
+  options.former.incarnation = told[1];
+  options.former.kind = static_cast<FormerClaim::Kind>(told[2]);
+  options.former.is_released = told[3] != 0;
+}
+
+/// Who keeps what, by what the hosts have. The same on all ranks.
+void JobJournal::plan(const JobJournalOptions& options) {
+  std::optional<JournalHead> head;
+  std::optional<JournalFile> file;
+  JournalPlan fresh;
+  const bool is_first_of_host = domains_.index_on_host[index(comm_.rank())] == 0;
+  if (is_first_of_host) {
+    if (const auto problem =
+            detail::error_of([&] { head = consensus::read_journal_head(directory_); }))
+      failure_ = problem->what();
+  }
+  together(comm_, [&] {
+    if (!comm_.is_root()) return;
+    fresh.identity = fresh_journal_identity(options.checkpoint_directory);
+    file = read_journal_file(options.checkpoint_directory);
+  });
+  file_ = values_of_all(comm_, file).front();
+  const auto fresh_of_root =
+      values_of_all(comm_, std::optional(fresh.identity)).front().value_or(fresh.identity);
+  const auto of_ranks = values_of_all(comm_, head);
+  std::vector<std::optional<JournalHead>> heads;
+  for (const auto& ranks : domains_.ranks_of) heads.push_back(of_ranks[index(ranks.front())]);
+  together(comm_, [&] { plan_ = plan_journal(file_, heads, domains_.hosts, fresh_of_root); });
+  warnings_ = plan_.warnings;
+}
+
+/// Says in the checkpoint directory which journal is its own. What fails there is found out by
+/// those who save.
+void JobJournal::name_journal(const JobJournalOptions& options, JournalFile::State state) {
+  const JournalFile file{plan_.identity, plan_.nodes, state};
+  if (file_ == file) return;
+  file_ = file;
+  together(comm_, [&] {
+    if (comm_.is_root()) write_journal_file(options.checkpoint_directory, file);
+  });
+}
+
+consensus::JournalOptions JobJournal::node_options() const {
+  return {.identity = plan_.identity, .node = node_, .nodes = plan_.nodes, .tick = tick};
+}
+
+/// This host's directory of a new journal.
+void JobJournal::make_directory() {
+  if (!keeps()) return;
+  const auto host = domains_.host_of[index(comm_.rank())];
+  const auto problem = detail::error_of([&] {
+    if (plan_.has_remains[index(host)] != 0)
+      for (const auto* name : {"journal.log", "journal.raft"})
+        std::filesystem::remove(directory_ / name);
+    consensus::create_journal(directory_, node_options());
+  });
+  if (problem) failure_ = problem->what();
+}
+
+/// Where it could not be made: whether another host has just made it.
+void JobJournal::refuse_shared_directory() const {
+  if (node_ < 0 || failure_.empty()) return;
+  std::optional<JournalHead> head;
+  (void)detail::error_of([&] { head = consensus::read_journal_head(directory_); });
+  if (!head || head->identity != plan_.identity || head->node == node_) return;
+  throw Error(Errc::usage, directory_.string() +
+                               " is the journal directory of more than one host; name one that is "
+                               "local to each, with %h in it for the name of the host");
+}
+
+/// Endpoints are exchanged, and the nodes read their directories.
+void JobJournal::open() {
+  const auto machines = words_of_all(comm_, machine_name());
+  const bool is_one_machine = std::set<std::string>(machines.begin(), machines.end()).size() == 1;
+  const auto secret = secret_of_job(comm_);
+  std::unique_ptr<JournalKeeper::Network> network;
+  std::string mine;
+  if (keeps()) {
+    if (const auto problem = detail::error_of([&] {
+          const auto* const address = is_one_machine ? "127.0.0.1" : "0.0.0.0";
+          network = std::make_unique<JournalKeeper::Network>(
+              node_, secret, transport::TcpOptions{.bind = {.host = address}});
+        }))
+      failure_ = problem->what();
+  }
+  if (keeps()) mine = std::to_string(network->mesh().endpoint().port);
+  const auto ports = words_of_all(comm_, mine);
+  std::vector<TcpEndpoint> endpoints(index(plan_.nodes));  // with port 0 of those who are not here
+  for (std::size_t h = 0; h < domains_.hosts.size(); ++h) {
+    const auto rank = index(domains_.ranks_of[h].front());
+    if (plan_.node_of_host[h] < 0 || ports[rank].empty()) continue;
+    endpoints[index(plan_.node_of_host[h])] = {
+        .host = is_one_machine ? "127.0.0.1" : machines[rank],
+        .port = static_cast<std::uint16_t>(std::stoi(ports[rank]))};
+  }
+  if (!keeps()) return;
+  if (const auto problem = detail::error_of([&] {
+        network->mesh().start(endpoints);
+        keeper_ = std::make_unique<JournalKeeper>(std::move(network), directory_, node_options(),
+                                                  incarnation_);
+      }))
+    failure_ = problem->what();
+}
+
+/// All ranks learn who does not keep a node, or not well.
+void JobJournal::gather_failures() {
+  const auto failures = words_of_all(comm_, failure_);
+  const auto troubles = words_of_all(comm_, keeper_ ? keeper_->trouble_at_start() : std::string());
+  int voters = 0;
+  int first = comm_.size();
+  const auto states =
+      words_of_all(comm_, keeper_ ? (keeper_->votes_at_start() ? "votes" : "copy") : "");
+  for (int r = comm_.size() - 1; r >= 0; --r) {
+    const auto& state = states[index(r)];
+    const bool is_better = first == comm_.size() || states[index(first)] == "copy";
+    if (state == "votes" || (state == "copy" && is_better)) first = r;
+    if (state == "votes") ++voters;
+  }
+  is_writer_ = first == comm_.rank();
+  for (int r = 0; r < comm_.size(); ++r) {
+    const auto& host = domains_.hosts[index(domains_.host_of[index(r)])];
+    if (!failures[index(r)].empty())
+      warnings_.push_back(host +
+                          " does not keep its node of the job journal: " + failures[index(r)]);
+    if (!troubles[index(r)].empty()) warnings_.push_back(host + ": " + troubles[index(r)]);
+  }
+  if (2 * voters <= plan_.nodes && plan_.warnings.empty())
+    warnings_.push_back("the job journal has no majority of its nodes: " + std::to_string(voters) +
+                        " of " + std::to_string(plan_.nodes) +
+                        " are here and whole; nothing is added to it");
+}
+
+void JobJournal::start(const FormerClaim& former) {
+  if (!keeper_) return;
+  if (!is_writer_) return keeper_->start(std::nullopt, {});
+  const auto hosts = domains_.hosts.size();
+  keeper_->start(entry(Kind::launch, 0,
+                       std::to_string(comm_.size()) + (comm_.size() == 1 ? " rank" : " ranks") +
+                           " on " + std::to_string(hosts) + (hosts == 1 ? " node" : " nodes")),
+                 former);
+}
+
+JournalEntry JobJournal::entry(Kind kind, std::uint64_t epoch, std::string text) const {
+  return {.kind = kind,
+          .incarnation = incarnation_,
+          .epoch = epoch,
+          .ranks = comm_.size(),
+          .text = std::move(text)};
+}
+
+std::string JobJournal::take_trouble() { return keeper_ ? keeper_->take_trouble() : std::string(); }
+
+void JobJournal::append(Kind kind, std::uint64_t epoch, std::string text) {
+  if (is_writer_) keeper_->append(entry(kind, epoch, std::move(text)));
+}
+
+void JobJournal::end(std::string reason, JournalKeeper::Patience patience) {
+  if (!keeper_) return;
+  std::optional<JournalEntry> ending;
+  if (is_writer_) ending = entry(Kind::ending, 0, std::move(reason));
+  keeper_->stop(std::move(ending), patience);
+}
+
+void JobJournal::end_for_all(std::string reason, JournalKeeper::Patience patience) {
+  if (keeper_) keeper_->stop(entry(Kind::ending, 0, std::move(reason)), patience);
+}
+
+}  // namespace cairn::ckpt
