@@ -1,0 +1,348 @@
+/// Irregular tasks over the threads of all ranks.
+///
+///     struct Counts { std::uint64_t nodes = 0; void merge(const Counts& o) { nodes += o.nodes; }
+///     };
+///
+///     WorkPool pool(comm, {.threads = 2});
+///     const Counts all = pool.run<Node, Counts>(roots, [](const Node& node, auto& spawner, Counts&
+///     counts) {
+///       ++counts.nodes;
+///       for (int i = 0; i < children_of(node); ++i) spawner.push(child(node, i));
+///     });
+///
+/// Each thread has a stack of its own, which nobody else touches. A thread without work waits; one
+/// that has work looks at a flag now and then, and, when somebody waits, puts every second of its
+/// tasks where the others find them. Ranks steal from each other in the same way
+/// (steal_network.hpp).
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+#include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/communicator.hpp"
+#include "cairn/core/error.hpp"
+#include "cairn/loadbalance/steal_network.hpp"
+#include "cairn/loadbalance/task_stack.hpp"
+
+namespace cairn::loadbalance {
+
+struct WorkPoolOptions {
+  /// Of this rank, the caller's among them.
+  int threads = 1;
+  StealOptions stealing = {};
+};
+
+/// What this rank has done in the last run.
+struct WorkPoolReport {
+  std::uint64_t tasks = 0;
+  std::uint64_t shared = 0;  ///< times that a thread gave others of its rank some of its tasks
+  StealCounts stealing = {};
+};
+
+/// Takes new tasks.
+template <PoolTask T>
+class Spawner {
+ public:
+  explicit Spawner(TaskStack<T>& stack) : stack_(&stack) {}
+  void push(const T& task) { stack_->push(task); }
+  /// Room for `count` tasks, all of which the caller writes before its next call.
+  [[nodiscard]] std::span<T> grow(std::size_t count) { return stack_->grow(count); }
+
+ private:
+  TaskStack<T>* stack_;
+};
+
+/// What the results of a thread are gathered in. The same for any distribution of the tasks if
+/// `merge` is associative, commutative and exact. Made by its default constructor.
+template <typename A>
+concept Accumulator = std::is_trivially_copyable_v<A> && std::is_default_constructible_v<A> &&
+    requires(A a, const A& other) {
+  a.merge(other);
+};
+
+template <PoolTask T, Accumulator A, typename Process>
+class PoolRun;
+
+/// A pool on a communicator; may run again and again.
+class WorkPool {
+ public:
+  /// Collective. @throws Error{Errc::usage} for less than one thread, agreed; {mpi_failure} on the
+  /// ranks where MPI reports one
+  explicit WorkPool(const Communicator& comm, const WorkPoolOptions& options = {})
+      : options_(options), network_(comm, options.stealing) {
+    together(comm, [&] {
+      if (options.threads < 1)
+        throw Error(Errc::usage, std::to_string(options.threads) + " threads: at least one works");
+    });
+  }
+
+  /// Processes `roots` of all ranks, and all that comes of them. Collective, blocking: returns when
+  /// nothing is left anywhere. Every task is processed once, by some thread of some rank.
+  ///
+  /// @param roots    this rank's, shape [n], n ≥ 0
+  /// @param process  called as process(task, spawner, accumulator), by all threads at once
+  /// @return the merged accumulators of all threads of all ranks, equal on all ranks if merging is
+  ///         exact; else merged in the order of ranks
+  /// @throws on all ranks, agreed: what a task has thrown first on the lowest rank where one has;
+  ///         the tasks that are left are dropped
+  /// @par Cost  a few ns a task
+  template <PoolTask T, Accumulator A, typename Process>
+  A run(std::span<const T> roots, const Process& process) {
+    PoolRun<T, A, Process> work(options_, network_, process);
+    auto mine = work.run(roots, report_);
+    agree(network_.comm(), work.error());
+    return merged(mine);
+  }
+
+  /// Of the last run. Local.
+  [[nodiscard]] const WorkPoolReport& report() const noexcept { return report_; }
+
+ private:
+  template <Accumulator A>
+  A merged(const A& mine) const {
+    const auto& comm = network_.comm();
+    std::vector<std::byte> bytes(sizeof(A));
+    std::memcpy(bytes.data(), &mine, sizeof(A));
+    std::vector<std::byte> all(sizeof(A) * static_cast<std::size_t>(comm.size()));
+    all_gather(comm, std::span<const std::byte>(bytes), std::span<std::byte>(all));
+    A total{};
+    for (std::size_t at = 0; at < all.size(); at += sizeof(A)) {
+      A part{};
+      std::memcpy(&part, all.data() + at, sizeof(A));
+      total.merge(part);
+    }
+    return total;
+  }
+
+  WorkPoolOptions options_;
+  StealNetwork network_;
+  WorkPoolReport report_;
+};
+
+// ---------------------------------------------------------------------------------------------
+
+/// One run of a pool on this rank.
+template <PoolTask T, Accumulator A, typename Process>
+class PoolRun final : private TaskBank {
+ public:
+  PoolRun(const WorkPoolOptions& options, StealNetwork& network, const Process& process)
+      : process_(process), network_(network), workers_(static_cast<std::size_t>(options.threads)) {}
+
+  A run(std::span<const T> roots, WorkPoolReport& report) {
+    network_.begin();
+    workers_[0].stack.push_all(roots);
+    std::vector<std::thread> threads;
+    for (std::size_t t = 1; t < workers_.size(); ++t) {
+      try {
+        threads.emplace_back([this, t] { help(workers_[t]); });
+      } catch (const std::system_error&) {  // then with fewer of them
+        break;
+      }
+    }
+    helpers_ = threads.size();
+    lead(workers_[0]);
+    for (auto& thread : threads) thread.join();
+    A total{};
+    report = {.shared = shared_count_, .stealing = network_.counts()};
+    for (auto& worker : workers_) {
+      total.merge(worker.results);
+      report.tasks += worker.tasks;
+    }
+    return total;
+  }
+
+  /// What a task of this rank has thrown first.
+  [[nodiscard]] const std::optional<Error>& error() const noexcept { return error_; }
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  static constexpr unsigned least_tasks = 32;  // between two looks at the others
+  static constexpr unsigned most_tasks = 1024;
+  static constexpr unsigned yields = 100;
+  static constexpr std::chrono::microseconds shortest_nap{20};
+  static constexpr std::chrono::microseconds longest_nap{1000};
+
+  struct alignas(128) Worker {
+    TaskStack<T> stack;
+    A results{};
+    std::uint64_t tasks = 0;
+  };
+
+  // --- all threads -------------------------------------------------------------------------
+
+  /// Works on the youngest tasks.
+  void work(Worker& worker, unsigned count) {
+    Spawner<T> spawner(worker.stack);
+    unsigned done = 0;
+    try {
+      for (; done < count && !worker.stack.empty(); ++done) {
+        const T task = worker.stack.pop();
+        process_(task, spawner, worker.results);
+      }
+    } catch (const std::exception& error) {
+      fail(error);
+    }
+    worker.tasks += done;
+    if (is_dropped_.load(std::memory_order_relaxed)) worker.stack.clear();
+    if (hungry_.load(std::memory_order_relaxed) > 0 && worker.stack.size() > 1) share(worker);
+  }
+
+  void share(Worker& worker) {
+    const Lock lock(mutex_);
+    worker.stack.split(worker.stack.size(), common_);
+    ++shared_count_;
+    network_is_hungry(false);
+    something_common_.notify_all();
+  }
+
+  /// Takes a fair part of what is common. With the lock.
+  void take_common(Worker& worker) {
+    const auto takers = static_cast<std::size_t>(std::max(1, hungry_.load()));
+    const std::size_t count = (common_.size() + takers - 1) / takers;
+    worker.stack.push_all(std::span<const T>(common_).last(count));
+    common_.resize(common_.size() - count);
+  }
+
+  void fail(const std::exception& thrown) {
+    const Lock lock(mutex_);
+    is_dropped_ = true;
+    common_.clear();
+    if (error_) return;
+    const auto* const error = dynamic_cast<const Error*>(&thrown);
+    error_.emplace(error != nullptr ? error->code() : Errc::internal,
+                   std::string("a task failed: ") + thrown.what());
+  }
+
+  // --- threads beside the first ------------------------------------------------------------
+
+  void help(Worker& worker) {
+    while (wait_for_work(worker))
+      while (!worker.stack.empty()) work(worker, least_tasks);
+  }
+
+  /// False: there will be none.
+  bool wait_for_work(Worker& worker) {
+    Lock lock(mutex_);
+    ++idle_helpers_;
+    ++hungry_;
+    something_common_.wait(lock, [&] { return is_over_ || !common_.empty(); });
+    if (!common_.empty()) take_common(worker);
+    --hungry_;
+    --idle_helpers_;
+    return !worker.stack.empty() || !is_over_;
+  }
+
+  // --- the first thread, which also talks to other ranks ------------------------------------
+
+  void lead(Worker& worker) {
+    unsigned batch = least_tasks;
+    unsigned idle_turns = 0;
+    while (!network_.is_over()) {
+      if (worker.stack.empty()) try_common(worker);
+      work(worker, batch);
+      const bool is_heard = network_.progress(worker.stack.empty() && rest_is_idle(), *this);
+      if (error_is_new()) network_.give_up();
+      if (network_.is_given_up()) drop(worker);
+      batch = is_heard ? least_tasks : std::min(2 * batch, most_tasks);
+      idle_turns = worker.stack.empty() && !is_heard ? idle_turns + 1 : 0;
+      if (idle_turns > 0) rest(idle_turns);
+    }
+    const Lock lock(mutex_);
+    is_over_ = true;
+    something_common_.notify_all();
+  }
+
+  void try_common(Worker& worker) {
+    const Lock lock(mutex_);
+    if (!common_.empty()) take_common(worker);
+  }
+
+  [[nodiscard]] bool rest_is_idle() {
+    const Lock lock(mutex_);
+    return common_.empty() && idle_helpers_ == helpers_;
+  }
+
+  [[nodiscard]] bool error_is_new() {
+    return is_dropped_.load(std::memory_order_relaxed) && !network_.is_given_up();
+  }
+
+  void drop(Worker& worker) {
+    worker.stack.clear();
+    const Lock lock(mutex_);
+    is_dropped_ = true;
+    common_.clear();
+  }
+
+  /// Gives way to others at first, then sleeps longer and longer: whoever waits costs nothing.
+  void rest(unsigned turns) {
+    if (turns <= yields) return std::this_thread::yield();
+    Lock lock(mutex_);
+    ++hungry_;
+    const auto nap = std::min(shortest_nap * (1U << std::min(turns - yields, 10U)), longest_nap);
+    something_common_.wait_for(lock, nap, [&] { return !common_.empty(); });
+    --hungry_;
+  }
+
+  // --- the network's view of this rank --------------------------------------------------------
+
+  void withdraw(std::size_t most_bytes, std::vector<std::byte>& out) override {
+    const std::size_t most = std::max<std::size_t>(1, most_bytes / sizeof(T));
+    std::vector<T> tasks;
+    workers_[0].stack.split(most, tasks);
+    if (tasks.empty()) {
+      const Lock lock(mutex_);
+      const std::size_t count = std::min(most, (common_.size() + 1) / 2);
+      tasks.assign(common_.end() - static_cast<std::ptrdiff_t>(count), common_.end());
+      common_.resize(common_.size() - count);
+      if (tasks.empty()) network_is_hungry(true);
+    }
+    const auto bytes = std::as_bytes(std::span<const T>(tasks));
+    out.insert(out.end(), bytes.begin(), bytes.end());
+  }
+
+  void deposit(std::span<const std::byte> tasks) override {
+    const auto room = workers_[0].stack.grow(tasks.size() / sizeof(T));
+    std::memcpy(static_cast<void*>(room.data()), tasks.data(), room.size_bytes());
+  }
+
+  /// With the lock.
+  void network_is_hungry(bool is_hungry) {
+    if (is_hungry == network_is_hungry_) return;
+    network_is_hungry_ = is_hungry;
+    hungry_ += is_hungry ? 1 : -1;
+  }
+
+  const Process& process_;
+  StealNetwork& network_;
+  std::vector<Worker> workers_;  // [0] is the caller's thread's
+  std::size_t helpers_ = 0;
+  std::atomic<int> hungry_{0};  // threads that wait, and the network
+  std::atomic<bool> is_dropped_{false};
+
+  std::mutex mutex_;  // of all below
+  std::condition_variable something_common_;
+  std::vector<T> common_;
+  std::size_t idle_helpers_ = 0;
+  std::uint64_t shared_count_ = 0;
+  bool network_is_hungry_ = false;
+  bool is_over_ = false;
+  std::optional<Error> error_;
+};
+
+}  // namespace cairn::loadbalance

@@ -1,0 +1,150 @@
+// Work that unfolds unevenly, over the threads of all ranks: everything once, whoever does it.
+#include "cairn/loadbalance/work_pool.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "../support/mpi_test.hpp"
+#include "cairn/core/error.hpp"
+
+using namespace cairn;
+using namespace cairn::loadbalance;
+using cairn::test::world;
+
+namespace {
+
+/// A binomial tree of that order: its root has children of all lower orders, and it has 2^order
+/// nodes, which own the numbers from `first` on.
+struct Node {
+  std::uint64_t first = 0;
+  int order = 0;
+};
+
+std::uint64_t mixed(std::uint64_t x) {
+  x = (x ^ (x >> 31)) * 0x7fb5d329728ea185;
+  return x ^ (x >> 29);
+}
+
+/// Tells a node that is lost from one that is there twice.
+struct Seen {
+  std::uint64_t count = 0;
+  std::uint64_t sum = 0;
+  std::uint64_t hash = 0;
+
+  void add(std::uint64_t number) {
+    ++count;
+    sum += number;
+    hash += mixed(number);
+  }
+  void merge(const Seen& other) {
+    count += other.count;
+    sum += other.sum;
+    hash += other.hash;
+  }
+  friend bool operator==(const Seen&, const Seen&) = default;
+};
+
+void visit(const Node& node, Spawner<Node>& spawner, Seen& seen) {
+  seen.add(node.first);
+  for (int order = 0; order < node.order; ++order)
+    spawner.push({node.first + (std::uint64_t{1} << order), order});
+}
+
+Seen numbers(std::uint64_t count) {
+  Seen seen;
+  for (std::uint64_t number = 0; number < count; ++number) seen.add(number);
+  return seen;
+}
+
+/// One tree on each of the first `trees` ranks.
+std::vector<Node> roots(int trees, int order) {
+  if (world().rank() >= trees) return {};
+  return {{static_cast<std::uint64_t>(world().rank()) << order, order}};
+}
+
+}  // namespace
+
+TEST_CASE("every task is processed once, on any number of threads, wherever the roots are") {
+  constexpr int order = 14;
+  for (const int threads : {1, 2, 4}) {
+    CAPTURE(threads);
+    WorkPool pool(world(), {.threads = threads});
+    for (const int trees : {1, 0, world().size()}) {
+      CAPTURE(trees);
+      const auto mine = roots(trees, order);
+      const Seen seen = pool.run<Node, Seen>(mine, visit);
+      CHECK(seen == numbers(static_cast<std::uint64_t>(trees) << order));
+      const auto done = all_reduce(world(), pool.report().tasks);
+      CHECK(done == seen.count);
+    }
+  }
+}
+
+TEST_CASE("a pool runs again at once, many times") {
+  WorkPool pool(world(), {.threads = 2});
+  bool all_right = true;
+  for (int run = 0; run < 100; ++run) {
+    const auto mine = run % world().size() == world().rank() ? std::vector<Node>{{0, run % 9}}
+                                                             : std::vector<Node>{};
+    const Seen seen = pool.run<Node, Seen>(mine, visit);
+    all_right = all_right && seen == numbers(std::uint64_t{1} << run % 9);
+  }
+  CHECK(all_right);
+}
+
+TEST_CASE("messages of one task are enough") {
+  WorkPool pool(world(), {.threads = 1, .stealing = {.most_bytes = 1}});
+  const Seen seen = pool.run<Node, Seen>(roots(1, 12), visit);
+  CHECK(seen == numbers(std::uint64_t{1} << 12));
+}
+
+TEST_CASE("work comes to the others, by stealing alone") {
+  WorkPool pool(world());
+  // A task takes a while, so that one rank alone cannot be through before the others ask.
+  const auto slow = [](const Node& node, Spawner<Node>& spawner, Seen& seen) {
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    visit(node, spawner, seen);
+  };
+  const Seen seen = pool.run<Node, Seen>(roots(1, 11), slow);
+  CHECK(seen == numbers(std::uint64_t{1} << 11));
+  CHECK(pool.report().tasks > 0);
+}
+
+TEST_CASE("who waits for one long task is quiet") {
+  WorkPool pool(world());
+  const std::vector<Node> mine = roots(1, 0);
+  const auto longer = [](const Node& node, Spawner<Node>& spawner, Seen& seen) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(700));
+    visit(node, spawner, seen);
+  };
+  CHECK(pool.run<Node, Seen>(mine, longer) == numbers(1));
+  CHECK(pool.report().stealing.messages < 20);
+  CHECK(pool.report().stealing.waves < 12);
+}
+
+TEST_CASE("what a task throws ends the run on all ranks, and the pool runs again") {
+  for (const int threads : {1, 3}) {
+    WorkPool pool(world(), {.threads = threads});
+    const auto bad = [](const Node& node, Spawner<Node>& spawner, Seen& seen) {
+      if (node.first == 777) throw Error(Errc::bad_data, "number 777 is no good");
+      visit(node, spawner, seen);
+    };
+    try {
+      (void)pool.run<Node, Seen>(roots(1, 13), bad);
+      FAIL_CHECK("it goes on");
+    } catch (const Error& error) {
+      CHECK(error.code() == Errc::bad_data);
+      CHECK(error.agreed());
+      CHECK(std::string(error.what()).find("number 777 is no good") != std::string::npos);
+    }
+    CHECK(pool.run<Node, Seen>(roots(1, 10), visit) == numbers(std::uint64_t{1} << 10));
+  }
+}
+
+TEST_CASE("a pool without threads is refused on all ranks") {
+  CHECK_THROWS_AS(WorkPool(world(), {.threads = 0}), Error);
+}
