@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <string>
+#include <utility>
 
 #include "cairn/core/error.hpp"
 #include "sha1_kernels.hpp"
@@ -14,36 +15,41 @@ namespace {
 
 using Block = std::array<std::uint32_t, 16>;
 
-/// The digest of a message of one block.
+/// A block on its way through the 80 rounds.
+struct Rounds {
+  Block w;
+  std::uint32_t a = sha1_start[0], b = sha1_start[1], c = sha1_start[2], d = sha1_start[3],
+                e = sha1_start[4];
+};
+
 /// @par Source  FIPS 180-4, 6.1.3: the schedule needs 16 words at a time
-std::array<std::uint32_t, 5> digest(Block w) {
-  auto [a, b, c, d, e] = sha1_start;
-  const auto turn = [&](std::uint32_t mixed, std::uint32_t constant, std::size_t t) {
-    const std::uint32_t next = std::rotl(a, 5) + mixed + e + constant + w[t & 15];
-    e = d;
-    d = c;
-    c = std::rotl(b, 30);
-    b = a;
-    a = next;
-  };
-  const auto extend = [&](std::size_t t) {
-    w[t & 15] = std::rotl(w[(t + 13) & 15] ^ w[(t + 8) & 15] ^ w[(t + 2) & 15] ^ w[t & 15], 1);
-  };
-  const auto choose = [&] { return d ^ (b & (c ^ d)); };
-  const auto parity = [&] { return b ^ c ^ d; };
-  const auto majority = [&] { return (b & c) | (d & (b | c)); };
-#pragma GCC unroll 16
-  for (std::size_t t = 0; t < 16; ++t) turn(choose(), sha1_constants[0], t);
-#pragma GCC unroll 4
-  for (std::size_t t = 16; t < 20; ++t) extend(t), turn(choose(), sha1_constants[0], t);
-#pragma GCC unroll 20
-  for (std::size_t t = 20; t < 40; ++t) extend(t), turn(parity(), sha1_constants[1], t);
-#pragma GCC unroll 20
-  for (std::size_t t = 40; t < 60; ++t) extend(t), turn(majority(), sha1_constants[2], t);
-#pragma GCC unroll 20
-  for (std::size_t t = 60; t < 80; ++t) extend(t), turn(parity(), sha1_constants[3], t);
-  return {a + sha1_start[0], b + sha1_start[1], c + sha1_start[2], d + sha1_start[3],
-          e + sha1_start[4]};
+template <std::size_t t>
+[[gnu::always_inline]] inline void one_round(Rounds& r) {
+  std::uint32_t& w = r.w[t % 16];
+  if constexpr (t >= 16)
+    w = std::rotl(r.w[(t + 13) % 16] ^ r.w[(t + 8) % 16] ^ r.w[(t + 2) % 16] ^ w, 1);
+  std::uint32_t mixed = r.b ^ r.c ^ r.d;
+  if constexpr (t < 20) mixed = r.d ^ (r.b & (r.c ^ r.d));
+  if constexpr (40 <= t && t < 60) mixed = (r.b & r.c) | (r.d & (r.b | r.c));
+  const std::uint32_t next = std::rotl(r.a, 5) + (mixed + r.e + sha1_constants[t / 20] + w);
+  r.e = r.d;
+  r.d = r.c;
+  r.c = std::rotl(r.b, 30);
+  r.b = r.a;
+  r.a = next;
+}
+
+template <std::size_t... t>
+[[gnu::always_inline]] inline void all_rounds(Rounds& r, std::index_sequence<t...>) {
+  (one_round<t>(r), ...);
+}
+
+/// The digest of a message of one block.
+std::array<std::uint32_t, 5> digest(const Block& block) {
+  Rounds r{block};
+  all_rounds(r, std::make_index_sequence<80>{});
+  return {r.a + sha1_start[0], r.b + sha1_start[1], r.c + sha1_start[2], r.d + sha1_start[3],
+          r.e + sha1_start[4]};
 }
 
 std::vector<Kernel> kernels_here() {
