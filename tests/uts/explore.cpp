@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include "count_allocations.hpp"
+
 using namespace cairn::uts;
 
 namespace {
@@ -77,6 +79,20 @@ TEST_CASE("a block gives all children of its nodes, in their order") {
   CHECK(children == expected);
   CHECK(expander.take({}, counts) == 0);
   CHECK(expander.give(children.data(), counts) == 0);
+}
+
+TEST_CASE("a block allocates nothing, unless it has more children than any before") {
+  const Tree tree(find_tree("T1")->parameters);
+  for (const Kernel& kernel : kernels()) {
+    Expander expander(tree, kernel);
+    Counts counts;
+    std::vector<Node> nodes(Expander::block), children(Expander::block * max_children);
+    spawn(kernel, tree.root(), 0, nodes);
+    const auto before = cairn::test::allocations();
+    const std::size_t n = expander.take(nodes, counts);
+    CHECK(expander.give(children.data(), counts) == n);
+    CHECK(cairn::test::allocations() == before);
+  }
 }
 
 TEST_CASE("counts of parts are merged without loss") {
