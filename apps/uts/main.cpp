@@ -1,0 +1,143 @@
+// cairn-uts: counts the nodes of a tree that nobody knows before it is grown.
+
+#include <chrono>
+#include <ctime>
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <string>
+
+#include "cairn/collectives/agree.hpp"
+#include "cairn/core/atomic_file.hpp"
+#include "cairn/core/error.hpp"
+#include "cairn/program/program.hpp"
+#include "explore.hpp"
+#include "result.hpp"
+#include "sha1.hpp"
+#include "tree.hpp"
+
+using namespace cairn;
+using namespace uts;
+
+namespace {
+
+struct Settings {
+  std::string tree;
+  // The raw parameters; their defaults are those of the reference program.
+  TreeParameters raw;
+  int type = static_cast<int>(raw.type);
+  int shape = static_cast<int>(raw.shape);
+  std::uint64_t seed = raw.seed;
+  std::string kernel = "auto";
+  std::string leaves = "push";
+  std::filesystem::path result;
+};
+
+/// An Error that every rank throws alike, because all have the same options.
+[[noreturn]] void throw_usage(const std::string& message) {
+  Error error(Errc::usage, message);
+  error.mark_agreed();
+  throw error;
+}
+
+std::string names_of_trees() {
+  std::string names;
+  for (const NamedTree& tree : named_trees())
+    names += (names.empty() ? "" : ", ") + std::string(tree.name);
+  return names;
+}
+
+bool has_raw_parameters(const program::Options& options) {
+  for (const char* name :
+       {"type", "shape", "depth", "branching", "seed", "probability", "children"})
+    if (options.given(name)) return true;
+  return false;
+}
+
+TreeParameters parameters_of(const Settings& settings, const program::Options& options) {
+  if (!settings.tree.empty()) {
+    const NamedTree* named = find_tree(settings.tree);
+    if (named == nullptr)
+      throw_usage("--tree " + settings.tree + " is not known; there are " + names_of_trees());
+    if (has_raw_parameters(options))
+      throw_usage("--tree has all parameters; give either it or -t -a -d -b -r -q -m");
+    return named->parameters;
+  }
+  if (!has_raw_parameters(options))
+    throw_usage("no tree; give --tree, for example: cairn-uts --tree T1, or -t -a -d -b -r -q -m");
+  if (settings.seed > std::numeric_limits<std::int32_t>::max())
+    throw_usage("--seed is at most 2147483647");
+  TreeParameters raw = settings.raw;
+  raw.type = static_cast<TreeType>(settings.type);
+  raw.shape = static_cast<Shape>(settings.shape);
+  raw.seed = static_cast<std::uint32_t>(settings.seed);
+  return raw;
+}
+
+Leaves leaves_of(const Settings& settings) {
+  if (settings.leaves == "push") return Leaves::pushed;
+  if (settings.leaves == "count") return Leaves::counted;
+  throw_usage("--leaves is push or count, not '" + settings.leaves + "'");
+}
+
+/// Of this thread.
+double cpu_seconds() {
+  std::timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+int grow(program::Context& context, const Settings& settings, const program::Options& options) {
+  if (context.world.size() > 1)
+    throw_usage(
+        "one rank only: work stealing between ranks is on its way; start it without mpirun");
+  const TreeParameters parameters = parameters_of(settings, options);
+  const Leaves leaves = leaves_of(settings);
+  return together(context.world, [&] {
+    const Tree tree(parameters);
+    const Kernel& hash = kernel(settings.kernel);
+    std::optional<AtomicFile> file;  // opened now, so that a bad folder shows before the work
+    if (!settings.result.empty()) file.emplace(settings.result);
+
+    Result result{settings.tree, parameters, {}, std::string(hash.name)};
+    const auto start = std::chrono::steady_clock::now();
+    const double cpu_start = cpu_seconds();
+    result.counts = explore(tree, hash, leaves);
+    result.cpu_seconds = cpu_seconds() - cpu_start;
+    result.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    print_result(result);
+    if (file) {
+      file->write(to_json(result));
+      file->commit();
+    }
+    return 0;
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Settings settings;
+  program::Options options("cairn-uts",
+                           "counts the nodes of an unbalanced tree that grows from hashes");
+  options.add("tree", settings.tree, "a tree of known size: " + names_of_trees())
+      .hide_default("tree");
+  options.add("type,t", settings.type, "0 binomial, 1 geometric, 2 hybrid");
+  options.add("shape,a", settings.shape,
+              "of geometric trees: 0 linear, 1 exponential, 2 cyclic, 3 fixed");
+  options.add("depth,d", settings.raw.depth, "where geometric trees end, or shrink from");
+  options.add("branching,b", settings.raw.branching, "expected children of the root");
+  options.add("seed,r", settings.seed, "of the root");
+  options.add("probability,q", settings.raw.probability,
+              "that a node of a binomial tree has children");
+  options.add("children,m", settings.raw.children, "how many it has then");
+  options.add("kernel", settings.kernel, "SHA-1 by portable, sha_ni, avx512, or auto: the fastest");
+  options.add("leaves", settings.leaves,
+              "push: leaves wait like all nodes; count: they are counted where they are made");
+  options.add("result", settings.result, "write counts and times as JSON");
+  options.example("cairn-uts --tree T1 --result result.json");
+  options.example("cairn-uts -t 1 -a 3 -d 10 -b 4 -r 19");
+  return program::run(argc, argv, options,
+                      [&](program::Context& context) { return grow(context, settings, options); });
+}

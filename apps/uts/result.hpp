@@ -1,0 +1,32 @@
+// What cairn-uts tells about its run: lines on stdout, and JSON.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "explore.hpp"
+#include "tree.hpp"
+
+namespace cairn::uts {
+
+/// One run.
+struct Result {
+  std::string tree;  ///< its name; empty for raw parameters
+  TreeParameters parameters;
+  Counts counts;
+  std::string kernel;
+  int ranks = 1;
+  int threads = 1;
+  double seconds = 0;      ///< by the clock on the wall
+  double cpu_seconds = 0;  ///< of all threads that explored
+
+  [[nodiscard]] double nodes_per_second() const;
+};
+
+/// The result as lines "name value" on stdout.
+void print_result(const Result& result);
+
+/// The text of a result file; README.md lists the fields.
+[[nodiscard]] std::string to_json(const Result& result);
+
+}  // namespace cairn::uts
