@@ -105,4 +105,17 @@ Counts explore(const Tree& tree, const Kernel& kernel, Leaves leaves) {
   return counts;
 }
 
+Counts explore(const Tree& tree, const Kernel& kernel, Leaves leaves, loadbalance::WorkPool& pool) {
+  static_assert(Expander::block >= loadbalance::WorkPool::block);
+  std::vector<Node> roots;
+  if (pool.comm().is_root()) roots.push_back(tree.root());
+  const auto expand = [expander = Expander(tree, kernel, leaves)](
+                          std::span<const Node> nodes, loadbalance::Spawner<Node>& spawner,
+                          Counts& counts) mutable {
+    const auto room = spawner.grow(expander.take(nodes, counts));
+    spawner.shrink(room.size() - expander.give(room.data(), counts));
+  };
+  return pool.run<Node, Counts>(roots, expand);
+}
+
 }  // namespace cairn::uts

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "cairn/loadbalance/work_pool.hpp"
 #include "node.hpp"
 #include "sha1.hpp"
 #include "tree.hpp"
@@ -69,5 +70,10 @@ class Expander {
 /// @par Memory  the widest part of the stack, 24 bytes a node; at least the children of the root
 [[nodiscard]] Counts explore(const Tree& tree, const Kernel& kernel,
                              Leaves leaves = Leaves::pushed);
+
+/// Counts the tree on all threads of all ranks of the pool. Collective, blocking; equal on all
+/// ranks.
+[[nodiscard]] Counts explore(const Tree& tree, const Kernel& kernel, Leaves leaves,
+                             loadbalance::WorkPool& pool);
 
 }  // namespace cairn::uts

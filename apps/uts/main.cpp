@@ -8,8 +8,10 @@
 #include <string>
 
 #include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/collective.hpp"
 #include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
+#include "cairn/loadbalance/work_pool.hpp"
 #include "cairn/program/program.hpp"
 #include "explore.hpp"
 #include "result.hpp"
@@ -80,39 +82,41 @@ Leaves leaves_of(const Settings& settings) {
   throw_usage("--leaves is push or count, not '" + settings.leaves + "'");
 }
 
-/// Of this thread.
+/// Of all threads of this process.
 double cpu_seconds() {
   std::timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
 int grow(program::Context& context, const Settings& settings, const program::Options& options) {
-  if (context.world.size() > 1)
-    throw_usage(
-        "one rank only: work stealing between ranks is on its way; start it without mpirun");
+  const auto& world = context.world;
   const TreeParameters parameters = parameters_of(settings, options);
   const Leaves leaves = leaves_of(settings);
-  return together(context.world, [&] {
-    const Tree tree(parameters);
-    const Kernel& hash = kernel(settings.kernel);
-    std::optional<AtomicFile> file;  // opened now, so that a bad folder shows before the work
-    if (!settings.result.empty()) file.emplace(settings.result);
-
-    Result result{settings.tree, parameters, {}, std::string(hash.name)};
-    const auto start = std::chrono::steady_clock::now();
-    const double cpu_start = cpu_seconds();
-    result.counts = explore(tree, hash, leaves);
-    result.cpu_seconds = cpu_seconds() - cpu_start;
-    result.seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    print_result(result);
-    if (file) {
-      file->write(to_json(result));
-      file->commit();
-    }
-    return 0;
+  const Tree tree = together(world, [&] { return Tree(parameters); });
+  const Kernel& hash = *together(world, [&] { return &kernel(settings.kernel); });
+  std::optional<AtomicFile> file;  // opened now, so that a bad folder shows before the work
+  together(world, [&] {
+    if (!settings.result.empty() && world.is_root()) file.emplace(settings.result);
   });
+
+  loadbalance::WorkPool pool(world, {.threads = context.threads});
+  Result result{settings.tree,          parameters,   {},
+                std::string(hash.name), world.size(), context.threads};
+  barrier(world);
+  const auto start = std::chrono::steady_clock::now();
+  const double cpu_start = cpu_seconds();
+  result.counts = explore(tree, hash, leaves, pool);
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.cpu_seconds = all_reduce(world, cpu_seconds() - cpu_start);
+  together(world, [&] {
+    if (!world.is_root()) return;
+    print_result(result);
+    if (!file) return;
+    file->write(to_json(result));
+    file->commit();
+  });
+  return 0;
 }
 
 }  // namespace
@@ -136,7 +140,7 @@ int main(int argc, char** argv) {
   options.add("leaves", settings.leaves,
               "push: leaves wait like all nodes; count: they are counted where they are made");
   options.add("result", settings.result, "write counts and times as JSON");
-  options.example("cairn-uts --tree T1 --result result.json");
+  options.example("mpirun -n 2 cairn-uts --tree T1 --threads 1 --result result.json");
   options.example("cairn-uts -t 1 -a 3 -d 10 -b 4 -r 19");
   return program::run(argc, argv, options,
                       [&](program::Context& context) { return grow(context, settings, options); });

@@ -62,6 +62,10 @@ class StealNetwork::Impl {
   }
 
   bool progress(bool is_idle, TaskBank& bank) {
+    if (comm_.size() == 1) {
+      over_ = is_idle;
+      return false;
+    }
     finish_sends();
     const bool has_come = hear(bank);
     if (has_come) is_idle = false;  // not for sure any more
@@ -185,7 +189,7 @@ class StealNetwork::Impl {
   // --- for this rank -----------------------------------------------------------------------
 
   void look_for_work() {
-    if (is_asking_ || is_parked_ || given_up_ || comm_.size() == 1) return;
+    if (is_asking_ || is_parked_ || given_up_) return;
     if (tries_ < options_.random_tries) {
       const auto others = static_cast<std::uint64_t>(comm_.size() - 1);
       const auto steps = 1 + static_cast<int>(random_.below(draws_++, others));

@@ -37,6 +37,17 @@ TEST_CASE("a stack gives back the youngest first, however it has grown") {
   CHECK(stack.empty());
 }
 
+TEST_CASE("a block is the top, and room that is not needed goes back") {
+  auto stack = stack_of(5);
+  const auto top = stack.pop(3);
+  CHECK(std::vector<int>(top.begin(), top.end()) == std::vector<int>{2, 3, 4});
+  const auto room = stack.grow(4);
+  room[0] = 7;
+  stack.shrink(3);
+  CHECK(left_in(stack) == std::vector<int>{0, 1, 7});
+  CHECK(stack.pop(9).empty());
+}
+
 TEST_CASE("a split takes every second one, of all ages, and never the youngest") {
   const auto split = [](int n, std::size_t most) {
     auto stack = stack_of(n);

@@ -84,6 +84,24 @@ TEST_CASE("every task is processed once, on any number of threads, wherever the 
   }
 }
 
+TEST_CASE("tasks in blocks, by a process with a memory of its own for each thread") {
+  WorkPool pool(world(), {.threads = 2});
+  const auto in_blocks = [copies = std::vector<Node>()](std::span<const Node> nodes,
+                                                        Spawner<Node>& spawner,
+                                                        Seen& seen) mutable {
+    copies.assign(nodes.begin(), nodes.end());
+    for (const Node& node : copies) {
+      const auto children = spawner.grow(static_cast<std::size_t>(node.order) + 1);
+      for (int order = 0; order < node.order; ++order)
+        children[static_cast<std::size_t>(order)] = {node.first + (std::uint64_t{1} << order),
+                                                     order};
+      spawner.shrink(1);
+      seen.add(node.first);
+    }
+  };
+  CHECK(pool.run<Node, Seen>(roots(1, 14), in_blocks) == numbers(std::uint64_t{1} << 14));
+}
+
 TEST_CASE("a pool runs again at once, many times") {
   WorkPool pool(world(), {.threads = 2});
   bool all_right = true;

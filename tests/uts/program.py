@@ -43,10 +43,10 @@ class Case(unittest.TestCase):
         self.scratch = scratch.__enter__()
         self.addCleanup(scratch.__exit__, None, None, None)
 
-    def counts(self, *options):
+    def counts(self, *options, launcher=()):
         """What stands on stdout, which must be what stands in the result file."""
         file = self.scratch / "result.json"
-        done = run([UTS, *options, "--result", file])
+        done = run([*launcher, UTS, *options, "--result", file])
         self.assertEqual(done.code, 0, done)
         result = json.loads(file.read_text())
         counts = {name: result[name] for name in ("nodes", "depth", "leaves")}
@@ -109,9 +109,18 @@ class Case(unittest.TestCase):
         self.refused(NO_INPUT, "--tree", "T1", "--result", self.scratch / "none" / "r.json", words=["none"])
         self.assertEqual(list(self.scratch.iterdir()), [])
 
-    def test_more_ranks_than_one_are_refused_by_all_in_one_line(self):
-        for ranks in (2, 3):
-            self.refused(USAGE, "--tree", "T1", words=["one rank", "work stealing"], launcher=[MPIEXEC, "-n", ranks])
+    def test_ranks_and_threads_change_nothing(self):
+        for tree, expected in (("T1", {"nodes": 4130071, "depth": 10, "leaves": 3305118}),
+                               ("T3", {"nodes": 4112897, "depth": 1572, "leaves": 3599034})):
+            for ranks, threads in ((1, 4), (2, 1), (3, 2), (4, 1), (7, 1)):
+                counts, result = self.counts("--tree", tree, "--threads", threads, launcher=[MPIEXEC, "-n", ranks])
+                self.assertEqual(counts, expected)
+                self.assertEqual((result["ranks"], result["threads"]), (ranks, threads))
+
+    def test_all_ranks_refuse_in_one_line(self):
+        self.refused(USAGE, "--tree", "T9", words=["T9"], launcher=[MPIEXEC, "-n", 3])
+        self.refused(NO_INPUT, "--tree", "T1", "--result", self.scratch / "none" / "r.json", words=["none"],
+                     launcher=[MPIEXEC, "-n", 3])
 
     def test_help_and_version(self):
         done = run([UTS, "--help"])

@@ -42,6 +42,17 @@ class TaskStack {
   /// The youngest one. Not of an empty stack.
   [[nodiscard]] T pop() noexcept { return tasks_[--size_]; }
 
+  /// The youngest ones, at most `count`, the youngest last; they stand until the next push() or
+  /// grow().
+  [[nodiscard]] std::span<const T> pop(std::size_t count) noexcept {
+    count = std::min(count, size_);
+    size_ -= count;
+    return {tasks_.get() + size_, count};
+  }
+
+  /// Gives back room for the last `count` tasks that grow() gave.
+  void shrink(std::size_t count) noexcept { size_ -= count; }
+
   /// Moves every second task, from the oldest on, to the end of `out`; at most `most`, then fewer
   /// of every age, and never the youngest. What a task stands for is mostly told by its age: so
   /// both sides have a share of all kinds.

@@ -19,10 +19,12 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <concepts>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <exception>
 #include <mutex>
 #include <optional>
@@ -62,6 +64,8 @@ class Spawner {
   void push(const T& task) { stack_->push(task); }
   /// Room for `count` tasks, all of which the caller writes before its next call.
   [[nodiscard]] std::span<T> grow(std::size_t count) { return stack_->grow(count); }
+  /// The last `count` of those are not needed.
+  void shrink(std::size_t count) noexcept { stack_->shrink(count); }
 
  private:
   TaskStack<T>* stack_;
@@ -74,6 +78,13 @@ concept Accumulator = std::is_trivially_copyable_v<A> && std::is_default_constru
     requires(A a, const A& other) {
   a.merge(other);
 };
+
+/// Processes a block of tasks at a time: those that a thread would take next. They stand in the
+/// stack: a process copies them before it pushes.
+template <typename P, typename T, typename A>
+concept BlockProcess = std::invocable < P&,
+        std::span<const T>, Spawner<T>
+&, A& > ;
 
 template <PoolTask T, Accumulator A, typename Process>
 class PoolRun;
@@ -95,19 +106,24 @@ class WorkPool {
   /// nothing is left anywhere. Every task is processed once, by some thread of some rank.
   ///
   /// @param roots    this rank's, shape [n], n ≥ 0
-  /// @param process  called as process(task, spawner, accumulator), by all threads at once
+  /// @param process  called as process(task, spawner, accumulator), or with a block of at most
+  ///                 `block` tasks (BlockProcess); every thread has a copy of its own
   /// @return the merged accumulators of all threads of all ranks, equal on all ranks if merging is
   ///         exact; else merged in the order of ranks
   /// @throws on all ranks, agreed: what a task has thrown first on the lowest rank where one has;
   ///         the tasks that are left are dropped
   /// @par Cost  a few ns a task
   template <PoolTask T, Accumulator A, typename Process>
-  A run(std::span<const T> roots, const Process& process) {
+  A run(std::span<const T> roots, Process process) {
     PoolRun<T, A, Process> work(options_, network_, process);
     auto mine = work.run(roots, report_);
     agree(network_.comm(), work.error());
     return merged(mine);
   }
+
+  static constexpr std::size_t block = 64;
+
+  [[nodiscard]] const Communicator& comm() const noexcept { return network_.comm(); }
 
   /// Of the last run. Local.
   [[nodiscard]] const WorkPoolReport& report() const noexcept { return report_; }
@@ -141,7 +157,9 @@ template <PoolTask T, Accumulator A, typename Process>
 class PoolRun final : private TaskBank {
  public:
   PoolRun(const WorkPoolOptions& options, StealNetwork& network, const Process& process)
-      : process_(process), network_(network), workers_(static_cast<std::size_t>(options.threads)) {}
+      : network_(network) {
+    for (int t = 0; t < options.threads; ++t) workers_.emplace_back(process);
+  }
 
   A run(std::span<const T> roots, WorkPoolReport& report) {
     network_.begin();
@@ -179,6 +197,9 @@ class PoolRun final : private TaskBank {
   static constexpr std::chrono::microseconds longest_nap{1000};
 
   struct alignas(128) Worker {
+    explicit Worker(const Process& work) : process(work) {}
+
+    Process process;
     TaskStack<T> stack;
     A results{};
     std::uint64_t tasks = 0;
@@ -188,19 +209,30 @@ class PoolRun final : private TaskBank {
 
   /// Works on the youngest tasks.
   void work(Worker& worker, unsigned count) {
-    Spawner<T> spawner(worker.stack);
-    unsigned done = 0;
+    std::size_t done = 0;
     try {
-      for (; done < count && !worker.stack.empty(); ++done) {
-        const T task = worker.stack.pop();
-        process_(task, spawner, worker.results);
-      }
+      while (done < count && !worker.stack.empty()) done += process_some(worker);
     } catch (const std::exception& error) {
       fail(error);
     }
     worker.tasks += done;
     if (is_dropped_.load(std::memory_order_relaxed)) worker.stack.clear();
     if (hungry_.load(std::memory_order_relaxed) > 0 && worker.stack.size() > 1) share(worker);
+  }
+
+  /// How many.
+  std::size_t process_some(Worker& worker) {
+    Spawner<T> spawner(worker.stack);
+    if constexpr (BlockProcess<Process, T, A>) {
+      const auto tasks = worker.stack.pop(WorkPool::block);
+      const std::size_t count = tasks.size();
+      worker.process(tasks, spawner, worker.results);
+      return count;
+    } else {
+      const T task = worker.stack.pop();
+      worker.process(task, spawner, worker.results);
+      return 1;
+    }
   }
 
   void share(Worker& worker) {
@@ -328,9 +360,8 @@ class PoolRun final : private TaskBank {
     hungry_ += is_hungry ? 1 : -1;
   }
 
-  const Process& process_;
   StealNetwork& network_;
-  std::vector<Worker> workers_;  // [0] is the caller's thread's
+  std::deque<Worker> workers_;  // [0] is the caller's thread's
   std::size_t helpers_ = 0;
   std::atomic<int> hungry_{0};  // threads that wait, and the network
   std::atomic<bool> is_dropped_{false};
