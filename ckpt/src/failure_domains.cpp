@@ -17,12 +17,9 @@ std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
 /// A name for %h: MPI's, or that of the virtual host which a test puts this rank on.
 std::string own_host(const Communicator& comm) {
-  char name[MPI_MAX_PROCESSOR_NAME + 1] = {};
-  int length = 0;
-  check_mpi(MPI_Get_processor_name(name, &length), "MPI_Get_processor_name");
   const char* const hosts = std::getenv("CAIRN_VIRTUAL_HOSTS");
   const int count = hosts == nullptr ? 0 : std::atoi(hosts);
-  if (count <= 0) return {name, index(length)};
+  if (count <= 0) return machine_name();
   return "host" + std::to_string(std::int64_t{comm.rank()} * count / comm.size());
 }
 
@@ -34,6 +31,22 @@ bool take_number(std::string_view& words, int& number) {
 }
 
 }  // namespace
+
+std::string machine_name() {
+  char name[MPI_MAX_PROCESSOR_NAME + 1] = {};
+  int length = 0;
+  check_mpi(MPI_Get_processor_name(name, &length), "MPI_Get_processor_name");
+  return {name, index(length)};
+}
+
+std::vector<std::string> words_of_all(const Communicator& comm, const std::string& mine) {
+  Parts<char> all;
+  all_gather_v(comm, mine, all);
+  std::vector<std::string> words;
+  for (std::size_t r = 0; r < all.size(); ++r)
+    words.emplace_back(all.part(r).begin(), all.part(r).end());
+  return words;
+}
 
 Redundancy redundancy_of(std::string_view words) {
   if (words == "none") return Redundancy::none();
@@ -83,12 +96,7 @@ std::filesystem::path path_on(const std::string& host, const std::filesystem::pa
 
 FailureDomains find_failure_domains(const Communicator& comm, const std::string& host) {
   const auto mine = host.empty() ? own_host(comm) : host;
-  Parts<char> all;
-  all_gather_v(comm, mine, all);
-  std::vector<std::string> names;
-  for (std::size_t r = 0; r < all.size(); ++r)
-    names.emplace_back(all.part(r).begin(), all.part(r).end());
-  return failure_domains_of(names);
+  return failure_domains_of(words_of_all(comm, mine));
 }
 
 std::vector<RedundancySet> redundancy_sets(const FailureDomains& domains,

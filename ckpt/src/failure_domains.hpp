@@ -18,6 +18,13 @@ struct FailureDomains {
   std::vector<std::vector<int>> ranks_of;  ///< of each host
 };
 
+/// What MPI calls the machine of this rank. Local.
+[[nodiscard]] std::string machine_name();
+
+/// The words of all ranks, by rank. Collective.
+[[nodiscard]] std::vector<std::string> words_of_all(const Communicator& comm,
+                                                    const std::string& mine);
+
 /// Collective. @param host  this rank's LocalTier::host
 [[nodiscard]] FailureDomains find_failure_domains(const Communicator& comm,
                                                   const std::string& host);

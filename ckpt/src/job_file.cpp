@@ -40,7 +40,8 @@ std::optional<JobFile> read_job_file(const std::filesystem::path& directory) {
 
 void write_job_file(const std::filesystem::path& directory, const JobFile& file) {
   write_file_atomically(directory / JobFile::file_name,
-                        std::string(magic) + file.job + std::string(word_for(file.state)));
+                        std::string(magic) + file.job + std::string(word_for(file.state)),
+                        FileAccess::owner);
 }
 
 std::string random_job_id() {

@@ -29,16 +29,6 @@ constexpr std::chrono::milliseconds tick{20};
 
 std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
-/// The words of all ranks, by rank. Collective.
-std::vector<std::string> words_of_all(const Communicator& comm, const std::string& mine) {
-  Parts<char> all;
-  all_gather_v(comm, mine, all);
-  std::vector<std::string> words;
-  for (std::size_t r = 0; r < all.size(); ++r)
-    words.emplace_back(all.part(r).begin(), all.part(r).end());
-  return words;
-}
-
 /// Values of some ranks, as bytes: all ranks run one program.
 template <typename T>
 requires std::is_trivially_copyable_v<T> std::vector<std::optional<T>> values_of_all(
@@ -51,13 +41,6 @@ requires std::is_trivially_copyable_v<T> std::vector<std::optional<T>> values_of
     if (words.size() == sizeof(T)) std::memcpy(&value.emplace(), words.data(), sizeof(T));
   }
   return values;
-}
-
-std::string machine_name() {
-  char name[MPI_MAX_PROCESSOR_NAME + 1] = {};
-  int length = 0;
-  check_mpi(MPI_Get_processor_name(name, &length), "MPI_Get_processor_name");
-  return {name, index(length)};
 }
 
 /// The word of rank 0. Collective.
@@ -81,12 +64,12 @@ JobJournal::JobJournal(const Communicator& comm, JobJournalOptions options)
   if (plan_.nodes == 0) return;
   if (domains_.index_on_host[index(comm_.rank())] == 0) node_ = plan_.node_of_host[index(host)];
   if (plan_.is_new) {
-    name_journal(options, JournalFile::State::begun);
+    if (!name_journal(options, JournalFile::State::begun)) return;
     make_directory();
     barrier(comm_);  // whoever has made it first has written whose it is
     together(comm_, [&] { refuse_shared_directory(); });
   }
-  name_journal(options, JournalFile::State::made);
+  if (!name_journal(options, JournalFile::State::made)) return;
   open();
   gather_failures();
   start(options.former);
@@ -116,11 +99,11 @@ void JobJournal::plan(const JobJournalOptions& options) {
             detail::error_of([&] { head = consensus::read_journal_head(directory_); }))
       failure_ = problem->what();
   }
-  together(comm_, [&] {
-    if (!comm_.is_root()) return;
+  const bool is_read = try_at_root([&] {
     fresh.identity = fresh_journal_identity(options.checkpoint_directory);
     file = read_journal_file(options.checkpoint_directory);
   });
+  if (!is_read) return;
   file_ = values_of_all(comm_, file).front();
   const auto fresh_of_root =
       values_of_all(comm_, std::optional(fresh.identity)).front().value_or(fresh.identity);
@@ -131,15 +114,24 @@ void JobJournal::plan(const JobJournalOptions& options) {
   warnings_ = plan_.warnings;
 }
 
-/// Says in the checkpoint directory which journal is its own. What fails there is found out by
-/// those who save.
-void JobJournal::name_journal(const JobJournalOptions& options, JournalFile::State state) {
+/// Says in the checkpoint directory which journal is its own; false, with a warning, when that
+/// fails. Entries then would stand in what the next launch takes for unfinished.
+bool JobJournal::name_journal(const JobJournalOptions& options, JournalFile::State state) {
   const JournalFile file{plan_.identity, plan_.nodes, state};
-  if (file_ == file) return;
+  if (file_ == file) return true;
   file_ = file;
-  together(comm_, [&] {
-    if (comm_.is_root()) write_journal_file(options.checkpoint_directory, file);
-  });
+  return try_at_root([&] { write_journal_file(options.checkpoint_directory, file); });
+}
+
+/// Whether rank 0 could do it; else nobody keeps a journal in this launch. Collective.
+bool JobJournal::try_at_root(const std::function<void()>& work) {
+  std::string problem;
+  if (comm_.is_root())
+    if (const auto error = detail::error_of(work)) problem = error->what();
+  problem = words_of_all(comm_, problem).front();
+  if (problem.empty()) return true;
+  warnings_.push_back("no job journal is kept by this launch: " + problem);
+  return false;
 }
 
 consensus::JournalOptions JobJournal::node_options() const {
@@ -159,9 +151,10 @@ void JobJournal::make_directory() {
   if (problem) failure_ = problem->what();
 }
 
-/// Where it could not be made: whether another host has just made it.
+/// Where it was not made, for this host has no node or for it could not be: whether another host
+/// has just made it.
 void JobJournal::refuse_shared_directory() const {
-  if (node_ < 0 || failure_.empty()) return;
+  if (domains_.index_on_host[index(comm_.rank())] != 0 || keeps()) return;
   std::optional<JournalHead> head;
   (void)detail::error_of([&] { head = consensus::read_journal_head(directory_); });
   if (!head || head->identity != plan_.identity || head->node == node_) return;
@@ -197,17 +190,29 @@ void JobJournal::open() {
   }
   if (!keeps()) return;
   if (const auto problem = detail::error_of([&] {
-        network->mesh().start(endpoints);
+        meet(network->mesh(), endpoints);
         keeper_ = std::make_unique<JournalKeeper>(std::move(network), directory_, node_options(),
                                                   incarnation_);
       }))
     failure_ = problem->what();
 }
 
+/// A node whose host has no address here counts as absent; it may still call this one.
+void JobJournal::meet(transport::TcpMesh& mesh, const std::vector<TcpEndpoint>& endpoints) {
+  mesh.start(std::vector<TcpEndpoint>(endpoints.size()));
+  for (int node = 0; node < plan_.nodes; ++node) {
+    const auto& endpoint = endpoints[index(node)];
+    if (node == node_ || endpoint.port == 0) continue;
+    if (const auto problem = detail::error_of([&] { mesh.move_peer(node, endpoint); }))
+      unreachable_ += (unreachable_.empty() ? "" : ", ") + std::string(problem->what());
+  }
+}
+
 /// All ranks learn who does not keep a node, or not well.
 void JobJournal::gather_failures() {
   const auto failures = words_of_all(comm_, failure_);
   const auto troubles = words_of_all(comm_, keeper_ ? keeper_->trouble_at_start() : std::string());
+  const auto unreachable = words_of_all(comm_, unreachable_);
   int voters = 0;
   int first = comm_.size();
   const auto states =
@@ -225,6 +230,9 @@ void JobJournal::gather_failures() {
       warnings_.push_back(host +
                           " does not keep its node of the job journal: " + failures[index(r)]);
     if (!troubles[index(r)].empty()) warnings_.push_back(host + ": " + troubles[index(r)]);
+    if (!unreachable[index(r)].empty())
+      warnings_.push_back(host +
+                          " cannot call other nodes of the job journal: " + unreachable[index(r)]);
   }
   if (2 * voters <= plan_.nodes && plan_.warnings.empty())
     warnings_.push_back("the job journal has no majority of its nodes: " + std::to_string(voters) +

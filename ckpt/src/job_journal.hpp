@@ -55,10 +55,12 @@ class JobJournal {
  private:
   void exchange_former(JobJournalOptions& options);
   void plan(const JobJournalOptions& options);
-  void name_journal(const JobJournalOptions& options, JournalFile::State state);
+  [[nodiscard]] bool name_journal(const JobJournalOptions& options, JournalFile::State state);
+  [[nodiscard]] bool try_at_root(const std::function<void()>& work);
   void make_directory();
   void refuse_shared_directory() const;
   void open();
+  void meet(transport::TcpMesh& mesh, const std::vector<transport::TcpEndpoint>& endpoints);
   void start(const FormerClaim& former);
   [[nodiscard]] bool keeps() const noexcept { return node_ >= 0 && failure_.empty(); }
   [[nodiscard]] consensus::JournalOptions node_options() const;
@@ -73,7 +75,8 @@ class JobJournal {
   std::optional<JournalFile> file_;  // equal on all ranks
   int node_ = -1;                    // that this rank keeps
   std::uint64_t incarnation_ = 0;
-  std::string failure_;  // why this rank does not keep it after all
+  std::string failure_;      // why this rank does not keep it after all
+  std::string unreachable_;  // nodes whose hosts have no address here
   std::vector<std::string> warnings_;
   std::unique_ptr<JournalKeeper> keeper_;
   bool is_writer_ = false;

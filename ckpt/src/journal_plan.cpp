@@ -8,7 +8,8 @@
 
 #include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
-#include "cairn/core/file.hpp"
+#include "cairn/core/private_files.hpp"
+#include "hex.hpp"
 
 namespace cairn::ckpt {
 
@@ -20,16 +21,6 @@ namespace {
 
 constexpr std::string_view magic = "cairn-journal 1 ";
 constexpr int nodes_max = 9;
-
-std::string hex_of(const JournalIdentity& identity) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string text;
-  for (const auto byte : identity) {
-    text += digits[std::to_integer<std::size_t>(byte >> 4)];
-    text += digits[std::to_integer<std::size_t>(byte & std::byte{15})];
-  }
-  return text;
-}
 
 std::optional<JournalIdentity> identity_of(std::string_view hex) {
   JournalIdentity identity;
@@ -150,7 +141,7 @@ std::optional<JournalFile> read_journal_file(const std::filesystem::path& direct
   const auto path = directory / JournalFile::file_name;
   std::error_code error;
   if (!std::filesystem::exists(path, error) && !error) return std::nullopt;
-  const auto text = read_file(path);
+  const auto text = read_regular_file(path);
   if (text.size() < magic.size() + 34) return std::nullopt;
   const auto identity = identity_of(std::string_view(text).substr(magic.size(), 32));
   const int nodes = text[magic.size() + 33] - '0';
@@ -163,7 +154,7 @@ std::optional<JournalFile> read_journal_file(const std::filesystem::path& direct
 }
 
 void write_journal_file(const std::filesystem::path& directory, const JournalFile& file) {
-  write_file_atomically(directory / JournalFile::file_name, text_of(file));
+  write_file_atomically(directory / JournalFile::file_name, text_of(file), FileAccess::owner);
 }
 
 JournalIdentity fresh_journal_identity(const std::filesystem::path& checkpoint_directory) {

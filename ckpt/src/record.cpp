@@ -10,6 +10,7 @@
 
 #include "cairn/core/error.hpp"
 #include "chunks.hpp"
+#include "hex.hpp"
 
 namespace cairn::ckpt {
 
@@ -46,16 +47,6 @@ namespace {
 // --- hexadecimal strings of bytes and of CRCs -----------------------------------------------
 
 constexpr char hex_digits[] = "0123456789abcdef";
-
-std::string to_hex(std::span<const std::byte> bytes) {
-  std::string text;
-  text.reserve(2 * bytes.size());
-  for (const auto byte : bytes) {
-    text += hex_digits[std::to_integer<unsigned>(byte) >> 4];
-    text += hex_digits[std::to_integer<unsigned>(byte) & 15];
-  }
-  return text;
-}
 
 template <typename Number>
 Number from_hex(std::string_view digits) {
@@ -103,7 +94,7 @@ namespace {
 
 template <std::size_t Size>
 std::string array_to_hex(const std::array<unsigned char, Size>& bytes) {
-  return to_hex(std::as_bytes(std::span(bytes)));
+  return hex_of(std::as_bytes(std::span(bytes)));
 }
 
 template <std::size_t Size>
@@ -200,7 +191,7 @@ json field_json(const FieldRecord& field) {
 json record_json(const EpochRecord& record) {
   json values = json::array();
   for (const auto& value : record.values) {
-    json entry{{"name", value.name}, {"type", name_of(value.type)}, {"bytes", to_hex(value.bytes)}};
+    json entry{{"name", value.name}, {"type", name_of(value.type)}, {"bytes", hex_of(value.bytes)}};
     if (record.seal) entry["tag"] = array_to_hex(value.tag);
     values.push_back(std::move(entry));
   }

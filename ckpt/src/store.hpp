@@ -12,14 +12,11 @@
 #include "cairn/consensus/fence.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/file.hpp"
+#include "cairn/core/private_files.hpp"
 #include "record.hpp"
 #include "spare.hpp"
 
 namespace cairn::ckpt {
-
-/// Modes of what a Checkpointer makes: the owner's alone, however wide the umask is.
-constexpr unsigned private_file = 0600;
-constexpr unsigned private_directory = 0700;
 
 /// A record file that was found in the directory.
 struct FoundEpoch {

@@ -1,6 +1,9 @@
 #include "utf8.hpp"
 
 #include <cstddef>
+#include <span>
+
+#include "hex.hpp"
 
 namespace cairn::ckpt {
 
@@ -53,7 +56,6 @@ bool is_utf8(std::string_view text) noexcept {
 }
 
 std::string escaped(std::string_view text) {
-  constexpr std::string_view digits = "0123456789abcdef";
   std::string out;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
@@ -61,8 +63,7 @@ std::string escaped(std::string_view text) {
       out += c;
     } else {
       out += "\\x";
-      out += digits[byte >> 4U];
-      out += digits[byte & 15U];
+      out += hex_of(std::as_bytes(std::span(&c, 1)));
     }
   }
   return out;

@@ -14,6 +14,7 @@
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
 #include "cairn/core/file.hpp"
+#include "cairn/core/private_files.hpp"
 #include "fence_files.hpp"
 #include "heartbeat.hpp"
 #include "held_claims.hpp"
@@ -37,8 +38,6 @@ Failpoint before_confirm_sync{"fence.confirm.sync"};
 Failpoint before_confirm_rename{"fence.confirm.rename"};
 Failpoint before_confirm_directory{"fence.confirm.directory"};
 Failpoint before_prune{"fence.prune"};
-
-constexpr unsigned private_file = 0600;
 
 /// A temporary file with these bytes, durable.
 void write_temporary(const fs::path& path, const Claim& claim, Failpoint& before_bytes,

@@ -11,6 +11,7 @@
 #include "cairn/consensus/fence.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/file.hpp"
+#include "cairn/core/private_files.hpp"
 
 namespace cairn::consensus {
 
@@ -71,11 +72,7 @@ std::vector<std::uint64_t> claimed(const fs::path& directory) {
 
 std::optional<std::string> text_of(const fs::path& path) {
   if (!is_there(path)) return std::nullopt;
-  // Opening a pipe would wait for its writer, and a link may lead anywhere.
-  struct stat before = {};
-  if (::lstat(path.c_str(), &before) == 0 && !S_ISREG(before.st_mode))
-    throw Error(Errc::bad_data, path.string() + " is not a file");
-  const File file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  const auto file = open_regular_file(path, O_RDONLY);
   constexpr std::uint64_t largest = std::uint64_t{64} << 20;
   std::string text(std::min(file.size_bytes(), largest), '\0');
   file.read_at(std::as_writable_bytes(std::span(text)), 0);

@@ -7,6 +7,7 @@
 
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
+#include "cairn/core/private_files.hpp"
 #include "cairn/core/signals_blocked.hpp"
 
 namespace cairn::consensus::journal {
@@ -20,7 +21,7 @@ Failpoint before_record{"journal.record"};
 }  // namespace
 
 Disk::Disk(const std::filesystem::path& log, std::optional<SlotFile> slots)
-    : log_(log, O_RDWR | O_APPEND), slots_(std::move(slots)) {
+    : log_(open_regular_file(log, O_RDWR | O_APPEND)), slots_(std::move(slots)) {
   // Behind a torn end the next record begins at a multiple of 8 again.
   const auto rest = log_.size_bytes() % 8;
   if (rest != 0) log_.write(Bytes(8 - rest));

@@ -12,6 +12,8 @@
 #include "cairn/consensus/journal.hpp"
 #include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
+#include "cairn/core/private_files.hpp"
+#include "fence_files.hpp"
 
 namespace cairn::consensus::journal {
 
@@ -20,7 +22,7 @@ namespace fs = std::filesystem;
 namespace {
 
 void create_log(const fs::path& path, const Bytes& bytes) {
-  File file(path, O_WRONLY | O_CREAT | O_EXCL);
+  File file(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, private_file);
   file.write(bytes);
   file.sync();
   file.close();
@@ -30,7 +32,7 @@ void create_log(const fs::path& path, const Bytes& bytes) {
 /// What stood there, for people. Where no links can be made it is lost with the old name.
 void keep_damaged(const fs::path& log) {
   const auto damaged = log.string() + ".damaged";
-  if (!fs::exists(log)) return;
+  if (!is_there(log)) return;
   ::unlink(damaged.c_str());
   [[maybe_unused]] const int linked = ::link(log.c_str(), damaged.c_str());
 }
@@ -43,8 +45,9 @@ void create_copy(const fs::path& log, Head head, const LogContents& left) {
   for (const auto& [digest, text] : left.texts) append_text(bytes, text);
   for (const auto& [index, final_entry] : left.finals) append_final(bytes, final_entry);
   keep_damaged(log);
-  write_file_atomically(
-      log, std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  write_file_atomically(log,
+                        std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
+                        FileAccess::owner);
 }
 
 void check_owner(const fs::path& directory, const Head& wanted, Head found) {
@@ -57,7 +60,7 @@ void check_owner(const fs::path& directory, const Head& wanted, Head found) {
 
 /// Two lives of a node at once would each forget what the other has promised.
 File lock_directory(const fs::path& directory) {
-  File lock(directory, O_RDONLY | O_DIRECTORY);
+  auto lock = open_private_directory(directory);
   while (::flock(lock.descriptor(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EINTR) continue;
     if (errno == EWOULDBLOCK)
@@ -83,7 +86,7 @@ Head head_of(const JournalOptions& options) {
 }
 
 void create_files(const fs::path& directory, const Head& head) {
-  make_directory(directory);
+  make_private_directory(directory);
   // The log first: what has no slots yet has promised nothing, and is never taken for whole.
   create_log(directory / log_name, encode(head));
   (void)SlotFile::create(directory / slots_name, slot_identity(head),
@@ -99,12 +102,12 @@ consensus::Recovered<RaftDurable> raft_state(const Recovered& recovered) {
 }
 
 OpenFiles open_files(const fs::path& directory, const Head& head) {
-  make_directory(directory);  // a lost one comes back
+  make_private_directory(directory);  // a lost one comes back
   auto lock = lock_directory(directory);
   const auto log = directory / log_name;
   LogContents contents;
-  if (fs::exists(log)) {
-    const auto bytes = read_file(log);
+  if (is_there(log)) {
+    const auto bytes = read_regular_file(log);
     contents = parse_log(std::as_bytes(std::span(bytes)));
   }
   if (contents.head) check_owner(directory, head, *contents.head);

@@ -18,7 +18,7 @@ namespace journal {
 [[nodiscard]] Head head_of(const JournalOptions& options);
 
 /// Makes the files of a node, and their directory. @throws Error{Errc::input_output} when there are
-/// such files
+/// such files; permission when other users can write to the directory
 void create_files(const std::filesystem::path& directory, const Head& head);
 
 /// A directory that nobody else has, and what it says.
@@ -35,7 +35,8 @@ struct OpenFiles {
 /// taken the place of the old one when this returns; a crash before leaves files that cannot be
 /// trusted either.
 /// @throws Error{Errc::unavailable} when another replica has the directory; usage when it is
-///         somebody else's; what says that files cannot be opened
+///         that of another node or job; permission when other users can write to it; bad_data for
+///         a log that is no regular file; what says that files cannot be opened
 [[nodiscard]] OpenFiles open_files(const std::filesystem::path& directory, const Head& head);
 
 }  // namespace journal

@@ -3,16 +3,18 @@
 #include <algorithm>
 
 #include "cairn/consensus/journal_reader.hpp"
-#include "cairn/core/file.hpp"
+#include "cairn/core/private_files.hpp"
+#include "fence_files.hpp"
 #include "journal_format.hpp"
 
 namespace cairn::consensus {
 
 std::optional<JournalHead> read_journal_head(const std::filesystem::path& directory) {
+  if (!is_there(directory)) return std::nullopt;
+  (void)open_private_directory(directory);
   const auto path = directory / journal::log_name;
-  std::error_code error;
-  if (!std::filesystem::exists(path, error) && !error) return std::nullopt;
-  const File file(path, O_RDONLY);
+  if (!is_there(path)) return std::nullopt;
+  const auto file = open_regular_file(path, O_RDONLY);
   journal::Bytes bytes(std::min<std::uint64_t>(file.size_bytes(), journal::head_bytes));
   file.read_at(bytes, 0);
   const auto head = journal::parse_log(bytes).head;

@@ -7,7 +7,7 @@
 
 #include "cairn/consensus/quorum.hpp"
 #include "cairn/core/error.hpp"
-#include "cairn/core/file.hpp"
+#include "cairn/core/private_files.hpp"
 #include "journal_format.hpp"
 
 namespace cairn::consensus {
@@ -26,7 +26,7 @@ struct Read {
 
 Read bytes_of(const fs::path& path) {
   try {
-    return {.bytes = read_file(path)};
+    return {.bytes = read_regular_file(path)};
   } catch (const Error& error) {
     return {.error = error};
   }

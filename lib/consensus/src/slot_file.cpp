@@ -9,6 +9,7 @@
 
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
+#include "cairn/core/private_files.hpp"
 #include "slot_format.hpp"
 
 namespace cairn::consensus {
@@ -126,7 +127,7 @@ SlotFile SlotFile::create(const fs::path& path, const SlotIdentity& identity,
   temporary += ".tmp";
   ::unlink(temporary.c_str());
   {
-    File file(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    File file(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, private_file);
     for (int i = 0; i < options.slots; ++i) {
       const SectorHead head{.identity = identity,
                             .slot = static_cast<std::uint16_t>(i),
@@ -143,7 +144,7 @@ SlotFile SlotFile::create(const fs::path& path, const SlotIdentity& identity,
   ::unlink(temporary.c_str());
   if (!is_linked) throw_errno(error, "make " + path.string());
   sync_directory(path.parent_path());
-  SlotFile made(File(path, O_RDWR | O_NOFOLLOW), identity, options.slots, sectors);
+  SlotFile made(open_regular_file(path, O_RDWR), identity, options.slots, sectors);
   made.last_ = digest_of_record({}, 0, {});
   return made;
 }
@@ -157,7 +158,7 @@ std::pair<std::optional<SlotFile>, RecoveredSlots> SlotFile::open(const fs::path
     return {std::nullopt, unreadable(path.string() + " does not exist")};
   }
   if (!S_ISREG(status.st_mode)) return {std::nullopt, unreadable(path.string() + " is not a file")};
-  File file(path, O_RDWR | O_NOFOLLOW);
+  auto file = open_regular_file(path, O_RDWR);
   std::vector<std::byte> bytes(file.size_bytes());
   file.read_at(bytes, 0);
   auto recovered = recover_slots(bytes, identity, minimum_sequence);

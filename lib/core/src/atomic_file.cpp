@@ -12,6 +12,7 @@
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
 #include "cairn/core/file.hpp"
+#include "cairn/core/private_files.hpp"
 
 namespace cairn {
 
@@ -69,13 +70,18 @@ bool lock_new_file(int descriptor) {
 
 }  // namespace
 
-AtomicFile::AtomicFile(const fs::path& path) : target_(resolved(path)) {
+AtomicFile::AtomicFile(const fs::path& path, FileAccess access)
+    : target_(access == FileAccess::owner ? path : resolved(path)) {
   std::error_code code;
-  const fs::file_type type = fs::status(target_, code).type();
+  const bool is_private = access == FileAccess::owner;
+  const fs::file_type type =
+      (is_private ? fs::symlink_status(target_, code) : fs::status(target_, code)).type();
   if (type == fs::file_type::directory)
     throw Error(Errc::usage, target_.string() + " is a folder; name a file in it");
   if (type == fs::file_type::regular || type == fs::file_type::not_found) {
-    open_temporary();
+    open_temporary(is_private ? private_file : 0666);
+  } else if (is_private) {
+    throw Error(Errc::bad_data, target_.string() + " is not a file");
   } else {
     descriptor_ = check_posix(open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY),
                               "open " + target_.string());
@@ -83,13 +89,13 @@ AtomicFile::AtomicFile(const fs::path& path) : target_(resolved(path)) {
 }
 
 /// A name that no other process uses, in the folder of the target, so that rename() can be atomic.
-void AtomicFile::open_temporary() {
+void AtomicFile::open_temporary(unsigned mode) {
   const auto folder = folder_of(target_);
   remove_abandoned(folder);
   const auto name = temporary_prefix() + std::to_string(getpid()) + "-";
   for (int attempt = 0; descriptor_ < 0; ++attempt) {
     temporary_ = folder / (name + std::to_string(attempt) + ".tmp");
-    descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (descriptor_ < 0 && errno != EEXIST) {
       const int error = errno;
       temporary_.clear();
@@ -126,8 +132,8 @@ void AtomicFile::commit() {
   sync_directory(folder_of(target_));
 }
 
-void write_file_atomically(const fs::path& path, std::string_view text) {
-  AtomicFile file(path);
+void write_file_atomically(const fs::path& path, std::string_view text, FileAccess access) {
+  AtomicFile file(path, access);
   file.write(text);
   file.commit();
 }

@@ -82,9 +82,10 @@ struct JournalStatus {
   std::string trouble = {};   ///< a sentence for people; empty when all is well
 };
 
-/// Makes the files of a node's directory, and the directory: once in the life of a journal, before
-/// its first launch. A node without them is taken for one that has lost them.
-/// @throws Error{Errc::input_output} also when there are such files
+/// Makes the files of a node's directory (0600), and the directory (0700): once in the life of a
+/// journal, before its first launch. A node without them is taken for one that has lost them.
+/// @throws Error{Errc::input_output} also when there are such files; permission when the directory
+///         is another user's, or others can write to it
 void create_journal(const std::filesystem::path& directory, const JournalOptions& options);
 
 /// A node without its network: messages in, messages out. Local; never blocks but in its
@@ -92,8 +93,10 @@ void create_journal(const std::filesystem::path& directory, const JournalOptions
 class JournalReplica {
  public:
   /// Has the directory for itself as long as it lives.
-  /// @throws Error{Errc::unavailable} when another one has it; usage for somebody else's; what says
-  ///         that files cannot be opened; not for damaged ones
+  /// @throws Error{Errc::unavailable} when another one has it; usage for that of another node or
+  ///         job; permission for a directory that is another user's, or that others can write to;
+  ///         bad_data for a log that is a link or a pipe; what says that files cannot be opened;
+  ///         not for damaged ones
   JournalReplica(const std::filesystem::path& directory, const JournalOptions& options);
   ~JournalReplica();
   JournalReplica(JournalReplica&&) noexcept;

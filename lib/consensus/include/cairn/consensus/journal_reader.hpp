@@ -22,7 +22,8 @@ struct JournalHead {
 };
 
 /// Reads the first bytes of a directory's log; nothing when there is none, or it is damaged. Local.
-/// @throws Error when it cannot be read
+/// @throws Error{Errc::permission} when other users can write to the directory; bad_data for a log
+///         that is a link or a pipe; what says that it cannot be read
 [[nodiscard]] std::optional<JournalHead> read_journal_head(const std::filesystem::path& directory);
 
 /// What one directory says.

@@ -7,12 +7,19 @@
 
 namespace cairn {
 
+/// Whose a file is that is made.
+enum class FileAccess {
+  by_umask,
+  owner,  ///< mode 0600, whatever the umask; links are not followed, and pipes are refused
+};
+
 /// A file that appears under its name when commit() returns, and not before.
 ///
 /// Bytes go into a temporary file in the same folder; commit() writes it through to the disk,
 /// renames it and writes the folder through. Without commit() the temporary file is removed. A
 /// symbolic link is followed: the file that it points to is replaced. A target that exists and is
-/// no regular file (a pipe, /dev/null) is written directly. Local, one owner, not copyable.
+/// no regular file (a pipe, /dev/null) is written directly. With FileAccess::owner both are
+/// refused. Local, one owner, not copyable.
 ///
 /// A killed process leaves its temporary file behind, ".cairn-HOST-PID-N.tmp". The next AtomicFile
 /// that is made in the folder on the same host removes it, when nobody holds its lock any more:
@@ -20,9 +27,10 @@ namespace cairn {
 /// system has no locks, temporary files of killed processes stay.
 class AtomicFile {
  public:
-  /// @throws Error{usage} when `path` is a folder; no_input, permission, input_output when no file
-  ///         can be made there
-  explicit AtomicFile(const std::filesystem::path& path);
+  /// @throws Error{usage} when `path` is a folder; bad_data when the file would be its owner's and
+  ///         no regular one is there; no_input, permission, input_output when no file can be made
+  ///         there
+  explicit AtomicFile(const std::filesystem::path& path, FileAccess access = FileAccess::by_umask);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
@@ -35,7 +43,7 @@ class AtomicFile {
   void commit();
 
  private:
-  void open_temporary();
+  void open_temporary(unsigned mode);
 
   std::filesystem::path target_;
   std::filesystem::path temporary_;  // empty: written directly, or committed
@@ -44,6 +52,7 @@ class AtomicFile {
 };
 
 /// Replaces `path` by `text` through an AtomicFile. Local.
-void write_file_atomically(const std::filesystem::path& path, std::string_view text);
+void write_file_atomically(const std::filesystem::path& path, std::string_view text,
+                           FileAccess access = FileAccess::by_umask);
 
 }  // namespace cairn
