@@ -49,6 +49,7 @@ class Checkpointer::Implementation {
   /// Passes errors on, but for the journal's ear.
   template <typename Work>
   auto noting_errors(Work&& work) {
+    left_with_.reset();  // the program has lived with the one before
     try {
       return std::forward<Work>(work)();
     } catch (const Error& error) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <set>
+#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -26,6 +27,10 @@ namespace {
 
 /// Short, since a launch that is short waits for an election at its end: 0.2 to 0.4 s.
 constexpr std::chrono::milliseconds tick{20};
+
+/// So much later than this rank may one that keeps a node find out that others hang: as in
+/// watch_seconds().
+constexpr std::chrono::seconds turns{2};
 
 std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
@@ -77,12 +82,14 @@ JobJournal::JobJournal(const Communicator& comm, JobJournalOptions options)
 
 /// What rank 0 knows of the claim before this one, on all ranks.
 void JobJournal::exchange_former(JobJournalOptions& options) {
-  std::array<std::uint64_t, 4> told{options.incarnation, options.former.incarnation,
+  std::array<std::uint64_t, 4> told{options.launch.incarnation, options.former.incarnation,
                                     static_cast<std::uint64_t>(options.former.kind),
                                     options.former.is_released ? 1U : 0U};
   bcast(comm_, std::span<std::uint64_t>(told));
-  bcast(comm_, into(options.former.owner));
-  incarnation_ = told[0];
+  for (auto* const text : {&options.former.owner, &options.former.nonce, &options.launch.nonce})
+    bcast(comm_, into(*text));
+  options.launch.incarnation = told[0];
+  launch_ = options.launch;
   options.former.incarnation = told[1];
   options.former.kind = static_cast<FormerClaim::Kind>(told[2]);
   options.former.is_released = told[3] != 0;
@@ -108,10 +115,20 @@ void JobJournal::plan(const JobJournalOptions& options) {
   const auto fresh_of_root =
       values_of_all(comm_, std::optional(fresh.identity)).front().value_or(fresh.identity);
   const auto of_ranks = values_of_all(comm_, head);
-  std::vector<std::optional<JournalHead>> heads;
-  for (const auto& ranks : domains_.ranks_of) heads.push_back(of_ranks[index(ranks.front())]);
-  together(comm_, [&] { plan_ = plan_journal(file_, heads, domains_.hosts, fresh_of_root); });
-  warnings_ = plan_.warnings;
+  const auto problems = words_of_all(comm_, std::exchange(failure_, {}));
+  FoundHeads found;
+  for (std::size_t h = 0; h < domains_.hosts.size(); ++h) {
+    const auto rank = index(domains_.ranks_of[h].front());
+    found.heads.push_back(of_ranks[rank]);
+    found.unreadable.push_back(problems[rank].empty() ? 0 : 1);
+    if (!problems[rank].empty())
+      warnings_.push_back(domains_.hosts[h] +
+                          " keeps nothing of the job journal in this launch, since nobody knows "
+                          "what it has: " +
+                          problems[rank]);
+  }
+  together(comm_, [&] { plan_ = plan_journal(file_, found, domains_.hosts, fresh_of_root); });
+  warnings_.insert(warnings_.end(), plan_.warnings.begin(), plan_.warnings.end());
 }
 
 /// Says in the checkpoint directory which journal is its own; false, with a warning, when that
@@ -192,7 +209,7 @@ void JobJournal::open() {
   if (const auto problem = detail::error_of([&] {
         meet(network->mesh(), endpoints);
         keeper_ = std::make_unique<JournalKeeper>(std::move(network), directory_, node_options(),
-                                                  incarnation_);
+                                                  launch_);
       }))
     failure_ = problem->what();
 }
@@ -224,6 +241,7 @@ void JobJournal::gather_failures() {
     if (state == "votes") ++voters;
   }
   is_writer_ = first == comm_.rank();
+  has_keepers_ = first < comm_.size();
   for (int r = 0; r < comm_.size(); ++r) {
     const auto& host = domains_.hosts[index(domains_.host_of[index(r)])];
     if (!failures[index(r)].empty())
@@ -234,7 +252,7 @@ void JobJournal::gather_failures() {
       warnings_.push_back(host +
                           " cannot call other nodes of the job journal: " + unreachable[index(r)]);
   }
-  if (2 * voters <= plan_.nodes && plan_.warnings.empty())
+  if (2 * voters <= plan_.nodes && !plan_.is_majority_lost)
     warnings_.push_back("the job journal has no majority of its nodes: " + std::to_string(voters) +
                         " of " + std::to_string(plan_.nodes) +
                         " are here and whole; nothing is added to it");
@@ -243,16 +261,13 @@ void JobJournal::gather_failures() {
 void JobJournal::start(const FormerClaim& former) {
   if (!keeper_) return;
   if (!is_writer_) return keeper_->start(std::nullopt, {});
-  const auto hosts = domains_.hosts.size();
-  keeper_->start(entry(Kind::launch, 0,
-                       std::to_string(comm_.size()) + (comm_.size() == 1 ? " rank" : " ranks") +
-                           " on " + std::to_string(hosts) + (hosts == 1 ? " node" : " nodes")),
+  keeper_->start(entry(Kind::launch, 0, launch_text(comm_.size(), domains_.hosts.size(), launch_)),
                  former);
 }
 
 JournalEntry JobJournal::entry(Kind kind, std::uint64_t epoch, std::string text) const {
   return {.kind = kind,
-          .incarnation = incarnation_,
+          .incarnation = launch_.incarnation,
           .epoch = epoch,
           .ranks = comm_.size(),
           .text = std::move(text)};
@@ -272,7 +287,8 @@ void JobJournal::end(std::string reason, JournalKeeper::Patience patience) {
 }
 
 void JobJournal::end_for_all(std::string reason, JournalKeeper::Patience patience) {
-  if (keeper_) keeper_->stop(entry(Kind::ending, 0, std::move(reason)), patience);
+  if (keeper_) return keeper_->stop(entry(Kind::ending, 0, std::move(reason)), patience);
+  if (has_keepers_) std::this_thread::sleep_for(patience.with_majority + turns);
 }
 
 }  // namespace cairn::ckpt

@@ -25,7 +25,7 @@ struct JobJournalOptions {
   std::filesystem::path directory = {};             ///< of each host; `%h` is its name
   std::filesystem::path checkpoint_directory = {};  ///< where the file lies that names the journal
   std::string host = {};                            ///< as LocalTier::host
-  std::uint64_t incarnation = 0;                    ///< of this launch; rank 0 knows it
+  LaunchName launch = {};                           ///< this one; rank 0 knows it
   FormerClaim former = {};                          ///< rank 0 knows it
 };
 
@@ -49,7 +49,9 @@ class JobJournal {
   void append(consensus::JournalEntry::Kind kind, std::uint64_t epoch, std::string text);
   /// Waits, not for long, until what was said is final.
   void end(std::string reason, JournalKeeper::Patience patience);
-  /// The same by any rank that keeps a node, when others hang. From any thread.
+  /// The same by any rank before it ends the process, when others hang. One that keeps no node
+  /// waits as long as those that do may need, since the launcher ends them with it. From any
+  /// thread.
   void end_for_all(std::string reason, JournalKeeper::Patience patience);
 
  private:
@@ -74,12 +76,13 @@ class JobJournal {
   JournalPlan plan_;                 // equal on all ranks
   std::optional<JournalFile> file_;  // equal on all ranks
   int node_ = -1;                    // that this rank keeps
-  std::uint64_t incarnation_ = 0;
+  LaunchName launch_;
   std::string failure_;      // why this rank does not keep it after all
   std::string unreachable_;  // nodes whose hosts have no address here
   std::vector<std::string> warnings_;
   std::unique_ptr<JournalKeeper> keeper_;
   bool is_writer_ = false;
+  bool has_keepers_ = false;  // equal on all ranks
 };
 
 }  // namespace cairn::ckpt

@@ -29,7 +29,34 @@ LastLaunch last_launch(std::span<const JournalRecord> before) {
   return last;
 }
 
+/// What of a nonce is said in the journal: enough to tell launches of one job from each other.
+std::string mark_of(const LaunchName& name) { return ", claim " + name.nonce.substr(0, 8); }
+
+std::string counted(std::size_t count, const char* one, const char* many) {
+  return std::to_string(count) + ' ' + (count == 1 ? one : many);
+}
+
 }  // namespace
+
+std::string launch_text(int ranks, std::size_t hosts, const LaunchName& name) {
+  return counted(static_cast<std::size_t>(ranks), "rank", "ranks") + " on " +
+         counted(hosts, "node", "nodes") + mark_of(name);
+}
+
+bool is_launch_of(const JournalEntry& entry, const LaunchName& name) {
+  return entry.kind == Kind::launch && entry.incarnation == name.incarnation &&
+         !name.nonce.empty() && entry.text.ends_with(mark_of(name));
+}
+
+bool has_ended(std::span<const JournalRecord> records, const LaunchName& name) {
+  bool has_ending = false;
+  for (; !records.empty(); records = records.first(records.size() - 1)) {
+    const auto& entry = records.back().entry;
+    if (entry.kind == Kind::launch) return has_ending && is_launch_of(entry, name);
+    if (entry.kind == Kind::ending && entry.incarnation == name.incarnation) has_ending = true;
+  }
+  return false;
+}
 
 std::vector<JournalEntry> left_unsaid(std::span<const JournalRecord> before,
                                       const FormerClaim& former, const JournalEntry& launch) {
@@ -52,8 +79,9 @@ std::vector<JournalEntry> left_unsaid(std::span<const JournalRecord> before,
          .incarnation = former.incarnation,
          .text = "an operator took the checkpoint directory: " + former.owner});
   } else if (former.incarnation != 0 && former.kind == FormerClaim::Kind::launch &&
-             !former.is_released && !(has_died && last.entry.incarnation == former.incarnation)) {
-    // Numbers begin again with a new checkpoint directory, so an older launch may have this one.
+             !former.is_released && !is_launch_of(last.entry, {former.incarnation, former.nonce})) {
+    // The last launch in the journal is another one, though its number may be the same. Where it is
+    // this one there is nothing to add: it has died, or said why it would not release its claim.
     say({.kind = Kind::fault,
          .incarnation = former.incarnation,
          .text = "the launch has died, and nothing of it has come here: " + former.owner});

@@ -48,10 +48,10 @@ Node open_node(JournalKeeper::Network& network, const std::filesystem::path& dir
 
 JournalKeeper::JournalKeeper(std::unique_ptr<Network> network,
                              const std::filesystem::path& directory,
-                             const consensus::JournalOptions& options, std::uint64_t incarnation)
+                             const consensus::JournalOptions& options, LaunchName name)
     : network_(std::move(network)),
       node_(open_node(*network_, directory, options)),
-      incarnation_(incarnation) {
+      name_(std::move(name)) {
   const auto status = node_.status();
   votes_at_start_ = status.votes;
   if (!status.votes) trouble_at_start_ = status.trouble.substr(0, status.trouble.find("; no "));
@@ -149,12 +149,13 @@ void JournalKeeper::say_next() {
   if (queue_.empty()) return;
   if (dropped_ > 0 && queue_.size() < queue_max) {
     queue_.push_back({.kind = Kind::fault,
-                      .incarnation = incarnation_,
+                      .incarnation = name_.incarnation,
                       .seconds = std::time(nullptr),
                       .text = std::to_string(std::exchange(dropped_, 0)) +
                               " entries are missing here, since too many were waiting"});
   }
-  if (node_.append(queue_.front())) queue_.pop_front();
+  const bool is_said = queue_.front().kind == Kind::ending && has_ended(node_.entries(), name_);
+  if (is_said || node_.append(queue_.front())) queue_.pop_front();
 }
 
 void JournalKeeper::notice_trouble() {
@@ -171,22 +172,19 @@ void JournalKeeper::notice_trouble() {
   if (has_said_launch_) tell("the job journal waits: " + status.trouble);
 }
 
-/// Whether this launch's ending is final.
-bool JournalKeeper::has_ended() const {
-  const auto& records = node_.entries();
-  for (auto record = records.rbegin(); record != records.rend(); ++record) {
-    const auto& entry = record->entry;
-    if (entry.kind == Kind::launch) return false;
-    if (entry.kind == Kind::ending && entry.incarnation == incarnation_) return true;
-  }
-  return false;
-}
-
 bool JournalKeeper::are_peers_gone() const {
   const auto& mesh = network_->mesh();
   for (transport::NodeIndex node = 0; node < mesh.nodes(); ++node)
     if (node != mesh.self() && mesh.is_connected_from(node)) return false;
   return true;
+}
+
+/// Once it is stopped; under the mutex.
+bool JournalKeeper::is_patience_over() const {
+  const auto now = Clock::now();
+  if (now - *stopped_at_ >= patience_.with_majority) return true;
+  if (!minority_since_) return false;
+  return is_minority_told_ || now - std::max(*minority_since_, *stopped_at_) >= patience_.alone;
 }
 
 bool JournalKeeper::is_over() {
@@ -195,12 +193,15 @@ bool JournalKeeper::is_over() {
   is_ending_ = true;
   const auto now = Clock::now();
   const auto status = node_.status();
-  if (now - *stopped_at_ >= patience_.with_majority) return true;
-  if (minority_since_ && now - std::max(*minority_since_, *stopped_at_) >= patience_.alone)
+  const auto unsaid = queue_.size() + status.waiting + (launch_ && !has_said_launch_ ? 1 : 0);
+  if (is_patience_over()) {
+    if (unsaid > 0)
+      trouble_ = "the last entries of this launch, " + std::to_string(unsaid) +
+                 ", are perhaps not in the job journal: at its end no majority of the nodes took "
+                 "them in time";
     return true;
-  if (is_minority_told_ && minority_since_) return true;
-  const bool is_all_said = queue_.empty() && status.waiting == 0;
-  if (!is_all_said || !has_ended()) return false;
+  }
+  if (unsaid > 0 || !has_ended(node_.entries(), name_)) return false;
   if (status.role != consensus::Raft::Role::leader || are_peers_gone()) return true;
   // The others are to hear that it is final; who has heard it leaves.
   if (!ended_at_) ended_at_ = now;

@@ -32,7 +32,7 @@ class JournalKeeper {
   /// @param network  started
   /// @throws what JournalNode throws
   JournalKeeper(std::unique_ptr<Network> network, const std::filesystem::path& directory,
-                const consensus::JournalOptions& options, std::uint64_t incarnation);
+                const consensus::JournalOptions& options, LaunchName name);
   JournalKeeper(const JournalKeeper&) = delete;
   JournalKeeper& operator=(const JournalKeeper&) = delete;
   ~JournalKeeper();
@@ -57,7 +57,8 @@ class JournalKeeper {
     std::chrono::milliseconds alone{2000};  ///< nobody is there to make entries final
   };
   /// Goes on until the ending of this launch is final, here or said by another node, or patience
-  /// is over. Thread-safe; the first call counts.
+  /// is over. An ending that another node was faster to say is not said twice; what was not final
+  /// when patience was over is trouble. Thread-safe; the first call counts.
   void stop(std::optional<consensus::JournalEntry> ending, Patience patience);
 
  private:
@@ -65,14 +66,14 @@ class JournalKeeper {
   void say_next();
   void notice_trouble();
   [[nodiscard]] bool is_over();
-  [[nodiscard]] bool has_ended() const;
+  [[nodiscard]] bool is_patience_over() const;
   [[nodiscard]] bool are_peers_gone() const;
   void wait_for_messages() const;
   void tell(std::string trouble);
 
   std::unique_ptr<Network> network_;
   consensus::JournalNode<Network> node_;  // the thread's, once it runs
-  std::uint64_t incarnation_;
+  LaunchName name_;                       // of this launch
   std::string trouble_at_start_;
 
   // The thread's.

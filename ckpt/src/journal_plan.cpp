@@ -68,71 +68,104 @@ void refuse_other_jobs(const Heads& heads, const std::vector<std::string>& hosts
   }
 }
 
+/// Whether the host has no journal of any kind.
+bool is_free(const FoundHeads& found, std::size_t host) {
+  return !found.heads[host] && (found.unreadable.empty() || found.unreadable[host] == 0);
+}
+
 /// How many nodes a journal has that is made on so many hosts.
 int nodes_for(std::size_t hosts) {
   const int count = static_cast<int>(std::min<std::size_t>(hosts, nodes_max));
   return count - (count > 0 && count % 2 == 0 ? 1 : 0);
 }
 
-/// The numbers that are found. @throws Error{Errc::usage} for one that is found twice
+/// Of two directories with one number: why the host of the second keeps nothing.
+std::string why_not(const JournalHead& kept, const JournalHead& other, const std::string& keeper,
+                    const std::string& host) {
+  if (!kept.is_copy && !other.is_copy)
+    return "the hosts " + keeper + " and " + host +
+           " have the same journal directory, or one a copy of the other's, and " + host +
+           " keeps nothing in this launch; name one that is local to each, with %h in it for the "
+           "name of the host";
+  return host + " keeps nothing of the job journal in this launch: node " +
+         std::to_string(other.node) + ", of which it has a copy, is kept by " + keeper;
+}
+
+/// The numbers that are found: an original has its own, of copies the first.
 void take_found(JournalPlan& plan, const Heads& heads, const std::vector<std::string>& hosts) {
   std::map<int, std::size_t> host_of;
+  const auto is_of_plan = [&](const auto& head) {
+    return head && head->identity == plan.identity && head->nodes == plan.nodes;
+  };
+  for (const bool are_copies : {false, true})
+    for (std::size_t h = 0; h < heads.size(); ++h)
+      if (is_of_plan(heads[h]) && heads[h]->is_copy == are_copies)
+        host_of.emplace(heads[h]->node, h);
   for (std::size_t h = 0; h < heads.size(); ++h) {
-    if (!heads[h] || heads[h]->identity != plan.identity || heads[h]->nodes != plan.nodes) continue;
-    const int node = heads[h]->node;
-    const auto [other, is_first] = host_of.emplace(node, h);
-    if (!is_first) {
-      throw Error(Errc::usage, "the hosts " + hosts[other->second] + " and " + hosts[h] +
-                                   " have the same journal directory; name one that is local to "
-                                   "each, with %h in it for the name of the host");
-    }
-    plan.node_of_host[h] = node;
+    if (!is_of_plan(heads[h])) continue;
+    const auto keeper = host_of.at(heads[h]->node);
+    if (keeper == h)
+      plan.node_of_host[h] = heads[h]->node;
+    else
+      plan.warnings.push_back(why_not(*heads[keeper], *heads[h], hosts[keeper], hosts[h]));
   }
 }
 
 /// Gives the numbers from `numbers` to hosts that have no journal of any kind.
-void give_out(JournalPlan& plan, std::vector<int> numbers, const Heads& heads) {
+void give_out(JournalPlan& plan, std::vector<int> numbers, const FoundHeads& found) {
   std::reverse(numbers.begin(), numbers.end());
-  for (std::size_t h = 0; h < heads.size() && !numbers.empty(); ++h) {
-    if (plan.node_of_host[h] >= 0 || heads[h]) continue;
+  for (std::size_t h = 0; h < found.heads.size() && !numbers.empty(); ++h) {
+    if (plan.node_of_host[h] >= 0 || !is_free(found, h)) continue;
     plan.node_of_host[h] = numbers.back();
     numbers.pop_back();
   }
 }
 
-void begin_anew(JournalPlan& plan, const Heads& heads, const JournalIdentity& fresh) {
+void begin_anew(JournalPlan& plan, const FoundHeads& found, const JournalIdentity& fresh) {
   plan.is_new = true;
   plan.identity = fresh;
-  plan.nodes = nodes_for(static_cast<std::size_t>(
-      std::count_if(heads.begin(), heads.end(), [](const auto& head) { return !head; })));
+  std::size_t free = 0;
+  for (std::size_t h = 0; h < found.heads.size(); ++h)
+    if (is_free(found, h)) ++free;
+  plan.nodes = nodes_for(free);
   std::vector<int> numbers;
   for (int node = 0; node < plan.nodes; ++node) numbers.push_back(node);
-  give_out(plan, std::move(numbers), heads);
+  give_out(plan, std::move(numbers), found);
   if (plan.nodes == 0)
     plan.warnings.emplace_back(
-        "no host can keep the job journal: all their journal directories hold older ones; remove "
-        "those");
+        "no host can keep the job journal: all their journal directories hold older ones, or "
+        "cannot be read; remove those");
 }
 
-void go_on(JournalPlan& plan, const Heads& heads, const std::vector<std::string>& hosts) {
-  take_found(plan, heads, hosts);
-  std::vector<int> lost;
+/// What there is to say when `lost` are kept by no host that has brought them.
+std::string warning_of_loss(const JournalPlan& plan, const std::vector<int>& lost, int copies) {
+  const auto originals = plan.nodes - static_cast<int>(lost.size()) - copies;
   std::string names;
+  for (const int node : lost) names += (names.empty() ? "" : ", ") + std::to_string(node);
+  auto text = "of the " + std::to_string(plan.nodes) + " directories of the job journal " +
+              std::to_string(originals) + (originals == 1 ? " is" : " are") + " here";
+  if (copies > 0) text += ", with copies of " + std::to_string(copies) + ", which do not vote";
+  return text + "; no host has that of node " + names +
+         (plan.is_majority_lost ? ", so the majority is lost: nothing is added to the journal "
+                                  "until it is back, or all are removed"
+                                : ", and the others go on");
+}
+
+void go_on(JournalPlan& plan, const FoundHeads& found, const std::vector<std::string>& hosts) {
+  take_found(plan, found.heads, hosts);
+  int copies = 0;
+  std::vector<int> lost;
   for (int node = 0; node < plan.nodes; ++node) {
-    if (std::count(plan.node_of_host.begin(), plan.node_of_host.end(), node) != 0) continue;
-    lost.push_back(node);
-    names += (names.empty() ? "" : ", ") + std::to_string(node);
+    const auto keeper = std::find(plan.node_of_host.begin(), plan.node_of_host.end(), node);
+    if (keeper == plan.node_of_host.end())
+      lost.push_back(node);
+    else if (found.heads[static_cast<std::size_t>(keeper - plan.node_of_host.begin())]->is_copy)
+      ++copies;
   }
   if (lost.empty()) return;
-  const auto found = plan.nodes - static_cast<int>(lost.size());
-  give_out(plan, lost, heads);
-  plan.warnings.push_back(
-      "of the " + std::to_string(plan.nodes) + " directories of the job journal " +
-      std::to_string(found) + (found == 1 ? " is" : " are") + " here; no host has that of node " +
-      names +
-      (2 * found > plan.nodes ? ", and the others go on"
-                              : ", so the majority is lost: nothing is added to the journal until "
-                                "it is back, or all are removed"));
+  plan.is_majority_lost = 2 * (plan.nodes - static_cast<int>(lost.size()) - copies) <= plan.nodes;
+  plan.warnings.push_back(warning_of_loss(plan, lost, copies));
+  give_out(plan, std::move(lost), found);
 }
 
 }  // namespace
@@ -166,9 +199,10 @@ JournalIdentity fresh_journal_identity(const std::filesystem::path& checkpoint_d
   return identity;
 }
 
-JournalPlan plan_journal(const std::optional<JournalFile>& file, const Heads& found,
+JournalPlan plan_journal(const std::optional<JournalFile>& file, const FoundHeads& all,
                          const std::vector<std::string>& hosts, const JournalIdentity& fresh) {
-  auto heads = found;
+  auto found = all;
+  auto& heads = found.heads;
   JournalPlan plan;
   plan.node_of_host.assign(heads.size(), -1);
   plan.has_remains.assign(heads.size(), 0);
@@ -186,7 +220,13 @@ JournalPlan plan_journal(const std::optional<JournalFile>& file, const Heads& fo
     plan.nodes = file->nodes;
     const auto is_own = [&](const auto& head) { return head && head->identity == plan.identity; };
     if (std::any_of(heads.begin(), heads.end(), is_own)) {
-      go_on(plan, heads, hosts);
+      go_on(plan, found, hosts);
+      return plan;
+    }
+    if (std::count(found.unreadable.begin(), found.unreadable.end(), 0) !=
+        std::ssize(found.unreadable)) {
+      plan.nodes = 0;  // those that cannot be read may be the journal's
+      plan.warnings.emplace_back("the job journal is not kept in this launch");
       return plan;
     }
     plan.warnings.emplace_back(
@@ -194,10 +234,10 @@ JournalPlan plan_journal(const std::optional<JournalFile>& file, const Heads& fo
   } else if (const auto best = is_unfinished ? std::nullopt : most_of(heads, fresh)) {
     plan.identity = best->identity;
     plan.nodes = best->nodes;
-    go_on(plan, heads, hosts);
+    go_on(plan, found, hosts);
     return plan;
   }
-  begin_anew(plan, heads, fresh);
+  begin_anew(plan, found, fresh);
   return plan;
 }
 

@@ -42,23 +42,32 @@ struct JournalPlan {
   bool is_new = false;                ///< the directories are to be made
   std::vector<int> node_of_host;      ///< -1: none
   std::vector<char> has_remains;      ///< of each host: files of a journal that was never finished
+  bool is_majority_lost = false;      ///< and `warnings` say so
   std::vector<std::string> warnings;  ///< sentences for people
 
   friend bool operator==(const JournalPlan&, const JournalPlan&) = default;
 };
 
+/// What the hosts' directories are.
+struct FoundHeads {
+  std::vector<std::optional<consensus::JournalHead>> heads = {};
+  std::vector<char> unreadable = {};  ///< of each host: nobody knows what is there; empty: none is
+};
+
 /// Each directory that is found keeps its number; numbers that nobody has are given to hosts
-/// without one, whose directories then count as lost. A new journal has an odd number of nodes, as
-/// one more bears no more losses, up to 9.
+/// without one, whose directories then are copies. When a host is back whose number was given away,
+/// two have that number: the original has it, or the copy of the lowest host, and the others keep
+/// nothing in this launch. A host whose directory cannot be read keeps nothing either. A new
+/// journal has an odd number of nodes, as one more bears no more losses, up to 9.
 ///
 /// @param file   what the checkpoint directory says
-/// @param heads  of the hosts' directories
+/// @param found  the hosts' directories
 /// @param hosts  their names, for messages
 /// @param fresh  the identity of a new journal
-/// @throws Error{Errc::usage} for directories of another job, and when two hosts have the same
-[[nodiscard]] JournalPlan plan_journal(
-    const std::optional<JournalFile>& file,
-    const std::vector<std::optional<consensus::JournalHead>>& heads,
-    const std::vector<std::string>& hosts, const consensus::JournalIdentity& fresh);
+/// @throws Error{Errc::usage} for directories of another job
+[[nodiscard]] JournalPlan plan_journal(const std::optional<JournalFile>& file,
+                                       const FoundHeads& found,
+                                       const std::vector<std::string>& hosts,
+                                       const consensus::JournalIdentity& fresh);
 
 }  // namespace cairn::ckpt

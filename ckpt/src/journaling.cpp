@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <thread>
 #include <utility>
 
 #include "cairn/collectives/agree.hpp"
@@ -35,7 +36,8 @@ void Checkpointer::Implementation::find_former_claim() {
   if (!owner) return;
   former_claim_ = {.incarnation = owner->incarnation,
                    .is_released = owner->is_released,
-                   .owner = "nobody can tell who"};
+                   .owner = "nobody can tell who",
+                   .nonce = {}};
   if (!owner->claim) return;
   using Claimant = consensus::Claimant::Kind;
   const auto kind = owner->claim->owner.kind;
@@ -43,15 +45,18 @@ void Checkpointer::Implementation::find_former_claim() {
                        : kind == Claimant::tool      ? FormerClaim::Kind::tool
                                                      : FormerClaim::Kind::launch;
   former_claim_.owner = consensus::describe(owner->claim->owner);
+  former_claim_.nonce = owner->claim->owner.nonce;
 }
 
 /// Collective.
 void Checkpointer::Implementation::open_journal() {
   if (!is_on() || options_.journal_directory.empty()) return;
+  LaunchName launch;
+  if (store_) launch = {.incarnation = store_->incarnation(), .nonce = store_->nonce()};
   journal_.emplace(comm_, JobJournalOptions{.directory = options_.journal_directory,
                                             .checkpoint_directory = options_.directory,
                                             .host = options_.local.host,
-                                            .incarnation = store_ ? store_->incarnation() : 0,
+                                            .launch = launch,
                                             .former = former_claim_});
   for (const auto& warning : journal_->warnings()) warn(warning);
 }
@@ -78,10 +83,18 @@ void Checkpointer::Implementation::tell_trouble_of_journal() {
 /// Told before a thread ends the process, and written down.
 Watchdog::Tell Checkpointer::Implementation::last_words() {
   return [this](std::string_view why) {
-    if (options_.last_words) options_.last_words(why);
     constexpr std::chrono::milliseconds second(1000);
-    if (journal_)
-      journal_->end_for_all("exit code 75: " + std::string(why), patience_or({second, second}));
+    constexpr std::chrono::milliseconds moment(300);
+    const auto say = [&] {
+      if (options_.last_words) options_.last_words(why);
+    };
+    if (comm_.is_root() || !journal_) say();
+    if (!journal_) return;
+    journal_->end_for_all("exit code 75: " + std::string(why), patience_or({second, second}));
+    if (comm_.is_root()) return;
+    // One line is enough: with the exit of a rank that has said it the launcher ends the others.
+    std::this_thread::sleep_for(moment);
+    say();
   };
 }
 
@@ -104,6 +117,7 @@ void Checkpointer::Implementation::end_journal() noexcept {
     } else {
       journal_->end("in order", patience_or({}));
     }
+    tell_trouble_of_journal();
   });
 }
 

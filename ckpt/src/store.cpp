@@ -161,6 +161,10 @@ std::uint64_t EpochStore::incarnation() const noexcept {
   return fence_ ? fence_->incarnation() : 0;
 }
 
+std::string EpochStore::nonce() const {
+  return fence_ ? fence_->claim().owner.nonce : std::string();
+}
+
 void EpochStore::confirm(const std::vector<consensus::LastEpoch>& elsewhere) {
   std::map<std::uint64_t, std::uint64_t> newest;  // of each incarnation
   const auto note = [&](const consensus::LastEpoch& one) {

@@ -73,6 +73,9 @@ class EpochStore {
 
   /// This store's incarnation; 0 for one that only looks.
   [[nodiscard]] std::uint64_t incarnation() const noexcept;
+  /// What tells its claim from every other one, also where incarnations are equal; empty for one
+  /// that only looks.
+  [[nodiscard]] std::string nonce() const;
 
   /// Says which older epochs count: the good ones that were in the directory when it was claimed,
   /// and `elsewhere`. What an older launch has published since is void for everybody from now on.

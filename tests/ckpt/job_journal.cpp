@@ -72,6 +72,12 @@ class Job {
     barrier(world());
   }
 
+  void remove_checkpoints() const {
+    barrier(world());
+    if (world().is_root()) fs::remove_all(scratch_.path / "shared");
+    barrier(world());
+  }
+
   /// On rank 0: what all directories say.
   [[nodiscard]] cairn::consensus::JournalView read(std::size_t hosts) const {
     std::vector<fs::path> directories;
@@ -163,6 +169,63 @@ TEST_CASE("hosts in another order keep what they have; a lost minority is borne"
   const auto view = job.read(hosts.size());
   CHECK(view.is_complete);
   CHECK(kinds_of(view) == wanted);
+}
+
+TEST_CASE("copies do not vote: a second minority that is lost is told") {
+  const auto p = world().size();
+  if (p != 3) return;  // three nodes are enough
+  Job job;
+  const auto hosts = hosts_in_order();
+  job.launch(hosts, 0);
+  for (const int host : {1, 2}) {
+    job.lose(host);
+    job.launch(hosts, 0);
+  }
+  if (!world().is_root()) return;
+  CHECK(job.warnings().find("no host has that of node 2, so the majority is lost") !=
+        std::string::npos);
+  CHECK(job.warnings().find("the others go on") == std::string::npos);
+  CHECK(job.warnings().find("are perhaps not in the job journal") != std::string::npos);
+  CHECK_FALSE(job.read(hosts.size()).is_complete);
+}
+
+TEST_CASE("a host is back whose number was given away") {
+  const auto p = world().size();
+  if (p != 3) return;  // three nodes are enough
+  Job job;
+  const auto hosts = hosts_in_order();
+  const auto without = [&](int host) {
+    std::vector<int> others;
+    for (int h = 0; h <= p; ++h)
+      if (h != host) others.push_back(h);
+    return others;
+  };
+  job.launch(hosts, 1);
+  job.launch(without(0), 1);  // host 3 gets a copy of node 0
+  job.launch(without(2), 1);
+  if (!world().is_root()) return;
+  const auto keeper_warned = job.warnings().find("of which it has a copy, is kept by n0");
+  CHECK(keeper_warned != std::string::npos);
+  const auto view = job.read(static_cast<std::size_t>(p) + 1);
+  CHECK(view.is_complete);
+  std::string kinds;
+  for (int launch = 0; launch < 3; ++launch) kinds += "launch restart epoch ending ";
+  CHECK(kinds_of(view) == kinds);
+}
+
+TEST_CASE("short launches in fresh checkpoint directories, all of incarnation 1") {
+  if (world().size() < 3) return;  // the one node waits for nobody
+  Job job;
+  const auto hosts = hosts_in_order();
+  std::string wanted;
+  for (int launch = 0; launch < 2; ++launch) {
+    job.launch(hosts, 0);
+    wanted += "launch restart ending ";
+    job.remove_checkpoints();
+  }
+  if (!world().is_root()) return;
+  CHECK(job.warnings().empty());
+  CHECK(kinds_of(job.read(hosts.size())) == wanted);
 }
 
 TEST_CASE("a launch that an error ends says so") {

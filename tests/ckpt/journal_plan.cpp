@@ -42,7 +42,7 @@ std::vector<std::string> names(std::size_t count) {
 }
 
 JournalPlan plan(const std::optional<JournalFile>& file, const Heads& heads) {
-  return plan_journal(file, heads, names(heads.size()), fresh);
+  return plan_journal(file, {.heads = heads}, names(heads.size()), fresh);
 }
 
 JournalFile made(int nodes) { return {own, nodes, JournalFile::State::made}; }
@@ -146,15 +146,58 @@ TEST_CASE("without the file the journal of most directories goes on, if it is th
   CHECK(adopted.node_of_host == std::vector<int>{-1, 2, 0, 1});
 }
 
-TEST_CASE("other jobs' directories are refused, and one for two hosts") {
+TEST_CASE("a host that is back after its number was given away: the original has it") {
+  const auto original = [](int node) { return JournalHead{own, node, 3}; };
+  const auto copy = [](int node) { return JournalHead{own, node, 3, true}; };
+  const auto back = plan(made(3), {copy(0), original(1), original(0), copy(0)});
+  CHECK(back.node_of_host == std::vector<int>{-1, 1, 0, -1});
+  REQUIRE(back.warnings.size() == 3);
+  CHECK(back.warnings[0].find("host0 keeps nothing") == 0);
+  CHECK(back.warnings[0].find("node 0, of which it has a copy, is kept by host2") !=
+        std::string::npos);
+  CHECK(back.warnings[1].find("host3 keeps nothing") == 0);
+  CHECK(back.warnings[2].find("2 are here; no host has that of node 2, and the others go on") !=
+        std::string::npos);
+  const auto copies = plan(made(3), {original(1), copy(0), original(2), copy(0)});
+  CHECK(copies.node_of_host == std::vector<int>{1, 0, 2, -1});
+  CHECK(copies.warnings.size() == 1);
+}
+
+TEST_CASE("copies do not vote: a second minority that is lost may be the majority") {
+  const JournalHead first{own, 0, 3};
+  const JournalHead copy{own, 1, 3, true};
+  const auto lost = plan(made(3), {first, copy, {}});
+  CHECK(lost.node_of_host == std::vector<int>{0, 1, 2});
+  CHECK(lost.is_majority_lost);
+  REQUIRE(lost.warnings.size() == 1);
+  CHECK(lost.warnings[0].find("1 is here, with copies of 1") != std::string::npos);
+  CHECK(lost.warnings[0].find("that of node 2, so the majority is lost") != std::string::npos);
+  CHECK_FALSE(plan(made(3), {first, copy, JournalHead{own, 2, 3}}).is_majority_lost);
+}
+
+TEST_CASE("a host whose directory cannot be read keeps nothing and gets nothing") {
+  const auto planned = [](const std::optional<JournalFile>& file, const Heads& heads) {
+    return plan_journal(file, {.heads = heads, .unreadable = {1, 0, 0}}, names(3), fresh);
+  };
+  CHECK(planned({}, Heads(3)).node_of_host == std::vector<int>{-1, 0, -1});
+  CHECK(planned(made(3), {{}, JournalHead{own, 1, 3}, {}}).node_of_host ==
+        std::vector<int>{-1, 1, 0});
+  const auto unknown = planned(made(3), Heads(3));  // it may be the journal's: no new one begins
+  CHECK(unknown.nodes == 0);
+  CHECK_FALSE(unknown.is_new);
+  CHECK(unknown.warnings.size() == 1);
+}
+
+TEST_CASE("other jobs' directories are refused; of two hosts with the same one keeps it") {
   const JournalHead foreign{identity(2, 1), 0, 3};
   CHECK(refusal({}, {foreign, {}, {}}).find("host0 holds the journal of another job") !=
         std::string::npos);
   CHECK(refusal(made(3), {JournalHead{own, 0, 3}, foreign}).find("host1 holds") !=
         std::string::npos);
   const JournalHead same{own, 1, 3};
-  CHECK(refusal(made(3), {same, {}, same}).find("hosts host0 and host2 have the same") !=
-        std::string::npos);
+  const auto shared = plan(made(3), {same, JournalHead{own, 0, 3}, same});
+  CHECK(shared.node_of_host == std::vector<int>{1, 0, -1});
+  CHECK(shared.warnings[0].find("hosts host0 and host2 have the same") != std::string::npos);
   // The file names a journal that was made elsewhere: the checkpoint directory was moved.
   const auto moved = identity(3, 1);
   const auto found =
@@ -185,10 +228,15 @@ TEST_CASE("a launch says what those before have left unsaid") {
                         const FormerClaim& former) {
     return cairn::ckpt::left_unsaid(before, former, launch);
   };
-  const auto first = record({.kind = Kind::launch, .incarnation = 3, .ranks = 4});
+  const cairn::ckpt::LaunchName third{.incarnation = 3, .nonce = "0123456789abcdef"};
+  const auto first = record({.kind = Kind::launch,
+                             .incarnation = 3,
+                             .ranks = 4,
+                             .text = cairn::ckpt::launch_text(4, 2, third)});
   const auto ended = record({.kind = Kind::ending, .incarnation = 3});
-  const FormerClaim in_order{.incarnation = 3, .is_released = true};
-  const FormerClaim dead{.incarnation = 3};
+  const FormerClaim in_order{.incarnation = 3, .is_released = true, .nonce = third.nonce};
+  const FormerClaim dead{.incarnation = 3, .nonce = third.nonce};
+  const FormerClaim another{.incarnation = 3, .nonce = "fedcba9876543210"};
 
   CHECK(said({}, {}).empty());
   CHECK(said({first, ended}, in_order).empty());
@@ -201,10 +249,13 @@ TEST_CASE("a launch says what those before have left unsaid") {
 
   CHECK(said({first}, {.incarnation = 5}).size() == 2);  // one came between them, and died
 
+  // A thread has ended the process, and has said so: it could not release its claim.
+  CHECK(said({first, ended}, dead).empty());
+
   // It died before an entry was final; its number may be that of an older launch.
   for (const auto& before :
        {std::vector{first, ended}, std::vector<cairn::consensus::JournalRecord>{}}) {
-    const auto silent = said(before, dead);
+    const auto silent = said(before, another);
     REQUIRE(silent.size() == 1);
     CHECK(silent[0].kind == Kind::fault);
     CHECK(silent[0].text.find("nothing of it has come here") != std::string::npos);
@@ -223,4 +274,26 @@ TEST_CASE("a launch says what those before have left unsaid") {
   CHECK(fenced[0].kind == Kind::fault);
   CHECK(fenced[1].kind == Kind::operation);
   CHECK(fenced[1].text.find("ada") != std::string::npos);
+}
+
+TEST_CASE("an ending is that of a launch when it stands behind its entry") {
+  using cairn::ckpt::has_ended;
+  using cairn::ckpt::LaunchName;
+  const LaunchName old{.incarnation = 1, .nonce = "0123456789abcdef"};
+  const LaunchName now{.incarnation = 1, .nonce = "fedcba9876543210"};  // in a fresh directory
+  std::vector<cairn::consensus::JournalRecord> records;
+  const auto add = [&](JournalEntry entry) { records.push_back({records.size() + 1, 1, entry}); };
+  CHECK_FALSE(has_ended(records, old));
+  add({.kind = Kind::launch, .incarnation = 1, .text = cairn::ckpt::launch_text(1, 1, old)});
+  CHECK(records.back().entry.text == "1 rank on 1 node, claim 01234567");
+  CHECK_FALSE(has_ended(records, old));
+  add({.kind = Kind::ending, .incarnation = 1});
+  CHECK(has_ended(records, old));
+  CHECK_FALSE(has_ended(records, now));
+  add({.kind = Kind::launch, .incarnation = 1, .text = cairn::ckpt::launch_text(1, 1, now)});
+  CHECK_FALSE(has_ended(records, now));
+  add({.kind = Kind::epoch, .incarnation = 1});
+  add({.kind = Kind::ending, .incarnation = 1});
+  CHECK(has_ended(records, now));
+  CHECK_FALSE(has_ended(records, old));
 }

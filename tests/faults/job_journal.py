@@ -81,7 +81,7 @@ def kills_and_other_ranks(job):
     job.finish()
     first = of_launches(job.entries())[0]
     check_whole(first, ["launch", "restart"], list(range(1, 7)), 4)
-    check(first[0]["text"] == "4 ranks on 3 nodes" and first[1]["text"] == "from the start", f"{first}")
+    check(first[0]["text"].startswith("4 ranks on 3 nodes, claim ") and first[1]["text"] == "from the start", f"{first}")
     check(first[2]["text"] == "step 10", f"{first}")
 
     shutil.rmtree(job.heat.directory)  # the same job from the start; its journal goes on
@@ -182,8 +182,12 @@ def a_rank_that_hangs(job):
     check(ended.code == RUN_AGAIN, f"{ended}")
     said = job.entries()[before:]
     given_up = [entry["text"] for entry in said if entry["kind"] == "fault" and "is given up: " in entry["text"]]
-    check(any("nothing was heard for 1 s of rank" in text and "3" in text for text in given_up), f"{said}")
-    check(said[-1]["kind"] == "ending", f"{said}")
+    check(any("nothing was heard for 1 s of rank 3" in text for text in given_up), f"{said}")
+    check(said[-1]["kind"] == "ending" and said[-1]["text"].startswith("exit code 75: "), f"{said}")
+    said = len(job.entries())
+    job.finish()
+    after = job.entries()[said:]
+    check(kinds(after)[:2] == ["launch", "restart"], f"the launch before has said its last word: {after}")
     print("a rank that hangs", flush=True)
 
 

@@ -19,7 +19,7 @@ std::optional<JournalHead> read_journal_head(const std::filesystem::path& direct
   file.read_at(bytes, 0);
   const auto head = journal::parse_log(bytes).head;
   if (!head) return std::nullopt;
-  return JournalHead{head->identity, head->node, static_cast<int>(head->nodes)};
+  return JournalHead{head->identity, head->node, static_cast<int>(head->nodes), head->is_copy};
 }
 
 }  // namespace cairn::consensus

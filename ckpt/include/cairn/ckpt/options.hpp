@@ -107,9 +107,12 @@ struct Options {
   LocalTier local = {};
   /// A folder on each host, made if missing, for its copy of the job journal: launches, epochs,
   /// faults and endings, which `cairn journal` shows (cairn/consensus/journal.hpp). Local to the
-  /// host; `%h` in it becomes the host's name, as of LocalTier. A thread of one rank on each of up
-  /// to 9 hosts keeps it. What goes wrong with it is a warning, and never stops the run. Empty:
-  /// none.
+  /// host; `%h` in it becomes the host's name, as of LocalTier, and is the only placeholder. One
+  /// folder is for one job: that of another job, or one for several hosts when the journal is made,
+  /// is refused (Errc::usage). A thread of one rank on each of up to 9 hosts keeps it, and listens
+  /// on the addresses of the host, or on 127.0.0.1 when there is one machine. What else goes wrong
+  /// with it is a warning, and never stops the run; but the end waits some seconds for entries that
+  /// are not final, and a disk that hangs delays it for as long. Empty: none.
   std::filesystem::path journal_directory = {};
 };
 

@@ -17,6 +17,7 @@ struct JournalHead {
   JournalIdentity identity = {};
   transport::NodeIndex node = 0;
   int nodes = 0;
+  bool is_copy = false;  ///< made in the place of a lost one: it does not vote
 
   friend bool operator==(const JournalHead&, const JournalHead&) = default;
 };
