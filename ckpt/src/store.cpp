@@ -85,7 +85,7 @@ void remove_file(const fs::path& path) {
 
 /// The directory is the owner's alone; those above it are made as the umask says.
 fs::path made_directory(const fs::path& path) {
-  make_directory(path, private_directory);
+  make_directory(path, private_directory, "checkpoint directory");
   return path;
 }
 

@@ -98,9 +98,9 @@ void sync_directory(const fs::path& directory) {
   }
 }
 
-void make_directory(const fs::path& path, unsigned mode) {
+void make_directory(const fs::path& path, unsigned mode, std::string_view kind) {
   const auto directory = path.has_filename() ? path : path.parent_path();  // "a/" is "a"
-  const auto what = "create directory " + directory.string();
+  const auto what = "create " + std::string(kind) + " " + directory.string();
   const auto parent = fs::absolute(directory).parent_path();
   std::error_code error;
   if (!fs::exists(parent, error)) make_directory(parent);

@@ -29,7 +29,9 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -173,8 +175,18 @@ class PoolRun final : private TaskBank {
       }
     }
     helpers_ = threads.size();
-    lead(workers_[0]);
-    for (auto& thread : threads) thread.join();
+    const auto end = [&] {
+      stop_waiting();
+      for (auto& thread : threads) thread.join();
+    };
+    try {
+      lead(workers_[0]);
+    } catch (...) {  // of MPI
+      is_dropped_ = true;
+      end();
+      throw;
+    }
+    end();
     A total{};
     report = {.shared = shared_count_, .stealing = network_.counts()};
     for (auto& worker : workers_) {
@@ -214,6 +226,8 @@ class PoolRun final : private TaskBank {
       while (done < count && !worker.stack.empty()) done += process_some(worker);
     } catch (const std::exception& error) {
       fail(error);
+    } catch (...) {
+      fail(std::runtime_error("of an unknown kind"));
     }
     worker.tasks += done;
     if (is_dropped_.load(std::memory_order_relaxed)) worker.stack.clear();
@@ -295,6 +309,9 @@ class PoolRun final : private TaskBank {
       idle_turns = worker.stack.empty() && !is_heard ? idle_turns + 1 : 0;
       if (idle_turns > 0) rest(idle_turns);
     }
+  }
+
+  void stop_waiting() {
     const Lock lock(mutex_);
     is_over_ = true;
     something_common_.notify_all();

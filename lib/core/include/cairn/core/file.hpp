@@ -62,9 +62,11 @@ void sync_directory(const std::filesystem::path& directory);
 /// was there before, since who has made it may have died in between. Parents that are missing are
 /// made and synced likewise, with the mode that the umask leaves. Local.
 /// @param mode  of the directory alone, under the umask; nothing changes that of one that exists
+/// @param kind  what it is, for the message
 /// @throws Error{Errc::no_input} where something else has this name or one above it; permission,
 ///         input_output
-void make_directory(const std::filesystem::path& path, unsigned mode = 0777);
+void make_directory(const std::filesystem::path& path, unsigned mode = 0777,
+                    std::string_view kind = "directory");
 
 /// rename(2).
 void rename_file(const std::filesystem::path& from, const std::filesystem::path& to);
