@@ -33,6 +33,8 @@ constexpr int acceptors_wanted = 3;
 /// How long what is under way may take to reach ranks that answer.
 constexpr std::chrono::seconds last_words{1};
 constexpr std::chrono::seconds closing_patience{2};
+/// Looks before a rank gives way to others; where they outnumber the cores MPI does so by itself.
+constexpr int looks = 8;
 /// Waiting costs a core so long; then it sleeps in between.
 constexpr std::chrono::milliseconds spinning{2};
 constexpr std::chrono::microseconds nap{200};
@@ -143,7 +145,7 @@ class RoundsOf final : public EpochVote::Rounds {
         machine.tick(*out_);
         obey(machine);
       }
-      if (!hear(machine)) {
+      if (!look(machine)) {
         if (ticks > last_tick()) return Decision::none;
         rest(now - begin);
       }
@@ -198,6 +200,13 @@ class RoundsOf final : public EpochVote::Rounds {
     const auto count = transport_.poll(room);
     for (std::size_t i = 0; i < count; ++i) read(machine, room[i]);
     return count != 0;
+  }
+
+  /// The same, with more than one look: what MPI brings during one the next one finds.
+  bool look(Machine& machine) {
+    for (int i = 0; i < looks; ++i)
+      if (hear(machine)) return true;
+    return false;
   }
 
   /// What is of a later vote waits for that: its sender is ahead, and would say it again only after
