@@ -212,7 +212,12 @@ class StealNetwork::Impl {
     }
     int done = 0;
     check_mpi(MPI_Test(&wave_, &done, MPI_STATUS_IGNORE), "MPI_Test");
-    if (done != 0) over_ = detector_.is_over({sums_[0], sums_[1]});
+    if (done == 0 || !detector_.is_over({sums_[0], sums_[1]})) return;
+    over_ = true;
+    // All that was sent has been received: nobody is waited for.
+    for (auto& sending : sends_)
+      check_mpi(MPI_Wait(&sending.request, MPI_STATUS_IGNORE), "MPI_Wait");
+    sends_.clear();
   }
 
   Communicator comm_;

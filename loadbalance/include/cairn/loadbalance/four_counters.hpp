@@ -26,7 +26,7 @@ class FourCounters {
  public:
   /// Whether all has ended, after a wave with these sums.
   [[nodiscard]] bool is_over(const MessageCounts& sums) noexcept {
-    const bool over = before_ && before_->received == sums.sent && before_->sent == sums.sent;
+    const bool over = before_ && before_->received == sums.sent;
     before_ = sums;
     return over;
   }

@@ -1,0 +1,288 @@
+/// How a WorkPool runs, on one rank: work_pool.hpp is what programs include.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "cairn/core/error.hpp"
+#include "cairn/loadbalance/process.hpp"
+#include "cairn/loadbalance/steal_network.hpp"
+#include "cairn/loadbalance/task_stack.hpp"
+
+namespace cairn::loadbalance {
+
+struct WorkPoolOptions {
+  /// Of this rank, the caller's among them.
+  int threads = 1;
+  StealOptions stealing = {};
+};
+
+/// What this rank has done in the last run.
+struct WorkPoolReport {
+  std::uint64_t tasks = 0;
+  std::uint64_t shared = 0;  ///< times that a thread gave others of its rank some of its tasks
+  StealCounts stealing = {};
+};
+
+namespace detail {
+
+/// Of a BlockProcess.
+constexpr std::size_t tasks_at_once = 64;
+
+/// One run of a pool on this rank.
+template <PoolTask T, Accumulator A, typename Process>
+class PoolRun final : private TaskBank {
+ public:
+  PoolRun(const WorkPoolOptions& options, StealNetwork& network, const Process& process)
+      : network_(network) {
+    for (int t = 0; t < options.threads; ++t) workers_.emplace_back(process);
+  }
+
+  A run(std::span<const T> roots, WorkPoolReport& report) {
+    network_.begin();
+    workers_[0].stack.push_all(roots);
+    std::vector<std::thread> threads;
+    for (std::size_t t = 1; t < workers_.size(); ++t) {
+      try {
+        threads.emplace_back([this, t] { help(workers_[t]); });
+      } catch (const std::system_error&) {  // then with fewer of them
+        break;
+      }
+    }
+    helpers_ = threads.size();
+    const auto end = [&] {
+      stop_waiting();
+      for (auto& thread : threads) thread.join();
+    };
+    try {
+      lead(workers_[0]);
+    } catch (...) {  // of MPI
+      is_dropped_ = true;
+      end();
+      throw;
+    }
+    end();
+    A total{};
+    report = {.shared = shared_count_, .stealing = network_.counts()};
+    for (auto& worker : workers_) {
+      total.merge(worker.results);
+      report.tasks += worker.tasks;
+    }
+    return total;
+  }
+
+  /// What a task of this rank has thrown first.
+  [[nodiscard]] const std::optional<Error>& error() const noexcept { return error_; }
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  static constexpr unsigned least_tasks = 32;  // between two looks at the others
+  static constexpr unsigned most_tasks = 1024;
+  static constexpr unsigned yields = 100;
+  static constexpr std::chrono::microseconds shortest_nap{20};
+  static constexpr std::chrono::microseconds longest_nap{1000};
+
+  struct alignas(128) Worker {
+    explicit Worker(const Process& work) : process(work) {}
+
+    Process process;
+    TaskStack<T> stack;
+    A results{};
+    std::uint64_t tasks = 0;
+  };
+
+  // --- all threads -------------------------------------------------------------------------
+
+  /// Works on the youngest tasks.
+  void work(Worker& worker, unsigned count) {
+    std::size_t done = 0;
+    try {
+      while (done < count && !worker.stack.empty()) done += process_some(worker);
+    } catch (const std::exception& error) {
+      fail(error);
+    } catch (...) {
+      fail(std::runtime_error("of an unknown kind"));
+    }
+    worker.tasks += done;
+    if (is_dropped_.load(std::memory_order_relaxed)) worker.stack.clear();
+    if (hungry_.load(std::memory_order_relaxed) > 0 && worker.stack.size() > 1) share(worker);
+  }
+
+  /// How many.
+  std::size_t process_some(Worker& worker) {
+    Spawner<T> spawner(worker.stack);
+    if constexpr (BlockProcess<Process, T, A>) {
+      const auto tasks = worker.stack.pop(detail::tasks_at_once);
+      const std::size_t count = tasks.size();
+      worker.process(tasks, spawner, worker.results);
+      return count;
+    } else {
+      const T task = worker.stack.pop();
+      worker.process(task, spawner, worker.results);
+      return 1;
+    }
+  }
+
+  void share(Worker& worker) {
+    const Lock lock(mutex_);
+    worker.stack.split(worker.stack.size(), common_);
+    ++shared_count_;
+    network_is_hungry(false);
+    something_common_.notify_all();
+  }
+
+  /// Takes a fair part of what is common. With the lock.
+  void take_common(Worker& worker) {
+    const auto takers = static_cast<std::size_t>(std::max(1, hungry_.load()));
+    const std::size_t count = (common_.size() + takers - 1) / takers;
+    worker.stack.push_all(std::span<const T>(common_).last(count));
+    common_.resize(common_.size() - count);
+  }
+
+  void fail(const std::exception& thrown) {
+    const Lock lock(mutex_);
+    is_dropped_ = true;
+    common_.clear();
+    if (error_) return;
+    const auto* const error = dynamic_cast<const Error*>(&thrown);
+    error_.emplace(error != nullptr ? error->code() : Errc::internal,
+                   std::string("a task failed: ") + thrown.what());
+  }
+
+  // --- threads beside the first ------------------------------------------------------------
+
+  void help(Worker& worker) {
+    while (wait_for_work(worker))
+      while (!worker.stack.empty()) work(worker, least_tasks);
+  }
+
+  /// False: there will be none.
+  bool wait_for_work(Worker& worker) {
+    Lock lock(mutex_);
+    ++idle_helpers_;
+    ++hungry_;
+    something_common_.wait(lock, [&] { return is_over_ || !common_.empty(); });
+    if (!common_.empty()) take_common(worker);
+    --hungry_;
+    --idle_helpers_;
+    return !worker.stack.empty() || !is_over_;
+  }
+
+  // --- the first thread, which also talks to other ranks ------------------------------------
+
+  void lead(Worker& worker) {
+    unsigned batch = least_tasks;
+    unsigned idle_turns = 0;
+    while (!network_.is_over()) {
+      if (worker.stack.empty()) try_common(worker);
+      work(worker, batch);
+      const bool is_heard = network_.progress(worker.stack.empty() && rest_is_idle(), *this);
+      if (error_is_new()) network_.give_up();
+      if (network_.is_given_up()) drop(worker);
+      batch = is_heard ? least_tasks : std::min(2 * batch, most_tasks);
+      idle_turns = worker.stack.empty() && !is_heard ? idle_turns + 1 : 0;
+      if (idle_turns > 0) rest(idle_turns);
+    }
+  }
+
+  void stop_waiting() {
+    const Lock lock(mutex_);
+    is_over_ = true;
+    something_common_.notify_all();
+  }
+
+  void try_common(Worker& worker) {
+    const Lock lock(mutex_);
+    if (!common_.empty()) take_common(worker);
+  }
+
+  [[nodiscard]] bool rest_is_idle() {
+    const Lock lock(mutex_);
+    return common_.empty() && idle_helpers_ == helpers_;
+  }
+
+  [[nodiscard]] bool error_is_new() {
+    return is_dropped_.load(std::memory_order_relaxed) && !network_.is_given_up();
+  }
+
+  void drop(Worker& worker) {
+    worker.stack.clear();
+    const Lock lock(mutex_);
+    is_dropped_ = true;
+    common_.clear();
+  }
+
+  /// Gives way to others at first, then sleeps longer and longer: whoever waits costs nothing.
+  void rest(unsigned turns) {
+    if (turns <= yields) return std::this_thread::yield();
+    Lock lock(mutex_);
+    ++hungry_;
+    const auto nap = std::min(shortest_nap * (1U << std::min(turns - yields, 10U)), longest_nap);
+    something_common_.wait_for(lock, nap, [&] { return !common_.empty(); });
+    --hungry_;
+  }
+
+  // --- the network's view of this rank --------------------------------------------------------
+
+  void withdraw(std::size_t most_bytes, std::vector<std::byte>& out) override {
+    const std::size_t most = std::max<std::size_t>(1, most_bytes / sizeof(T));
+    std::vector<T> tasks;
+    workers_[0].stack.split(most, tasks);
+    if (tasks.empty()) {
+      const Lock lock(mutex_);
+      const std::size_t count = std::min(most, (common_.size() + 1) / 2);
+      tasks.assign(common_.end() - static_cast<std::ptrdiff_t>(count), common_.end());
+      common_.resize(common_.size() - count);
+      if (tasks.empty()) network_is_hungry(true);
+    }
+    const auto bytes = std::as_bytes(std::span<const T>(tasks));
+    out.insert(out.end(), bytes.begin(), bytes.end());
+  }
+
+  void deposit(std::span<const std::byte> tasks) override {
+    const auto room = workers_[0].stack.grow(tasks.size() / sizeof(T));
+    std::memcpy(static_cast<void*>(room.data()), tasks.data(), room.size_bytes());
+  }
+
+  /// With the lock.
+  void network_is_hungry(bool is_hungry) {
+    if (is_hungry == network_is_hungry_) return;
+    network_is_hungry_ = is_hungry;
+    hungry_ += is_hungry ? 1 : -1;
+  }
+
+  StealNetwork& network_;
+  std::deque<Worker> workers_;  // [0] is the caller's thread's
+  std::size_t helpers_ = 0;
+  std::atomic<int> hungry_{0};  // threads that wait, and the network
+  std::atomic<bool> is_dropped_{false};
+
+  std::mutex mutex_;  // of all below
+  std::condition_variable something_common_;
+  std::vector<T> common_;
+  std::size_t idle_helpers_ = 0;
+  std::uint64_t shared_count_ = 0;
+  bool network_is_hungry_ = false;
+  bool is_over_ = false;
+  std::optional<Error> error_;
+};
+
+}  // namespace detail
+
+}  // namespace cairn::loadbalance
