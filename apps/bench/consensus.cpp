@@ -26,7 +26,8 @@ Parameters ranks_of(const Context& context) { return {{"ranks", context.world.si
 
 /// An epoch that all ranks have written, without its record: votes, answers, decision.
 Row commit(Context& context, const Communicator& raw) {
-  consensus::EpochVote vote(context.world, 0);
+  const std::vector<int> one_host(static_cast<std::size_t>(context.world.size()), 0);
+  consensus::EpochVote vote(context.world, one_host, 0);
   std::uint64_t epoch = 0;
   const auto ours = [&] { (void)vote.all_are_here({.incarnation = 1, .epoch = ++epoch}); };
   int value = 1;

@@ -121,9 +121,10 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
                                               .nodes = nodes});
     spare_.emplace(options_.directory);
   });
+  if (is_on()) domains_ = find_failure_domains(comm_, options_.local.host);
   open_local_tier();
   if (is_on() && comm_.size() > 1 && comm_.size() <= consensus::EpochVote::most_ranks)
-    vote_.emplace(comm_, options_.patience_seconds);
+    vote_.emplace(comm_, domains_.host_of, options_.patience_seconds);
   open_journal();
 }
 

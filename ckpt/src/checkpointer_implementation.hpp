@@ -167,6 +167,7 @@ class Checkpointer::Implementation {
   std::optional<Key> key_;
   std::optional<EpochStore> store_;           // rank 0
   bool is_confirmed_ = false;                 // the incarnation; equal on all ranks
+  FailureDomains domains_;                    // when it is on
   std::optional<consensus::EpochVote> vote_;  // unless there is one rank, or too many
   std::uint64_t votes_ = 0;                   // so far; equal on all ranks
   int given_up_in_a_row_ = 0;                 // epochs, as ranks were silent; equal on all ranks

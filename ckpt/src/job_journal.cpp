@@ -60,8 +60,8 @@ TcpSecret secret_of_job(const Communicator& comm) {
 
 }  // namespace
 
-JobJournal::JobJournal(const Communicator& comm, JobJournalOptions options)
-    : comm_(comm), domains_(find_failure_domains(comm, options.host)) {
+JobJournal::JobJournal(const Communicator& comm, FailureDomains domains, JobJournalOptions options)
+    : comm_(comm), domains_(std::move(domains)) {
   exchange_former(options);
   const auto host = domains_.host_of[index(comm_.rank())];
   directory_ = path_on(domains_.hosts[index(host)], options.directory);

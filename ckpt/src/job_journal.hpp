@@ -24,7 +24,6 @@ namespace cairn::ckpt {
 struct JobJournalOptions {
   std::filesystem::path directory = {};             ///< of each host; `%h` is its name
   std::filesystem::path checkpoint_directory = {};  ///< where the file lies that names the journal
-  std::string host = {};                            ///< as LocalTier::host
   LaunchName launch = {};                           ///< this one; rank 0 knows it
   FormerClaim former = {};                          ///< rank 0 knows it
 };
@@ -36,7 +35,7 @@ class JobJournal {
  public:
   /// @throws Error{Errc::usage}, agreed, for directories of another job, and for one that is not
   /// local
-  JobJournal(const Communicator& comm, JobJournalOptions options);
+  JobJournal(const Communicator& comm, FailureDomains domains, JobJournalOptions options);
   JobJournal(const JobJournal&) = delete;
   JobJournal& operator=(const JobJournal&) = delete;
   ~JobJournal() = default;

@@ -53,11 +53,11 @@ void Checkpointer::Implementation::open_journal() {
   if (!is_on() || options_.journal_directory.empty()) return;
   LaunchName launch;
   if (store_) launch = {.incarnation = store_->incarnation(), .nonce = store_->nonce()};
-  journal_.emplace(comm_, JobJournalOptions{.directory = options_.journal_directory,
-                                            .checkpoint_directory = options_.directory,
-                                            .host = options_.local.host,
-                                            .launch = launch,
-                                            .former = former_claim_});
+  journal_.emplace(comm_, domains_,
+                   JobJournalOptions{.directory = options_.journal_directory,
+                                     .checkpoint_directory = options_.directory,
+                                     .launch = launch,
+                                     .former = former_claim_});
   for (const auto& warning : journal_->warnings()) warn(warning);
 }
 

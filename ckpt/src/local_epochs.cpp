@@ -64,10 +64,11 @@ FileDigest take_digest(std::span<const std::uint64_t>& flat) {
 
 }  // namespace
 
-LocalEpochs::LocalEpochs(const Communicator& comm, LocalTier options, const std::string& job)
+LocalEpochs::LocalEpochs(const Communicator& comm, LocalTier options, FailureDomains domains,
+                         const std::string& job)
     : comm_(comm),
       options_(std::move(options)),
-      domains_(find_failure_domains(comm, options_.host)),
+      domains_(std::move(domains)),
       sets_(redundancy_sets(domains_, options_.redundancy)) {
   split_into_sets();
   if (job.empty()) return;

@@ -56,7 +56,8 @@ struct Holdings {
 class LocalEpochs {
  public:
   /// @param job  whose epochs to look for; empty: there are none yet
-  LocalEpochs(const Communicator& comm, LocalTier options, const std::string& job);
+  LocalEpochs(const Communicator& comm, LocalTier options, FailureDomains domains,
+              const std::string& job);
 
   [[nodiscard]] const FailureDomains& domains() const noexcept { return domains_; }
   /// Less than what the options ask for, since there are too few hosts; empty otherwise. Local.

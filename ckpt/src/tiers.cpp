@@ -36,7 +36,7 @@ void Checkpointer::Implementation::open_local_tier() {
   });
   auto job = job_file_ ? job_file_->job : std::string();
   bcast(comm_, into(job));
-  local_.emplace(comm_, options_.local, job);
+  local_.emplace(comm_, options_.local, domains_, job);
   if (const auto shortfall = local_->shortfall(); !shortfall.empty()) warn(shortfall);
 }
 

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <span>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -43,22 +44,6 @@ std::uint32_t ticks_in(double seconds) {
   if (seconds <= 0) return for_ever;
   const double ticks = std::ceil(seconds / std::chrono::duration<double>(tick_length).count());
   return static_cast<std::uint32_t>(std::min<double>(ticks, for_ever));
-}
-
-/// The host of each rank: its first rank there. Collective.
-std::vector<int> hosts_of(const Communicator& comm) {
-  MPI_Comm here = MPI_COMM_NULL;
-  check_mpi(
-      MPI_Comm_split_type(comm.native(), MPI_COMM_TYPE_SHARED, comm.rank(), MPI_INFO_NULL, &here),
-      "MPI_Comm_split_type");
-  int first = comm.rank();
-  const int code = MPI_Bcast(&first, 1, MPI_INT, 0, here);
-  MPI_Comm_free(&here);
-  check_mpi(code, "MPI_Bcast");
-  std::vector<int> hosts(static_cast<std::size_t>(comm.size()));
-  check_mpi(MPI_Allgather(&first, 1, MPI_INT, hosts.data(), 1, MPI_INT, comm.native()),
-            "MPI_Allgather");
-  return hosts;
 }
 
 /// Does something at the start of MPI_Finalize, whoever calls it, unless it has gone before. (MPI
@@ -109,11 +94,11 @@ namespace {
 template <int capacity>
 class RoundsOf final : public EpochVote::Rounds {
  public:
-  RoundsOf(const Communicator& comm, double patience_seconds)
+  RoundsOf(const Communicator& comm, std::span<const int> hosts, double patience_seconds)
       : transport_(comm, {.lanes = lanes}), out_(std::make_unique<Output>()) {
     config_.participants = comm.size();
     config_.acceptors =
-        spread_acceptors(hosts_of(comm), comm.size() < acceptors_wanted ? 1 : acceptors_wanted);
+        spread_acceptors(hosts, comm.size() < acceptors_wanted ? 1 : acceptors_wanted);
     config_.retry_ticks = retry_ticks;
     config_.takeover_ticks = ticks_in(patience_seconds);
   }
@@ -248,12 +233,14 @@ class RoundsOf final : public EpochVote::Rounds {
 
 }  // namespace
 
-EpochVote::EpochVote(const Communicator& comm, double patience_seconds) {
+EpochVote::EpochVote(const Communicator& comm, std::span<const int> hosts,
+                     double patience_seconds) {
+  expects(hosts.size() == static_cast<std::size_t>(comm.size()), "the host of each rank");
   constexpr int few = 64;
   if (comm.size() <= few)
-    rounds_ = std::make_unique<RoundsOf<few>>(comm, patience_seconds);
+    rounds_ = std::make_unique<RoundsOf<few>>(comm, hosts, patience_seconds);
   else
-    rounds_ = std::make_unique<RoundsOf<most_ranks>>(comm, patience_seconds);
+    rounds_ = std::make_unique<RoundsOf<most_ranks>>(comm, hosts, patience_seconds);
 }
 
 /// Where a rank is not here yet, MPI_Finalize is the next chance, for which it all stays.

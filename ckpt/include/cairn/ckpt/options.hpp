@@ -98,8 +98,8 @@ struct Options {
   /// for ever.
   double patience_seconds = 0;
   /// Told on a rank what it alone can say: why it is about to exit with 75 while others hang, from
-  /// a thread, or why it was late with an epoch that was given up, or that
-  /// its journal is kept no more. Must not throw.
+  /// a thread, or why it was late with an epoch that was given up, or that its journal is kept no
+  /// more. Must not throw.
   std::function<void(std::string_view)> last_words = {};
   /// More frequent epochs in the nodes' own memory or disks; off unless it names a directory. A
   /// restart takes the newest epoch of both tiers; one of the nodes is first written to

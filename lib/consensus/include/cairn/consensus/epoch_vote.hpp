@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "cairn/collectives/communicator.hpp"
@@ -20,9 +21,10 @@ namespace cairn::consensus {
 class EpochVote {
  public:
   /// Collective.
+  /// @param hosts  of each rank, equal numbers for one host: the acceptors are on as many as can be
   /// @param patience_seconds  0: for ever
   /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
-  EpochVote(const Communicator& comm, double patience_seconds);
+  EpochVote(const Communicator& comm, std::span<const int> hosts, double patience_seconds);
   EpochVote(const EpochVote&) = delete;
   EpochVote& operator=(const EpochVote&) = delete;
   /// Collective; waits for the others some seconds at most. May come after MPI_Finalize, which then
