@@ -50,6 +50,12 @@ class Job:
     def entries(self, code=0):
         return self.read(code)["entries"]
 
+    def said_by(self, launch):
+        """What `launch`, which is called, has added, and what it returns."""
+        before = len(self.entries())
+        ended = launch()
+        return self.entries()[before:], ended
+
 
 def of_launches(entries):
     """The entries launch by launch."""
@@ -144,10 +150,9 @@ def a_lost_majority(job):
 
 def limits_and_operators(job):
     shutil.rmtree(job.heat.directory)
-    before = len(job.entries())
-    ended = job.launch(4, "", "--time-limit", 0)
+    said, ended = job.said_by(lambda: job.launch(4, "", "--time-limit", 0))
     check(ended.code == RUN_AGAIN, f"{ended}")
-    check_whole(job.entries()[before:], ["launch", "restart"], [1], 4, "stopped: the time limit is near")
+    check_whole(said, ["launch", "restart"], [1], 4, "stopped: the time limit is near")
     before = len(job.entries())
     job.kill_at(8)
     ended = run([job.cairn, "journal", "fence", job.heat.directory])
@@ -165,9 +170,7 @@ def damage_and_failures(job):
     size = data.stat().st_size
     with open(data, "r+b") as file:
         file.truncate(size - 1)
-    before = len(job.entries())
-    job.finish(4, "ckpt.data.sync=ENOSPC,rank=3,hit=1", "--ckpt-on-error", "continue")
-    said = job.entries()[before:]
+    said, _ = job.said_by(lambda: job.finish(4, "ckpt.data.sync=ENOSPC,rank=3,hit=1", "--ckpt-on-error", "continue"))
     faults = [entry["text"] for entry in said if entry["kind"] == "fault"]
     check(len(faults) == 2, f"{said}")
     check(faults[0].startswith("passed over by the restart: "), f"{faults}")
@@ -177,16 +180,12 @@ def damage_and_failures(job):
 
 def a_rank_that_hangs(job):
     shutil.rmtree(job.heat.directory)
-    before = len(job.entries())
-    ended = job.launch(4, "ckpt.data.sync=stall:60,rank=3,hit=2", "--ckpt-patience", 1)
+    said, ended = job.said_by(lambda: job.launch(4, "ckpt.data.sync=stall:60,rank=3,hit=2", "--ckpt-patience", 1))
     check(ended.code == RUN_AGAIN, f"{ended}")
-    said = job.entries()[before:]
     given_up = [entry["text"] for entry in said if entry["kind"] == "fault" and "is given up: " in entry["text"]]
     check(any("nothing was heard for 1 s of rank 3" in text for text in given_up), f"{said}")
     check(said[-1]["kind"] == "ending" and said[-1]["text"].startswith("exit code 75: "), f"{said}")
-    said = len(job.entries())
-    job.finish()
-    after = job.entries()[said:]
+    after, _ = job.said_by(job.finish)
     check(kinds(after)[:2] == ["launch", "restart"], f"the launch before has said its last word: {after}")
     print("a rank that hangs", flush=True)
 
