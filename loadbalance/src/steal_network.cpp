@@ -2,28 +2,18 @@
 
 #include <mpi.h>
 
-#include <algorithm>
 #include <array>
+#include <cstring>
 #include <list>
 #include <utility>
 
 #include "cairn/core/error.hpp"
 #include "cairn/core/mpi_error.hpp"
-#include "cairn/core/random.hpp"
-#include "cairn/loadbalance/four_counters.hpp"
+#include "cairn/loadbalance/steal_machine.hpp"
 
 namespace cairn::loadbalance {
 
 namespace {
-
-enum Tag : int {
-  ask,       ///< have you something for me?
-  none,      ///< no
-  answer,    ///< tasks, for one that has asked
-  remember,  ///< send me something when you can
-  gift,      ///< tasks, for one that is remembered
-  stop,      ///< drop everything
-};
 
 /// A message that is being sent.
 struct Sending {
@@ -31,13 +21,53 @@ struct Sending {
   std::vector<std::byte> bytes = {};
 };
 
-/// The ranks that remember `rank`: those 1, 2, 4 … behind it, so that work reaches everybody in
-/// log2(p) steps.
-std::vector<int> lifelines_of(int rank, int ranks) {
-  std::vector<int> buddies;
-  for (int distance = 1; distance < ranks; distance *= 2)
-    buddies.push_back((rank + distance) % ranks);
-  return buddies;
+/// A tag says what a message is, and of which run: a word that reaches everybody may come when its
+/// run is over, and is then of no meaning.
+constexpr int words = 16;
+constexpr int runs = 1024;  // MPI has tags up to 32767 at least
+
+constexpr bool has_wave(Say say) { return say == Say::rise || say == Say::over; }
+constexpr bool has_tasks(Say say) { return say == Say::answer || say == Say::gift; }
+
+std::vector<std::byte> bytes_of(const Wave& wave) {
+  std::vector<std::byte> bytes(sizeof(Wave));
+  std::memcpy(bytes.data(), &wave, sizeof(Wave));
+  return bytes;
+}
+
+/// Frees itself.
+class SharedMemoryRanks {
+ public:
+  explicit SharedMemoryRanks(const Communicator& comm) {
+    check_mpi(MPI_Comm_split_type(comm.native(), MPI_COMM_TYPE_SHARED, comm.rank(), MPI_INFO_NULL,
+                                  &handle_),
+              "MPI_Comm_split_type");
+  }
+  SharedMemoryRanks(const SharedMemoryRanks&) = delete;
+  SharedMemoryRanks& operator=(const SharedMemoryRanks&) = delete;
+  ~SharedMemoryRanks() { MPI_Comm_free(&handle_); }
+
+  /// The lowest rank of `comm` among them: the name of the host.
+  [[nodiscard]] int lowest(int mine) const {
+    check_mpi(MPI_Allreduce(MPI_IN_PLACE, &mine, 1, MPI_INT, MPI_MIN, handle_), "MPI_Allreduce");
+    return mine;
+  }
+
+ private:
+  MPI_Comm handle_ = MPI_COMM_NULL;
+};
+
+/// Collective.
+std::vector<int> hosts_of(const Communicator& comm, int ranks_per_host) {
+  std::vector<int> hosts(static_cast<std::size_t>(comm.size()));
+  if (ranks_per_host > 0) {
+    for (int r = 0; r < comm.size(); ++r) hosts[static_cast<std::size_t>(r)] = r / ranks_per_host;
+    return hosts;
+  }
+  const int mine = SharedMemoryRanks(comm).lowest(comm.rank());
+  check_mpi(MPI_Allgather(&mine, 1, MPI_INT, hosts.data(), 1, MPI_INT, comm.native()),
+            "MPI_Allgather");
+  return hosts;
 }
 
 }  // namespace
@@ -46,59 +76,61 @@ class StealNetwork::Impl {
  public:
   Impl(const Communicator& comm, const StealOptions& options)
       : comm_(comm.duplicate("cairn.loadbalance")),
-        options_(options),
-        random_(options.seed, static_cast<std::uint64_t>(comm.rank())),
-        buddies_(lifelines_of(comm.rank(), comm.size())),
-        remembers_me_(buddies_.size()) {}
+        most_bytes_(options.most_bytes),
+        machine_(comm.rank(), hosts_of(comm, options.ranks_per_host), options) {}
 
   void begin() {
-    over_ = given_up_ = is_asking_ = is_parked_ = false;
-    tries_ = 0;
-    messages_ = {};
-    detector_ = {};
-    counts_ = {};
-    remembered_.clear();
-    std::ranges::fill(remembers_me_, 0);
+    machine_.begin();
+    run_ = (run_ + 1) % runs;
+    bytes_got_ = 0;
   }
 
-  bool progress(bool is_idle, TaskBank& bank) {
-    if (comm_.size() == 1) {
-      over_ = is_idle;
-      return false;
-    }
+  bool progress(TaskBank& bank) {
     finish_sends();
-    const bool has_come = hear(bank);
-    if (has_come) is_idle = false;  // not for sure any more
-    give(bank);
-    if (is_idle) {
-      look_for_work();
-      look_for_the_end();
-    }
+    const bool has_come = comm_.size() > 1 && hear(bank);
+    serve(bank);
+    // A wave ends at once where there are no others; one is not enough.
+    const auto tasks = bank.stillness();
+    if (tasks && !machine_.is_over()) machine_.be_still(*tasks);
+    send_all();
+    if (machine_.is_over()) wait_for_sends();
     return has_come;
   }
 
-  void give_up() {
-    if (std::exchange(given_up_, true)) return;
-    for (int rank = 0; rank < comm_.size(); ++rank)
-      if (rank != comm_.rank()) send(rank, stop);
+  void pause() {
+    machine_.pause();
+    send_all();
   }
 
-  [[nodiscard]] bool is_over() const noexcept { return over_; }
-  [[nodiscard]] bool is_given_up() const noexcept { return given_up_; }
-  [[nodiscard]] const StealCounts& counts() const noexcept { return counts_; }
+  void give_up() {
+    machine_.stop();
+    send_all();
+  }
+
+  [[nodiscard]] const StealMachine& machine() const noexcept { return machine_; }
   [[nodiscard]] const Communicator& comm() const noexcept { return comm_; }
+  [[nodiscard]] StealCounts counts() const noexcept {
+    auto counts = machine_.counts();
+    counts.bytes_got = bytes_got_;
+    return counts;
+  }
 
  private:
-  // --- messages ----------------------------------------------------------------------------
+  // --- what this rank says ---------------------------------------------------------------------
 
-  void send(int to, Tag tag, std::vector<std::byte> bytes = {}) {
-    ++messages_.sent;
-    ++counts_.messages;
+  void send(const StealMessage& message, std::vector<std::byte> bytes) {
     auto& sending = sends_.emplace_back();
     sending.bytes = std::move(bytes);
-    check_mpi(MPI_Isend(sending.bytes.data(), static_cast<int>(sending.bytes.size()), MPI_BYTE, to,
-                        tag, comm_.native(), &sending.request),
+    check_mpi(MPI_Isend(sending.bytes.data(), static_cast<int>(sending.bytes.size()), MPI_BYTE,
+                        message.peer, run_ * words + static_cast<int>(message.say), comm_.native(),
+                        &sending.request),
               "MPI_Isend");
+  }
+
+  void send_all() {
+    if (!machine_.has_messages()) return;
+    for (const auto& message : machine_.take_messages())
+      send(message, has_wave(message.say) ? bytes_of(message.wave) : std::vector<std::byte>{});
   }
 
   void finish_sends() {
@@ -109,10 +141,19 @@ class StealNetwork::Impl {
     });
   }
 
+  /// All that matters has been received, and all else is too short to be waited for.
+  void wait_for_sends() {
+    for (auto& sending : sends_)
+      check_mpi(MPI_Wait(&sending.request, MPI_STATUS_IGNORE), "MPI_Wait");
+    sends_.clear();
+  }
+
+  // --- what others say -------------------------------------------------------------------------
+
   /// Takes what has come. Tasks may come in pieces of MPI's: then the next call goes on.
   bool hear(TaskBank& bank) {
     bool has_come = false;
-    while (true) {
+    while (!machine_.is_over()) {
       MPI_Status status;
       int found = 0;
       if (receiving_ == MPI_REQUEST_NULL) {
@@ -120,7 +161,7 @@ class StealNetwork::Impl {
         check_mpi(
             MPI_Improbe(MPI_ANY_SOURCE, MPI_ANY_TAG, comm_.native(), &found, &message, &status),
             "MPI_Improbe");
-        if (found == 0) return has_come;
+        if (found == 0) break;
         int bytes = 0;
         check_mpi(MPI_Get_count(&status, MPI_BYTE, &bytes), "MPI_Get_count");
         incoming_.resize(static_cast<std::size_t>(bytes));
@@ -128,123 +169,45 @@ class StealNetwork::Impl {
                   "MPI_Imrecv");
       }
       check_mpi(MPI_Test(&receiving_, &found, &status), "MPI_Test");
-      if (found == 0) return has_come;
-      ++messages_.received;
+      if (found == 0) break;
+      if (status.MPI_TAG / words != run_) continue;
       has_come = true;
-      read(status.MPI_SOURCE, static_cast<Tag>(status.MPI_TAG), bank);
+      read({status.MPI_SOURCE, static_cast<Say>(status.MPI_TAG % words)}, bank);
     }
+    return has_come;
   }
 
-  void read(int from, Tag tag, TaskBank& bank) {
-    switch (tag) {
-      case ask:
-        return thieves_.push_back(from);
-      case none:
-        is_asking_ = false;
-        ++tries_;
-        return;
-      case answer:
-        is_asking_ = false;
-        return take(bank);
-      case remember:
-        return remembered_.push_back(from);
-      case gift:
-        for (std::size_t i = 0; i < buddies_.size(); ++i)
-          if (buddies_[i] == from) remembers_me_[i] = 0;
-        return take(bank);
-      case stop:
-        given_up_ = true;
-        return;
-    }
-  }
-
-  void take(TaskBank& bank) {
-    tries_ = 0;
-    is_parked_ = false;
-    ++counts_.got;
-    counts_.bytes_got += incoming_.size();
-    if (!given_up_) bank.deposit(incoming_);
+  void read(StealMessage message, TaskBank& bank) {
+    if (has_wave(message.say)) std::memcpy(&message.wave, incoming_.data(), sizeof(Wave));
+    machine_.hear(message);
+    if (!has_tasks(message.say)) return;
+    bytes_got_ += incoming_.size();
+    if (!machine_.is_stopped()) bank.deposit(incoming_);
   }
 
   // --- for others --------------------------------------------------------------------------
 
-  /// An answer to all who ask, and what is to spare to those who are remembered.
-  void give(TaskBank& bank) {
-    for (const int thief : std::exchange(thieves_, {}))
-      if (!give_to(thief, answer, bank)) send(thief, none);
-    while (!remembered_.empty() && give_to(remembered_.front(), gift, bank))
-      remembered_.erase(remembered_.begin());
-  }
-
-  bool give_to(int thief, Tag tag, TaskBank& bank) {
-    if (given_up_) return false;
-    std::vector<std::byte> tasks;
-    bank.withdraw(options_.most_bytes, tasks);
-    if (tasks.empty()) return false;
-    ++counts_.given;
-    send(thief, tag, std::move(tasks));
-    return true;
-  }
-
-  // --- for this rank -----------------------------------------------------------------------
-
-  void look_for_work() {
-    if (is_asking_ || is_parked_ || given_up_) return;
-    if (tries_ < options_.random_tries) {
-      const auto others = static_cast<std::uint64_t>(comm_.size() - 1);
-      const auto steps = 1 + static_cast<int>(random_.below(draws_++, others));
-      is_asking_ = true;
-      ++counts_.asked;
-      return send((comm_.rank() + steps) % comm_.size(), ask);
+  void serve(TaskBank& bank) {
+    while (const auto customer = machine_.customer()) {
+      send_all();
+      std::vector<std::byte> tasks;
+      if (machine_.may_give()) bank.withdraw(most_bytes_, tasks);
+      const bool has_some = !tasks.empty();
+      machine_.serve(*customer, has_some);
+      if (has_some) send(machine_.take_messages().front(), std::move(tasks));
+      if (!has_some && customer->say == Say::gift) return;  // the others will not get any either
     }
-    for (std::size_t i = 0; i < buddies_.size(); ++i)
-      if (std::exchange(remembers_me_[i], 1) == 0) send(buddies_[i], remember);
-    is_parked_ = true;
-  }
-
-  void look_for_the_end() {
-    if (wave_ == MPI_REQUEST_NULL) {
-      mine_ = {messages_.sent, messages_.received};
-      check_mpi(MPI_Iallreduce(mine_.data(), sums_.data(), 2, MPI_UINT64_T, MPI_SUM, comm_.native(),
-                               &wave_),
-                "MPI_Iallreduce");
-      ++counts_.waves;
-    }
-    int done = 0;
-    check_mpi(MPI_Test(&wave_, &done, MPI_STATUS_IGNORE), "MPI_Test");
-    if (done == 0 || !detector_.is_over({sums_[0], sums_[1]})) return;
-    over_ = true;
-    // All that was sent has been received: nobody is waited for.
-    for (auto& sending : sends_)
-      check_mpi(MPI_Wait(&sending.request, MPI_STATUS_IGNORE), "MPI_Wait");
-    sends_.clear();
   }
 
   Communicator comm_;
-  StealOptions options_;
-  Random random_;
-  std::uint64_t draws_ = 0;
+  std::size_t most_bytes_;
+  StealMachine machine_;
+  int run_ = 0;
 
   std::list<Sending> sends_;
   MPI_Request receiving_ = MPI_REQUEST_NULL;
   std::vector<std::byte> incoming_;
-
-  std::vector<int> thieves_;     // want an answer
-  std::vector<int> remembered_;  // want what comes
-  std::vector<int> buddies_;
-  std::vector<unsigned char> remembers_me_;  // by buddy
-  bool is_asking_ = false;
-  bool is_parked_ = false;
-  int tries_ = 0;
-
-  MessageCounts messages_;
-  FourCounters detector_;
-  MPI_Request wave_ = MPI_REQUEST_NULL;
-  std::array<std::uint64_t, 2> mine_{};
-  std::array<std::uint64_t, 2> sums_{};
-  bool over_ = false;
-  bool given_up_ = false;
-  StealCounts counts_;
+  std::uint64_t bytes_got_ = 0;
 };
 
 StealNetwork::StealNetwork(const Communicator& comm, const StealOptions& options)
@@ -254,11 +217,14 @@ StealNetwork::StealNetwork(StealNetwork&&) noexcept = default;
 StealNetwork& StealNetwork::operator=(StealNetwork&&) noexcept = default;
 
 void StealNetwork::begin() { impl_->begin(); }
-bool StealNetwork::progress(bool is_idle, TaskBank& bank) { return impl_->progress(is_idle, bank); }
-bool StealNetwork::is_over() const noexcept { return impl_->is_over(); }
+bool StealNetwork::progress(TaskBank& bank) { return impl_->progress(bank); }
+bool StealNetwork::is_over() const noexcept { return impl_->machine().is_over(); }
+std::uint64_t StealNetwork::ranks_left() const noexcept { return impl_->machine().ranks_left(); }
+void StealNetwork::pause() { impl_->pause(); }
+bool StealNetwork::is_pausing() const noexcept { return impl_->machine().is_pausing(); }
 void StealNetwork::give_up() { impl_->give_up(); }
-bool StealNetwork::is_given_up() const noexcept { return impl_->is_given_up(); }
-const StealCounts& StealNetwork::counts() const noexcept { return impl_->counts(); }
+bool StealNetwork::is_given_up() const noexcept { return impl_->machine().is_stopped(); }
+StealCounts StealNetwork::counts() const noexcept { return impl_->counts(); }
 const Communicator& StealNetwork::comm() const noexcept { return impl_->comm(); }
 
 }  // namespace cairn::loadbalance

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <concepts>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -44,15 +45,17 @@ namespace detail {
 /// Of a BlockProcess.
 constexpr std::size_t tasks_at_once = 64;
 
-/// One run of a pool on this rank.
-template <PoolTask T, Accumulator A, typename Process>
+/// One run of a pool on this rank, or a part of one. `pause` says whether it shall end early.
+template <PoolTask T, Accumulator A, typename Process, std::predicate Pause>
 class PoolRun final : private TaskBank {
  public:
-  PoolRun(const WorkPoolOptions& options, StealNetwork& network, const Process& process)
-      : network_(network) {
+  PoolRun(const WorkPoolOptions& options, StealNetwork& network, const Process& process,
+          Pause& pause)
+      : network_(network), pause_(pause) {
     for (int t = 0; t < options.threads; ++t) workers_.emplace_back(process);
   }
 
+  /// @return the results of this rank
   A run(std::span<const T> roots, WorkPoolReport& report) {
     network_.begin();
     workers_[0].stack.push_all(roots);
@@ -84,6 +87,16 @@ class PoolRun final : private TaskBank {
       report.tasks += worker.tasks;
     }
     return total;
+  }
+
+  /// The tasks of this rank that are left, if it was paused.
+  [[nodiscard]] std::vector<T> tasks_left() const {
+    std::vector<T> tasks = common_;
+    for (const auto& worker : workers_) {
+      const auto mine = worker.stack.all();
+      tasks.insert(tasks.end(), mine.begin(), mine.end());
+    }
+    return tasks;
   }
 
   /// What a task of this rank has thrown first.
@@ -169,7 +182,8 @@ class PoolRun final : private TaskBank {
 
   void help(Worker& worker) {
     while (wait_for_work(worker))
-      while (!worker.stack.empty()) work(worker, least_tasks);
+      while (!worker.stack.empty() && !is_pausing_.load(std::memory_order_relaxed))
+        work(worker, least_tasks);
   }
 
   /// False: there will be none.
@@ -177,11 +191,11 @@ class PoolRun final : private TaskBank {
     Lock lock(mutex_);
     ++idle_helpers_;
     ++hungry_;
-    something_common_.wait(lock, [&] { return is_over_ || !common_.empty(); });
-    if (!common_.empty()) take_common(worker);
+    something_common_.wait(lock, [&] { return is_over_ || (!common_.empty() && !is_pausing_); });
+    if (!is_over_) take_common(worker);
     --hungry_;
     --idle_helpers_;
-    return !worker.stack.empty() || !is_over_;
+    return !is_over_;
   }
 
   // --- the first thread, which also talks to other ranks ------------------------------------
@@ -190,13 +204,18 @@ class PoolRun final : private TaskBank {
     unsigned batch = least_tasks;
     unsigned idle_turns = 0;
     while (!network_.is_over()) {
-      if (worker.stack.empty()) try_common(worker);
-      work(worker, batch);
-      const bool is_heard = network_.progress(worker.stack.empty() && rest_is_idle(), *this);
+      if (!is_pausing_) {
+        if (worker.stack.empty()) try_common(worker);
+        work(worker, batch);
+        if (pause_()) network_.pause();
+      }
+      const bool is_heard = network_.progress(*this);
       if (error_is_new()) network_.give_up();
       if (network_.is_given_up()) drop(worker);
+      if (network_.is_pausing()) is_pausing_ = true;
       batch = is_heard ? least_tasks : std::min(2 * batch, most_tasks);
-      idle_turns = worker.stack.empty() && !is_heard ? idle_turns + 1 : 0;
+      const bool does_nothing = worker.stack.empty() || is_pausing_;
+      idle_turns = does_nothing && !is_heard ? idle_turns + 1 : 0;
       if (idle_turns > 0) rest(idle_turns);
     }
   }
@@ -210,11 +229,6 @@ class PoolRun final : private TaskBank {
   void try_common(Worker& worker) {
     const Lock lock(mutex_);
     if (!common_.empty()) take_common(worker);
-  }
-
-  [[nodiscard]] bool rest_is_idle() {
-    const Lock lock(mutex_);
-    return common_.empty() && idle_helpers_ == helpers_;
   }
 
   [[nodiscard]] bool error_is_new() {
@@ -234,7 +248,7 @@ class PoolRun final : private TaskBank {
     Lock lock(mutex_);
     ++hungry_;
     const auto nap = std::min(shortest_nap * (1U << std::min(turns - yields, 10U)), longest_nap);
-    something_common_.wait_for(lock, nap, [&] { return !common_.empty(); });
+    something_common_.wait_for(lock, nap, [&] { return !common_.empty() && !is_pausing_; });
     --hungry_;
   }
 
@@ -260,6 +274,16 @@ class PoolRun final : private TaskBank {
     std::memcpy(static_cast<void*>(room.data()), tasks.data(), room.size_bytes());
   }
 
+  std::optional<std::size_t> stillness() override {
+    const auto mine = workers_[0].stack.size();
+    if (mine > 0 && !is_pausing_) return std::nullopt;
+    const Lock lock(mutex_);
+    if (idle_helpers_ != helpers_ || (!common_.empty() && !is_pausing_)) return std::nullopt;
+    std::size_t tasks = common_.size();
+    for (const auto& worker : workers_) tasks += worker.stack.size();
+    return tasks;
+  }
+
   /// With the lock.
   void network_is_hungry(bool is_hungry) {
     if (is_hungry == network_is_hungry_) return;
@@ -268,10 +292,12 @@ class PoolRun final : private TaskBank {
   }
 
   StealNetwork& network_;
+  Pause& pause_;
   std::deque<Worker> workers_;  // [0] is the caller's thread's
   std::size_t helpers_ = 0;
   std::atomic<int> hungry_{0};  // threads that wait, and the network
   std::atomic<bool> is_dropped_{false};
+  std::atomic<bool> is_pausing_{false};
 
   std::mutex mutex_;  // of all below
   std::condition_variable something_common_;

@@ -1,13 +1,15 @@
-/// Tasks between ranks: who asks whom, and when all has ended.
+/// Tasks between ranks, over MPI.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "cairn/collectives/communicator.hpp"
+#include "cairn/loadbalance/steal_options.hpp"
 
 namespace cairn::loadbalance {
 
@@ -21,42 +23,15 @@ class TaskBank {
   /// Appends tasks that this rank can spare, at most `most_bytes`; none when it has none just now.
   virtual void withdraw(std::size_t most_bytes, std::vector<std::byte>& out) = 0;
   virtual void deposit(std::span<const std::byte> tasks) = 0;
+  /// The number of tasks of this rank if no thread of it works; else nothing.
+  virtual std::optional<std::size_t> stillness() = 0;
 };
 
-struct StealOptions {
-  /// Ranks that are asked at random before an idle one waits to be given something.
-  int random_tries = 2;
-  /// Tasks of one message.
-  std::size_t most_bytes = std::size_t{64} << 10;
-  std::uint64_t seed = 1;
-};
-
-/// What has happened on this rank since begin().
-struct StealCounts {
-  std::uint64_t asked = 0;  ///< steals tried
-  std::uint64_t got = 0;    ///< messages with tasks that have come
-  std::uint64_t given = 0;  ///< and that were sent
-  std::uint64_t bytes_got = 0;
-  std::uint64_t messages = 0;  ///< sent, of all kinds
-  std::uint64_t waves = 0;     ///< looks whether all has ended
-};
-
-/// Work stealing between the ranks of a communicator, a rank's end of it.
+/// Work stealing between the ranks of a communicator, a rank's end of it: a StealMachine whose
+/// messages go through MPI.
 ///
-///     idle: ask at random ──none──▶ … ──none──▶ ask along lifelines, and wait
-///             ▲                                        │
-///             └──────────── tasks ◀────────────────────┘
-///
-/// One steal of a rank is under way at a time. Whoever has nothing to spare says so at once; a rank
-/// that has asked some others in vain asks its neighbours on a hypercube to remember it, and is
-/// quiet until one of them sends what it can spare. That all has ended is found by FourCounters,
-/// whose waves are non-blocking reductions that a rank enters while it is idle.
-///
-/// No call blocks; buffers belong to their transfer. The thread that uses it is the one that may
-/// call MPI (MPI_THREAD_FUNNELED).
-///
-/// Source: Saraswat, Kambadur, Kodali, Grove, Krishnamoorthy, "Lifeline-based global load
-/// balancing", PPoPP 2011, doi:10.1145/1941553.1941582.
+/// No call blocks, except for the end of sends that all have received; buffers belong to their
+/// transfer. The thread that uses it is the one that may call MPI (MPI_THREAD_FUNNELED).
 class StealNetwork {
  public:
   /// Collective. @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
@@ -69,20 +44,27 @@ class StealNetwork {
   void begin();
 
   /// Sends, receives and gives. To be called often.
-  /// @param is_idle  whether no thread of this rank has or does anything
   /// @return whether something has come
   /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
-  bool progress(bool is_idle, TaskBank& bank);
+  bool progress(TaskBank& bank);
 
-  /// Whether all ranks have ended. Equal on all ranks, in time.
+  /// Whether all ranks have ended, or stand still. Equal on all ranks, in time.
   [[nodiscard]] bool is_over() const noexcept;
+  /// Ranks that had tasks left when it was over: some only if one has asked to pause. Equal on all
+  /// ranks.
+  [[nodiscard]] std::uint64_t ranks_left() const noexcept;
+
+  /// Asks all ranks to keep their tasks and be still. Local.
+  void pause();
+  /// Whether a rank has.
+  [[nodiscard]] bool is_pausing() const noexcept;
 
   /// Tells all ranks to drop their tasks. Local.
   void give_up();
   /// Whether a rank has.
   [[nodiscard]] bool is_given_up() const noexcept;
 
-  [[nodiscard]] const StealCounts& counts() const noexcept;
+  [[nodiscard]] StealCounts counts() const noexcept;
   [[nodiscard]] const Communicator& comm() const noexcept;
 
  private:

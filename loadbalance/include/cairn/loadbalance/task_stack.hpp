@@ -23,6 +23,9 @@ class TaskStack {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   void clear() noexcept { size_ = 0; }
 
+  /// From the oldest to the youngest.
+  [[nodiscard]] std::span<const T> all() const noexcept { return {tasks_.get(), size_}; }
+
   void push(const T& task) {
     if (size_ == capacity_) [[unlikely]]
       reserve(size_ + 1);

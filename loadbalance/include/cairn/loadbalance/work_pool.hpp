@@ -19,10 +19,12 @@
 /// (steal_network.hpp).
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstring>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cairn/collectives/agree.hpp"
@@ -34,6 +36,14 @@
 #include "cairn/loadbalance/steal_network.hpp"
 
 namespace cairn::loadbalance {
+
+/// A run that is not at its end: what this rank has of it. Tasks of all ranks together, and merged
+/// results, are the same run, however they are dealt out: it may go on with other ranks.
+template <PoolTask T, Accumulator A>
+struct PartialRun {
+  std::vector<T> tasks = {};  ///< roots, or what is left
+  A results{};                ///< of the tasks that are done
+};
 
 /// A pool on a communicator; may run again and again.
 class WorkPool {
@@ -63,10 +73,44 @@ class WorkPool {
   /// @par Cost  a few ns a task
   template <PoolTask T, Accumulator A, typename Process>
   A run(std::span<const T> roots, Process process) {
-    detail::PoolRun<T, A, Process> work(options_, network_, process);
-    auto mine = work.run(roots, report_);
+    PartialRun<T, A> all{.tasks{roots.begin(), roots.end()}};
+    (void)run_until(all, std::move(process), [] { return false; });
+    return merged(all.results);
+  }
+
+  /// Goes on with a run until it has ended, or until all ranks stand still because one wants a
+  /// pause; no message is under way then, and a checkpoint can be made. Collective, blocking.
+  ///
+  /// @param run    of this rank; brought up to date
+  /// @param pause  asked often, by the caller's thread, between tasks: cheap, not collective; one
+  ///               rank that says true is enough
+  /// @return whether the run has ended: no rank has tasks left; equal on all ranks
+  /// @throws what run() throws; `run` is then of no use
+  template <PoolTask T, Accumulator A, typename Process, std::predicate Pause>
+  [[nodiscard]] bool run_until(PartialRun<T, A>& run, Process process, Pause pause) {
+    detail::PoolRun<T, A, Process, Pause> work(options_, network_, process, pause);
+    const A results = work.run(std::exchange(run.tasks, {}), report_);
     agree(network_.comm(), work.error());
-    return merged(mine);
+    run.results.merge(results);
+    run.tasks = work.tasks_left();
+    return network_.ranks_left() == 0;
+  }
+
+  /// The results of all ranks, merged in their order; equal on all ranks. Collective, blocking.
+  template <Accumulator A>
+  [[nodiscard]] A merged(const A& mine) const {
+    const auto& comm = network_.comm();
+    std::vector<std::byte> bytes(sizeof(A));
+    std::memcpy(bytes.data(), &mine, sizeof(A));
+    std::vector<std::byte> all(sizeof(A) * static_cast<std::size_t>(comm.size()));
+    all_gather(comm, std::span<const std::byte>(bytes), std::span<std::byte>(all));
+    A total{};
+    for (std::size_t at = 0; at < all.size(); at += sizeof(A)) {
+      A part{};
+      std::memcpy(static_cast<void*>(&part), all.data() + at, sizeof(A));
+      total.merge(part);
+    }
+    return total;
   }
 
   static constexpr std::size_t block = detail::tasks_at_once;
@@ -77,22 +121,6 @@ class WorkPool {
   [[nodiscard]] const WorkPoolReport& report() const noexcept { return report_; }
 
  private:
-  template <Accumulator A>
-  A merged(const A& mine) const {
-    const auto& comm = network_.comm();
-    std::vector<std::byte> bytes(sizeof(A));
-    std::memcpy(bytes.data(), &mine, sizeof(A));
-    std::vector<std::byte> all(sizeof(A) * static_cast<std::size_t>(comm.size()));
-    all_gather(comm, std::span<const std::byte>(bytes), std::span<std::byte>(all));
-    A total{};
-    for (std::size_t at = 0; at < all.size(); at += sizeof(A)) {
-      A part{};
-      std::memcpy(&part, all.data() + at, sizeof(A));
-      total.merge(part);
-    }
-    return total;
-  }
-
   WorkPoolOptions options_;
   StealNetwork network_;
   WorkPoolReport report_;

@@ -1,0 +1,172 @@
+/// Who asks whom for tasks, who gets some, and when all has ended: the protocol, without messages,
+/// clocks or threads. The same machine runs over MPI (steal_network.hpp), in the simulator
+/// (steal_simulation.hpp) and under random schedules (steal_trial.hpp).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "cairn/core/random.hpp"
+#include "cairn/loadbalance/four_counters.hpp"
+#include "cairn/loadbalance/steal_options.hpp"
+
+namespace cairn::loadbalance {
+
+/// What a rank says to another one.
+enum class Say : std::uint8_t {
+  ask,       ///< have you something for me?
+  none,      ///< no
+  answer,    ///< tasks, for one that has asked
+  remember,  ///< send me something when you can
+  gift,      ///< tasks, for one that is remembered
+  // Those above are counted, for the end; those below go along a tree of all ranks.
+  rise,   ///< to the parent: what this part of the tree has sent and received
+  again,  ///< to the children: not yet, another wave
+  over,   ///< to the children: nothing is under way; `wave.left` ranks have tasks
+  pause,  ///< keep your tasks and be still
+  stop,   ///< drop your tasks
+};
+
+[[nodiscard]] constexpr bool is_counted(Say say) noexcept { return say <= Say::gift; }
+
+/// Sums over a part of the ranks.
+struct Wave {
+  MessageCounts counts;
+  std::uint64_t left = 0;  ///< ranks that are still, and have tasks
+  friend bool operator==(const Wave&, const Wave&) = default;
+};
+
+struct StealMessage {
+  int peer;  ///< to, or from
+  Say say;
+  Wave wave = {};
+  friend bool operator==(const StealMessage&, const StealMessage&) = default;
+};
+
+/// A mistake that a test plants.
+enum class StealMutant : std::uint8_t {
+  none,
+  two_counters,      ///< looks at one wave alone
+  count_after_send,  ///< a message counts as sent a wave later
+  uncounted_gifts,   ///< gifts are not counted
+  rise_when_busy,    ///< a wave does not wait for a rank that works
+  forget_children,   ///< a wave does not wait for the tree below
+};
+
+/// One rank of it.
+///
+///     idle: ask at random ──none──▶ … ──none──▶ ask along lifelines, and wait
+///             ▲                                        │
+///             └──────────── tasks ◀────────────────────┘
+///
+/// One steal of a rank is under way at a time. Whoever has nothing to spare says so at once; a rank
+/// that has asked some others in vain asks its neighbours on a hypercube to remember it, and is
+/// quiet until one of them sends what it can spare.
+///
+/// That nothing is left is found by waves (FourCounters) through a tree of the ranks, which each
+/// joins while it is still: no thread of it works, because it has no tasks, or because all were
+/// asked to pause. So a run ends in O(log p) once all are idle, or stands still with its tasks in
+/// the stacks and no message under way.
+///
+/// The owner delivers messages by hear(), sends what take_messages() gives, and serves customer().
+/// A regular value; allocates when a list grows.
+///
+/// Source: Saraswat, Kambadur, Kodali, Grove, Krishnamoorthy, "Lifeline-based global load
+/// balancing", PPoPP 2011, doi:10.1145/1941553.1941582.
+class StealMachine {
+ public:
+  /// Somebody who wants tasks.
+  struct Customer {
+    int rank;
+    Say say;  ///< what tasks for it are: answer or gift
+  };
+
+  /// @param host_of  shape [p], the host of each rank; equal on all ranks
+  StealMachine(int rank, std::span<const int> host_of, const StealOptions& options,
+               StealMutant mutant = StealMutant::none);
+
+  /// Begins a run. Nobody may begin before all have ended the run before.
+  void begin();
+
+  /// A message has come. Tasks of it belong to this rank from now on.
+  void hear(const StealMessage& message);
+
+  /// Whether tasks may leave this rank now.
+  [[nodiscard]] bool may_give() const noexcept { return !is_pausing_ && !is_stopped_; }
+  /// The next one that wants tasks; then call serve().
+  [[nodiscard]] std::optional<Customer> customer() const noexcept;
+  /// Whether the customer gets some. The message is in take_messages(), and tasks go with it.
+  void serve(Customer customer, bool with_tasks);
+
+  /// No thread of this rank works; `tasks` are left, none unless all were asked to pause. To be
+  /// called again whenever something may have changed.
+  void be_still(std::size_t tasks);
+
+  /// Asks all ranks to keep their tasks and be still, so that the run ends early. At any time.
+  void pause();
+  /// Asks all ranks to drop their tasks. At any time.
+  void stop();
+
+  [[nodiscard]] bool is_over() const noexcept { return over_.has_value(); }
+  /// Ranks that still had tasks when it was over.
+  [[nodiscard]] std::uint64_t ranks_left() const noexcept { return over_.value_or(0); }
+  [[nodiscard]] bool is_pausing() const noexcept { return is_pausing_; }
+  [[nodiscard]] bool is_stopped() const noexcept { return is_stopped_; }
+  /// Whether it waits for the tasks that it has asked for.
+  [[nodiscard]] bool is_asking() const noexcept { return is_asking_; }
+
+  /// What is to be sent, in this order. Empties the list.
+  [[nodiscard]] std::vector<StealMessage> take_messages();
+  [[nodiscard]] bool has_messages() const noexcept { return !outbox_.empty(); }
+
+  /// Without bytes, which the machine does not see.
+  [[nodiscard]] const StealCounts& counts() const noexcept { return counts_; }
+
+ private:
+  void say(int to, Say what, Wave wave = {});
+  void look_for_work();
+  void rise(std::size_t tasks);
+  void judge(const Wave& sums);
+  void end(std::uint64_t left);
+  void spread(Say what, int except);
+  template <typename Visit>
+  void for_each_child(Visit visit) const;
+  [[nodiscard]] int children() const noexcept;
+
+  // Of all runs.
+  int rank_;
+  int ranks_;
+  int host_tries_;
+  int random_tries_;
+  StealMutant mutant_;
+  std::vector<int> host_mates_;
+  std::vector<int> buddies_;  // by whom it may be remembered
+  std::uint64_t seed_;
+  std::uint64_t draws_ = 0;
+
+  // Of this one.
+  std::vector<int> thieves_;                 // want an answer
+  std::vector<int> remembered_;              // want what comes
+  std::vector<unsigned char> remembers_me_;  // by buddy
+  bool is_asking_ = false;
+  bool is_parked_ = false;
+  bool is_pausing_ = false;
+  bool is_stopped_ = false;
+  int tries_ = 0;
+
+  MessageCounts messages_;
+  MessageCounts late_;      // count_after_send
+  FourCounters detector_;   // of the root
+  Wave below_;              // what the children have said
+  int risen_ = 0;           // how many of them
+  bool has_risen_ = false;  // itself
+  std::optional<std::uint64_t> over_;
+
+  StealCounts counts_;
+  std::vector<StealMessage> outbox_;
+};
+
+}  // namespace cairn::loadbalance

@@ -1,0 +1,33 @@
+/// How ranks steal from each other, and what they count of it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace cairn::loadbalance {
+
+struct StealOptions {
+  /// Ranks of the same host that an idle one asks first, at random.
+  int host_tries = 1;
+  /// Ranks anywhere that it then asks at random, before it waits to be given something.
+  int random_tries = 2;
+  /// Tasks of one message.
+  std::size_t most_bytes = std::size_t{64} << 10;
+  std::uint64_t seed = 1;
+  /// Takes so many consecutive ranks for a host; 0: asks MPI who can share memory.
+  int ranks_per_host = 0;
+};
+
+/// What has happened on a rank since a run began.
+struct StealCounts {
+  std::uint64_t asked = 0;  ///< steals tried
+  std::uint64_t got = 0;    ///< messages with tasks that have come
+  std::uint64_t given = 0;  ///< and that were sent
+  std::uint64_t bytes_got = 0;
+  std::uint64_t messages = 0;  ///< sent, of all kinds
+  std::uint64_t waves = 0;     ///< looks whether all has ended
+
+  friend bool operator==(const StealCounts&, const StealCounts&) = default;
+};
+
+}  // namespace cairn::loadbalance

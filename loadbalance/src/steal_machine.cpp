@@ -1,0 +1,220 @@
+#include "cairn/loadbalance/steal_machine.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "cairn/core/expects.hpp"
+
+namespace cairn::loadbalance {
+
+namespace {
+
+/// Children of a rank in the tree that waves climb. Four make it half as high as two, and cost an
+/// inner rank four messages.
+constexpr int tree_width = 4;
+
+/// The ranks 1, 2, 4 … behind `rank`, so that work reaches everybody in log2(p) steps.
+std::vector<int> lifelines_of(int rank, int ranks) {
+  std::vector<int> buddies;
+  for (int distance = 1; distance < ranks; distance *= 2)
+    buddies.push_back((rank + distance) % ranks);
+  return buddies;
+}
+
+}  // namespace
+
+StealMachine::StealMachine(int rank, std::span<const int> host_of, const StealOptions& options,
+                           StealMutant mutant)
+    : rank_(rank),
+      ranks_(static_cast<int>(host_of.size())),
+      host_tries_(options.host_tries),
+      random_tries_(options.random_tries),
+      mutant_(mutant),
+      buddies_(lifelines_of(rank, ranks_)),
+      seed_(options.seed),
+      remembers_me_(buddies_.size()) {
+  expects(rank >= 0 && rank < ranks_, "a rank of the run");
+  const auto host = [&](int r) { return host_of[static_cast<std::size_t>(r)]; };
+  for (int r = 0; r < ranks_; ++r)
+    if (r != rank && host(r) == host(rank)) host_mates_.push_back(r);
+  // Where all are on one host, nobody is asked first.
+  if (static_cast<int>(host_mates_.size()) == ranks_ - 1) host_mates_.clear();
+}
+
+void StealMachine::begin() {
+  thieves_.clear();
+  remembered_.clear();
+  std::ranges::fill(remembers_me_, 0);
+  is_asking_ = is_parked_ = is_pausing_ = is_stopped_ = false;
+  tries_ = 0;
+  messages_ = late_ = {};
+  detector_ = {};
+  below_ = {};
+  risen_ = 0;
+  has_risen_ = false;
+  over_.reset();
+  counts_ = {};
+  outbox_.clear();
+}
+
+std::vector<StealMessage> StealMachine::take_messages() { return std::exchange(outbox_, {}); }
+
+void StealMachine::say(int to, Say what, Wave wave) {
+  ++counts_.messages;
+  const bool is_forgotten = mutant_ == StealMutant::uncounted_gifts && what == Say::gift;
+  if (is_counted(what) && !is_forgotten)
+    ++(mutant_ == StealMutant::count_after_send ? late_ : messages_).sent;
+  outbox_.push_back({to, what, wave});
+}
+
+// --- what comes ----------------------------------------------------------------------------
+
+void StealMachine::hear(const StealMessage& message) {
+  const bool is_forgotten = mutant_ == StealMutant::uncounted_gifts && message.say == Say::gift;
+  if (is_counted(message.say) && !is_forgotten) ++messages_.received;
+  switch (message.say) {
+    case Say::ask:
+      return thieves_.push_back(message.peer);
+    case Say::none:
+      is_asking_ = false;
+      ++tries_;
+      return;
+    case Say::remember:
+      return remembered_.push_back(message.peer);
+    case Say::answer:
+      is_asking_ = false;
+      break;
+    case Say::gift:
+      for (std::size_t i = 0; i < buddies_.size(); ++i)
+        if (buddies_[i] == message.peer) remembers_me_[i] = 0;
+      break;
+    case Say::rise:
+      below_.counts.sent += message.wave.counts.sent;
+      below_.counts.received += message.wave.counts.received;
+      below_.left += message.wave.left;
+      ++risen_;
+      return;
+    case Say::again:
+      for_each_child([&](int child) { say(child, Say::again); });
+      has_risen_ = false;
+      return;
+    case Say::over:
+      return end(message.wave.left);
+    case Say::pause:
+      if (!std::exchange(is_pausing_, true)) spread(Say::pause, message.peer);
+      return;
+    case Say::stop:
+      if (!std::exchange(is_stopped_, true)) spread(Say::stop, message.peer);
+      return;
+  }
+  ++counts_.got;
+  tries_ = 0;
+  is_parked_ = false;
+}
+
+// --- for others ----------------------------------------------------------------------------
+
+std::optional<StealMachine::Customer> StealMachine::customer() const noexcept {
+  if (!thieves_.empty()) return Customer{thieves_.front(), Say::answer};
+  if (!may_give() || remembered_.empty()) return std::nullopt;
+  return Customer{remembered_.front(), Say::gift};
+}
+
+void StealMachine::serve(Customer customer, bool with_tasks) {
+  if (customer.say == Say::answer) {
+    thieves_.erase(thieves_.begin());
+  } else if (with_tasks) {
+    remembered_.erase(remembered_.begin());
+  }
+  counts_.given += with_tasks ? 1 : 0;
+  if (with_tasks) return say(customer.rank, customer.say);
+  if (customer.say == Say::answer) say(customer.rank, Say::none);
+}
+
+// --- for this rank -------------------------------------------------------------------------
+
+void StealMachine::be_still(std::size_t tasks) {
+  if (over_) return;
+  if (tasks == 0) look_for_work();
+  rise(tasks);
+}
+
+void StealMachine::look_for_work() {
+  if (is_asking_ || is_parked_ || !may_give() || ranks_ == 1) return;
+  const int host_tries = host_mates_.empty() ? 0 : host_tries_;
+  if (tries_ < host_tries + random_tries_) {
+    const Random random(seed_, static_cast<std::uint64_t>(rank_));
+    const auto draw = [&](std::size_t bound) {
+      return static_cast<std::size_t>(random.below(draws_++, bound));
+    };
+    const auto others = static_cast<std::size_t>(ranks_ - 1);
+    const int victim = tries_ < host_tries ? host_mates_[draw(host_mates_.size())]
+                                           : (rank_ + 1 + static_cast<int>(draw(others))) % ranks_;
+    is_asking_ = true;
+    ++counts_.asked;
+    return say(victim, Say::ask);
+  }
+  for (std::size_t i = 0; i < buddies_.size(); ++i)
+    if (std::exchange(remembers_me_[i], 1) == 0) say(buddies_[i], Say::remember);
+  is_parked_ = true;
+}
+
+// --- the end -------------------------------------------------------------------------------
+
+template <typename Visit>
+void StealMachine::for_each_child(Visit visit) const {
+  for (int c = tree_width * rank_ + 1; c <= tree_width * (rank_ + 1) && c < ranks_; ++c) visit(c);
+}
+
+int StealMachine::children() const noexcept {
+  return std::clamp(ranks_ - 1 - tree_width * rank_, 0, tree_width);
+}
+
+void StealMachine::rise(std::size_t tasks) {
+  const bool waits = risen_ < children() && mutant_ != StealMutant::forget_children;
+  if (has_risen_ || waits) return;
+  has_risen_ = true;
+  ++counts_.waves;
+  Wave sums = std::exchange(below_, {});
+  risen_ = 0;
+  sums.counts.sent += messages_.sent;
+  sums.counts.received += messages_.received;
+  sums.left += tasks > 0 ? 1 : 0;
+  messages_.sent += std::exchange(late_.sent, 0);
+  if (rank_ == 0) return judge(sums);
+  say((rank_ - 1) / tree_width, Say::rise, sums);
+}
+
+void StealMachine::judge(const Wave& sums) {
+  const bool is_over = mutant_ == StealMutant::two_counters
+                           ? sums.counts.sent == sums.counts.received
+                           : detector_.is_over(sums.counts);
+  if (is_over) return end(sums.left);
+  has_risen_ = false;
+  for_each_child([&](int child) { say(child, Say::again); });
+}
+
+void StealMachine::end(std::uint64_t left) {
+  over_ = left;
+  for_each_child([&](int child) { say(child, Say::over, {.counts = {}, .left = left}); });
+}
+
+// --- words that reach everybody ------------------------------------------------------------
+
+void StealMachine::pause() {
+  if (!std::exchange(is_pausing_, true)) spread(Say::pause, rank_);
+}
+
+void StealMachine::stop() {
+  if (!std::exchange(is_stopped_, true)) spread(Say::stop, rank_);
+}
+
+void StealMachine::spread(Say what, int except) {
+  const auto tell = [&](int neighbour) {
+    if (neighbour != except) say(neighbour, what);
+  };
+  if (rank_ != 0) tell((rank_ - 1) / tree_width);
+  for_each_child(tell);
+}
+
+}  // namespace cairn::loadbalance
