@@ -13,6 +13,7 @@ int journal_command(int argc, const char* const* argv);
 int journal_fence_command(int argc, const char* const* argv);
 int journal_show_command(int argc, const char* const* argv);
 int sim_command(int argc, const char* const* argv);
+int sim_steal_command(int argc, const char* const* argv);
 
 /// "ckpt ls" and the like, for messages. @param argv  as for ckpt_command()
 [[nodiscard]] std::string ckpt_command_name(int argc, const char* const* argv);

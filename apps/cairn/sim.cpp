@@ -7,6 +7,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cairn/consensus/campaign.hpp"
@@ -197,11 +198,14 @@ int explore(const Arguments& arguments) {
 }  // namespace
 
 int sim_command(int argc, const char* const* argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "steal")
+    return sim_steal_command(argc - 1, argv + 1);
   Arguments given;
   std::vector<std::string> what;
   program::Options options("cairn sim", "protocols under simulated faults", "consensus",
                            program::Options::Kind::tool);
-  options.positional("what", what, "what to simulate: consensus")
+  options
+      .positional("what", what, "what to simulate: consensus; or steal, see cairn sim steal --help")
       .add("protocol", given.protocol, "paxos, commit or raft")
       .add("nodes", given.nodes,
            "participants (commit), proposers (paxos), or voters (raft, 1 to 7)")
@@ -224,7 +228,7 @@ int sim_command(int argc, const char* const* argv) {
     return 0;
   }
   if (what != std::vector<std::string>{"consensus"})
-    throw Error(Errc::usage, "what to simulate? (cairn sim consensus)");
+    throw Error(Errc::usage, "what to simulate? (cairn sim consensus, cairn sim steal)");
   return given.explore ? explore(given) : simulate(given);
 }
 

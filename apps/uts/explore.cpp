@@ -105,17 +105,36 @@ Counts explore(const Tree& tree, const Kernel& kernel, Leaves leaves) {
   return counts;
 }
 
-Counts explore(const Tree& tree, const Kernel& kernel, Leaves leaves, loadbalance::WorkPool& pool) {
+namespace {
+
+/// What a pool calls with a block of nodes.
+auto expansion(const Tree& tree, const Kernel& kernel, Leaves leaves) {
   static_assert(Expander::block >= loadbalance::WorkPool::block);
-  std::vector<Node> roots;
-  if (pool.comm().is_root()) roots.push_back(tree.root());
-  const auto expand = [expander = Expander(tree, kernel, leaves)](
-                          std::span<const Node> nodes, loadbalance::Spawner<Node>& spawner,
-                          Counts& counts) mutable {
+  return [expander = Expander(tree, kernel, leaves)](std::span<const Node> nodes,
+                                                     loadbalance::Spawner<Node>& spawner,
+                                                     Counts& counts) mutable {
     const auto room = spawner.grow(expander.take(nodes, counts));
     spawner.shrink(room.size() - expander.give(room.data(), counts));
   };
-  return pool.run<Node, Counts>(roots, expand);
+}
+
+}  // namespace
+
+std::vector<Node> roots_of(const Tree& tree, const Communicator& comm) {
+  std::vector<Node> roots;
+  if (comm.is_root()) roots.push_back(tree.root());
+  return roots;
+}
+
+Counts explore(const Tree& tree, const Kernel& kernel, Leaves leaves, loadbalance::WorkPool& pool) {
+  return pool.run<Node, Counts>(roots_of(tree, pool.comm()), expansion(tree, kernel, leaves));
+}
+
+std::optional<Counts> explore(const Tree& tree, const Kernel& kernel, Leaves leaves,
+                              loadbalance::WorkPool& pool, TreeRun& run,
+                              const loadbalance::CutOptions& cuts) {
+  if (!run.advance(pool, expansion(tree, kernel, leaves), cuts)) return std::nullopt;
+  return pool.merged(run.state().results);
 }
 
 }  // namespace cairn::uts

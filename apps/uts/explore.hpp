@@ -4,9 +4,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "cairn/loadbalance/checkpointed_run.hpp"
 #include "cairn/loadbalance/work_pool.hpp"
 #include "node.hpp"
 #include "sha1.hpp"
@@ -75,5 +77,16 @@ class Expander {
 /// ranks.
 [[nodiscard]] Counts explore(const Tree& tree, const Kernel& kernel, Leaves leaves,
                              loadbalance::WorkPool& pool);
+
+using TreeRun = loadbalance::CheckpointedRun<Node, Counts>;
+
+/// Where a new run begins: the root, on rank 0.
+[[nodiscard]] std::vector<Node> roots_of(const Tree& tree, const Communicator& comm);
+
+/// The same of a run that may be saved, and gone on with. Collective, blocking.
+/// @return the counts, or nothing when the program was asked to stop
+[[nodiscard]] std::optional<Counts> explore(const Tree& tree, const Kernel& kernel, Leaves leaves,
+                                            loadbalance::WorkPool& pool, TreeRun& run,
+                                            const loadbalance::CutOptions& cuts);
 
 }  // namespace cairn::uts

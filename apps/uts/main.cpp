@@ -1,5 +1,7 @@
 // cairn-uts: counts the nodes of a tree that nobody knows before it is grown.
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <ctime>
 #include <filesystem>
@@ -9,9 +11,11 @@
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/signals.hpp"
 #include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/loadbalance/work_pool.hpp"
+#include "cairn/program/checkpoint_options.hpp"
 #include "cairn/program/program.hpp"
 #include "explore.hpp"
 #include "result.hpp"
@@ -33,6 +37,8 @@ struct Settings {
   std::string kernel = "auto";
   std::string leaves = "push";
   std::filesystem::path result;
+  std::uint64_t cut_every = 0;
+  program::CheckpointOptions ckpt;
 };
 
 /// An Error that every rank throws alike, because all have the same options.
@@ -82,6 +88,15 @@ Leaves leaves_of(const Settings& settings) {
   throw_usage("--leaves is push or count, not '" + settings.leaves + "'");
 }
 
+/// What a checkpoint is of, and another run's is not.
+std::string identity_of(const TreeParameters& tree, const std::string& leaves) {
+  return fmt::format(
+      "type={} shape={} depth={} branching={} seed={} probability={} children={} "
+      "leaves={}",
+      static_cast<int>(tree.type), static_cast<int>(tree.shape), tree.depth, tree.branching,
+      tree.seed, tree.probability, tree.children, leaves);
+}
+
 /// Of all threads of this process.
 double cpu_seconds() {
   std::timespec now{};
@@ -101,12 +116,27 @@ int grow(program::Context& context, const Settings& settings, const program::Opt
   });
 
   loadbalance::WorkPool pool(world, {.threads = context.threads});
+  ckpt::Checkpointer ckpt(
+      world, settings.ckpt.resolve(context, "cairn-uts", identity_of(parameters, settings.leaves)));
+  TreeRun run(ckpt);
   Result result{settings.tree,          parameters,   {},
                 std::string(hash.name), world.size(), context.threads};
-  barrier(world);
+  result.restored_from = run.restore_or(world, roots_of(tree, world));
+  if (result.restored_from)
+    context.log.info(fmt::format("restored from cut {}: {} nodes are counted, {} wait",
+                                 *result.restored_from, run.tasks_done(), run.tasks_left()));
+  result.nodes_before = pool.merged(run.state().results).nodes;
   const auto start = std::chrono::steady_clock::now();
   const double cpu_start = cpu_seconds();
-  result.counts = explore(tree, hash, leaves, pool);
+  const auto counts = explore(tree, hash, leaves, pool, run, {.every_tasks = settings.cut_every});
+  ckpt.wait();
+  if (!counts) {
+    program::say_stopped(context, ckpt.stop_signal(),
+                         fmt::format("{} nodes, {} wait", run.tasks_done(), run.tasks_left()),
+                         settings.ckpt.directory);
+    return stop_exit_code(ckpt.stop_signal());
+  }
+  result.counts = *counts;
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.cpu_seconds = all_reduce(world, cpu_seconds() - cpu_start);
   together(world, [&] {
@@ -140,6 +170,11 @@ int main(int argc, char** argv) {
   options.add("leaves", settings.leaves,
               "push: leaves wait like all nodes; count: they are counted where they are made");
   options.add("result", settings.result, "write counts and times as JSON");
+  options.add("cut-every", settings.cut_every,
+              "nodes of all ranks, about, after which all stand still for a moment, so that a "
+              "checkpoint can be made; 0: when --ckpt-interval or a stop signal asks for one");
+  settings.ckpt.declare(options, "cuts");
+  options.example("mpirun -n 4 cairn-uts --tree T1XL --ckpt-dir ckpt --ckpt-interval 10");
   options.example("mpirun -n 2 cairn-uts --tree T1 --threads 1 --result result.json");
   options.example("cairn-uts -t 1 -a 3 -d 10 -b 4 -r 19");
   return program::run(argc, argv, options,

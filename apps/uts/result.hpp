@@ -1,7 +1,8 @@
 // What cairn-uts tells about its run: lines on stdout, and JSON.
 #pragma once
 
-#include <filesystem>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "explore.hpp"
@@ -17,9 +18,12 @@ struct Result {
   std::string kernel;
   int ranks = 1;
   int threads = 1;
-  double seconds = 0;      ///< by the clock on the wall
-  double cpu_seconds = 0;  ///< of all threads that explored
+  double seconds = 0;                               ///< by the clock on the wall
+  double cpu_seconds = 0;                           ///< of all threads that explored
+  std::optional<std::uint64_t> restored_from = {};  ///< the cut
+  std::uint64_t nodes_before = 0;                   ///< that were counted by then
 
+  /// Of this launch.
   [[nodiscard]] double nodes_per_second() const;
 };
 

@@ -257,6 +257,8 @@ bool Checkpointer::due(std::uint64_t step) {
   return implementation_->noting_errors([&] { return implementation_->due(step); });
 }
 
+bool Checkpointer::is_wanted() noexcept { return implementation_->is_wanted(); }
+
 void Checkpointer::save(std::uint64_t step) {
   implementation_->noting_errors([&] { implementation_->save(step); });
   trace::flush();

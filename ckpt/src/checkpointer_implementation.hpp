@@ -42,6 +42,7 @@ class Checkpointer::Implementation {
   void add(RegisteredValue value);
   std::optional<std::uint64_t> restore();
   bool due(std::uint64_t step);
+  bool is_wanted() noexcept;
   void save(std::uint64_t step);
   void wait();
   void settle();

@@ -34,13 +34,23 @@ bool Pacing::is_limit_near(double now) const noexcept {
          now + longest_step_ + caution * longest_save_ + margin_seconds >= *settings_.limit_seconds;
 }
 
+bool Pacing::is_interval_over(double now) const noexcept {
+  const double interval = interval_seconds();
+  return interval > 0 && now - begin_ >= interval;
+}
+
+bool Pacing::is_time(double now) noexcept {
+  longest_step_ = std::max(longest_step_, now - last_call_);
+  last_call_ = now;
+  return is_limit_near(now) || is_interval_over(now);
+}
+
 Pacing::Advice Pacing::after_step(std::uint64_t step, double now) {
   longest_step_ = std::max(longest_step_, now - last_call_);
   last_call_ = now;
   if (is_limit_near(now)) return Advice::save_and_stop;
   if (settings_.every != 0 && step % settings_.every == 0) return Advice::save;
-  const double interval = interval_seconds();
-  return interval > 0 && now - begin_ >= interval ? Advice::save : Advice::go_on;
+  return is_interval_over(now) ? Advice::save : Advice::go_on;
 }
 
 void Pacing::saved(double begin, double now) noexcept {

@@ -36,6 +36,9 @@ class Pacing {
   enum class Advice { go_on, save, save_and_stop };
   [[nodiscard]] Advice after_step(std::uint64_t step, double now);
 
+  /// A moment at which the program could end a step; whether it should, by the clock.
+  [[nodiscard]] bool is_time(double now) noexcept;
+
   /// The program has waited so long for epochs, in a save or for one on its way.
   void waited(double seconds) noexcept {
     waited_ += seconds;
@@ -56,6 +59,7 @@ class Pacing {
 
  private:
   [[nodiscard]] bool is_limit_near(double now) const noexcept;
+  [[nodiscard]] bool is_interval_over(double now) const noexcept;
 
   Settings settings_;
   double begin_;                ///< of the last epoch, or of the run

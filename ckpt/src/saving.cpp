@@ -57,6 +57,10 @@ bool Checkpointer::Implementation::due(std::uint64_t step) {
   return is_on() && saved_step_ != step && (request != 0 || is_local_step(step));
 }
 
+bool Checkpointer::Implementation::is_wanted() noexcept {
+  return pending_stop_signal() != 0 || (comm_.is_root() && pacing_.is_time(pacing_clock()));
+}
+
 /// Rank 0 makes the file; every rank learns its name, the epoch's number and the datasets' offsets.
 void Checkpointer::Implementation::lay_out() {
   const auto lengths = gather_lengths();

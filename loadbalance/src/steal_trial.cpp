@@ -1,6 +1,7 @@
 #include "cairn/loadbalance/steal_trial.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -238,6 +239,16 @@ TrialSum try_many_steals(std::uint64_t first_seed, std::uint64_t schedules,
     if (options.mutant != StealMutant::none) break;
   }
   return sum;
+}
+
+std::span<const StealMutant> all_steal_mutants() noexcept {
+  static constexpr std::array all{StealMutant::none,
+                                  StealMutant::two_counters,
+                                  StealMutant::count_after_send,
+                                  StealMutant::uncounted_gifts,
+                                  StealMutant::rise_when_busy,
+                                  StealMutant::forget_children};
+  return all;
 }
 
 const char* name_of(StealMutant mutant) noexcept {

@@ -143,7 +143,7 @@ TEST_CASE("a run that is paused again and again by any rank does every task once
       const bool is_mine = world().rank() == pauses % world().size();
       int looks = 0;
       is_over = pool.run_until<Node, Seen>(run, visit,
-                                           [&] { return is_mine && ++looks > 2 && pauses < 9; });
+                                           [&](std::uint64_t) { return is_mine && ++looks > 2 && pauses < 9; });
       const auto all = pool.merged(run.results);
       const auto left = all_reduce(world(), static_cast<std::uint64_t>(run.tasks.size()));
       CHECK((left == 0) == is_over);
@@ -157,7 +157,7 @@ TEST_CASE("a run that is paused again and again by any rank does every task once
 TEST_CASE("a pause that the last task has forestalled is the end") {
   WorkPool pool(world());
   PartialRun<Node, Seen> run;
-  CHECK(pool.run_until<Node, Seen>(run, visit, [] { return true; }));
+  CHECK(pool.run_until<Node, Seen>(run, visit, [](std::uint64_t) { return true; }));
   CHECK(run.tasks.empty());
 }
 

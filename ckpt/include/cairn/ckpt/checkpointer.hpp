@@ -162,6 +162,12 @@ class Checkpointer {
   /// @throws what wait() throws
   [[nodiscard]] bool due(std::uint64_t step);
 
+  /// Whether this rank has a reason to end a long step now, so that due() can be asked: it was told
+  /// to stop, or, on rank 0, the interval is over or the time limit near. For programs that can end
+  /// a step at any moment and call this often: what a step takes, for the time limit, is then the
+  /// time between two calls. Local, cheap.
+  [[nodiscard]] bool is_wanted() noexcept;
+
   /// Saves all fields and values as one epoch, and retires epochs beyond options.keep. Collective.
   ///
   /// The epoch goes to the local tier when `step` is a multiple of options.local.every, not of

@@ -46,12 +46,14 @@ namespace detail {
 constexpr std::size_t tasks_at_once = 64;
 
 /// One run of a pool on this rank, or a part of one. `pause` says whether it shall end early.
-template <PoolTask T, Accumulator A, typename Process, std::predicate Pause>
+template <PoolTask T, Accumulator A, typename Process, std::predicate<std::uint64_t> Pause>
 class PoolRun final : private TaskBank {
  public:
   PoolRun(const WorkPoolOptions& options, StealNetwork& network, const Process& process,
           Pause& pause)
-      : network_(network), pause_(pause) {
+      : network_(network),
+        pause_(pause),
+        least_work_seconds_(1e-6 * options.stealing.least_work_us) {
     for (int t = 0; t < options.threads; ++t) workers_.emplace_back(process);
   }
 
@@ -104,6 +106,7 @@ class PoolRun final : private TaskBank {
 
  private:
   using Lock = std::unique_lock<std::mutex>;
+  using Clock = std::chrono::steady_clock;
 
   static constexpr unsigned least_tasks = 32;  // between two looks at the others
   static constexpr unsigned most_tasks = 1024;
@@ -206,8 +209,8 @@ class PoolRun final : private TaskBank {
     while (!network_.is_over()) {
       if (!is_pausing_) {
         if (worker.stack.empty()) try_common(worker);
-        work(worker, batch);
-        if (pause_()) network_.pause();
+        work_timed(worker, batch);
+        if (pause_(worker.tasks * workers_.size())) network_.pause();
       }
       const bool is_heard = network_.progress(*this);
       if (error_is_new()) network_.give_up();
@@ -218,6 +221,15 @@ class PoolRun final : private TaskBank {
       idle_turns = does_nothing && !is_heard ? idle_turns + 1 : 0;
       if (idle_turns > 0) rest(idle_turns);
     }
+  }
+
+  void work_timed(Worker& worker, unsigned count) {
+    const auto before = worker.tasks;
+    const auto begin = Clock::now();
+    work(worker, count);
+    if (const auto done = worker.tasks - before; done > 0)
+      seconds_per_task_ =
+          std::chrono::duration<double>(Clock::now() - begin).count() / static_cast<double>(done);
   }
 
   void stop_waiting() {
@@ -257,7 +269,7 @@ class PoolRun final : private TaskBank {
   void withdraw(std::size_t most_bytes, std::vector<std::byte>& out) override {
     const std::size_t most = std::max<std::size_t>(1, most_bytes / sizeof(T));
     std::vector<T> tasks;
-    workers_[0].stack.split(most, tasks);
+    if (is_worth_sharing(workers_[0].stack.size())) workers_[0].stack.split(most, tasks);
     if (tasks.empty()) {
       const Lock lock(mutex_);
       const std::size_t count = std::min(most, (common_.size() + 1) / 2);
@@ -267,6 +279,11 @@ class PoolRun final : private TaskBank {
     }
     const auto bytes = std::as_bytes(std::span<const T>(tasks));
     out.insert(out.end(), bytes.begin(), bytes.end());
+  }
+
+  /// By what the last tasks have taken.
+  [[nodiscard]] bool is_worth_sharing(std::size_t tasks) const noexcept {
+    return static_cast<double>(tasks) * seconds_per_task_ >= least_work_seconds_;
   }
 
   void deposit(std::span<const std::byte> tasks) override {
@@ -293,6 +310,9 @@ class PoolRun final : private TaskBank {
 
   StealNetwork& network_;
   Pause& pause_;
+  double least_work_seconds_;
+  /// Of the first thread; tasks of which nothing is known are worth to be shared.
+  double seconds_per_task_ = 1;
   std::deque<Worker> workers_;  // [0] is the caller's thread's
   std::size_t helpers_ = 0;
   std::atomic<int> hungry_{0};  // threads that wait, and the network

@@ -10,7 +10,10 @@ struct StealOptions {
   /// Ranks of the same host that an idle one asks first, at random.
   int host_tries = 1;
   /// Ranks anywhere that it then asks at random, before it waits to be given something.
-  int random_tries = 2;
+  int random_tries = 3;
+  /// A rank whose tasks take less than this, without what comes of them, keeps them: it is done
+  /// with them before another rank has got some. About the latency of a message.
+  double least_work_us = 2.0;
   /// Tasks of one message.
   std::size_t most_bytes = std::size_t{64} << 10;
   std::uint64_t seed = 1;

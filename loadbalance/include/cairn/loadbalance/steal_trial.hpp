@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "cairn/loadbalance/steal_machine.hpp"
@@ -48,5 +49,7 @@ struct TrialSum {
                                        const TrialOptions& options);
 
 [[nodiscard]] const char* name_of(StealMutant mutant) noexcept;
+/// `none` first.
+[[nodiscard]] std::span<const StealMutant> all_steal_mutants() noexcept;
 
 }  // namespace cairn::loadbalance

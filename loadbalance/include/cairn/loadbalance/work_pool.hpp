@@ -74,7 +74,7 @@ class WorkPool {
   template <PoolTask T, Accumulator A, typename Process>
   A run(std::span<const T> roots, Process process) {
     PartialRun<T, A> all{.tasks{roots.begin(), roots.end()}};
-    (void)run_until(all, std::move(process), [] { return false; });
+    (void)run_until(all, std::move(process), [](std::uint64_t) { return false; });
     return merged(all.results);
   }
 
@@ -82,11 +82,12 @@ class WorkPool {
   /// pause; no message is under way then, and a checkpoint can be made. Collective, blocking.
   ///
   /// @param run    of this rank; brought up to date
-  /// @param pause  asked often, by the caller's thread, between tasks: cheap, not collective; one
-  ///               rank that says true is enough
+  /// @param pause  asked often, by the caller's thread, between tasks, with about how many this
+  /// rank
+  ///               has done in this call: cheap, not collective; one rank that says true is enough
   /// @return whether the run has ended: no rank has tasks left; equal on all ranks
   /// @throws what run() throws; `run` is then of no use
-  template <PoolTask T, Accumulator A, typename Process, std::predicate Pause>
+  template <PoolTask T, Accumulator A, typename Process, std::predicate<std::uint64_t> Pause>
   [[nodiscard]] bool run_until(PartialRun<T, A>& run, Process process, Pause pause) {
     detail::PoolRun<T, A, Process, Pause> work(options_, network_, process, pause);
     const A results = work.run(std::exchange(run.tasks, {}), report_);

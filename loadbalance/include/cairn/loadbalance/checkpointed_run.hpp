@@ -1,0 +1,136 @@
+/// A WorkPool's run that survives: saved in the middle, and gone on with on any number of ranks and
+/// threads.
+///
+///     ckpt::Checkpointer ckpt(comm, {.directory = "ckpt", .every = 1});
+///     CheckpointedRun<Node, Counts> run(ckpt);
+///     run.restore_or(comm, roots);
+///     if (!run.advance(pool, visit, {.every_tasks = 1'000'000'000}))
+///       return stop_exit_code(ckpt.stop_signal());
+///     const Counts all = pool.merged(run.state().results);
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cairn/ckpt/checkpointer.hpp"
+#include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/collective.hpp"
+#include "cairn/core/error.hpp"
+#include "cairn/loadbalance/work_pool.hpp"
+
+namespace cairn::loadbalance {
+
+struct CutOptions {
+  /// Tasks of all ranks together between two cuts, about; 0: only when the Checkpointer wants one.
+  std::uint64_t every_tasks = 0;
+};
+
+/// A step of the Checkpointer is a cut: all ranks stand still, no message is under way, and the
+/// tasks that are left and the results of those that are done are saved together. So a task is
+/// either in the results or among what is left, never both: a run that is killed does again what it
+/// has done since the last cut, and nothing twice.
+///
+/// The epoch has the datasets `tasks` (bytes, [tasks × sizeof(T)]) and `results/bytes` (one A of
+/// each rank), and the values `tasks_done` and `tasks_left` of all ranks.
+template <PoolTask T, Accumulator A>
+class CheckpointedRun {
+ public:
+  /// Registers its fields. Local. @param ckpt  of the pool's communicator; lives as long as this
+  explicit CheckpointedRun(ckpt::Checkpointer& ckpt) : ckpt_(ckpt) {
+    ckpt.elements("tasks", bytes_, sizeof(T));
+    ckpt.blobs("results", blobs_);
+    ckpt.value("tasks_done", done_);
+    ckpt.value("tasks_left", left_);
+  }
+  CheckpointedRun(const CheckpointedRun&) = delete;
+  CheckpointedRun& operator=(const CheckpointedRun&) = delete;
+
+  /// Takes the newest cut, or, if there is none, begins with `roots`. Collective.
+  /// @return the number of the cut
+  /// @throws what Checkpointer::restore() throws; Error{bad_data} on all ranks when the cut does
+  /// not
+  ///         have what it says
+  std::optional<std::uint64_t> restore_or(const Communicator& comm, std::span<const T> roots) {
+    const auto cut = ckpt_.restore();
+    cut_ = cut.value_or(0);
+    if (cut) {
+      unpack(comm);
+    } else {
+      run_.tasks.assign(roots.begin(), roots.end());
+    }
+    return cut;
+  }
+
+  /// Goes on to the end, or until the program is asked to stop. Collective, blocking.
+  /// @return whether the run has ended; if not, ckpt.stop_signal() says why, and a cut is saved if
+  ///         there is a directory for it
+  /// @throws what WorkPool::run() and Checkpointer::save() throw
+  template <typename Process>
+  [[nodiscard]] bool advance(WorkPool& pool, Process process, const CutOptions& options = {}) {
+    const auto ranks = static_cast<std::uint64_t>(pool.comm().size());
+    const std::uint64_t share = (options.every_tasks + ranks - 1) / ranks;
+    while (true) {
+      const auto wants_cut = [&](std::uint64_t tasks) {
+        return ckpt_.is_wanted() || (share > 0 && tasks >= share);
+      };
+      const bool is_over = pool.run_until(run_, process, wants_cut);
+      done_ += all_reduce(pool.comm(), pool.report().tasks);
+      if (is_over) return true;
+      left_ = all_reduce(pool.comm(), static_cast<std::uint64_t>(run_.tasks.size()));
+      if (ckpt_.due(++cut_)) save();
+      if (ckpt_.stop_signal() != 0) return false;
+    }
+  }
+
+  /// This rank's.
+  [[nodiscard]] const PartialRun<T, A>& state() const noexcept { return run_; }
+  /// Tasks that were done up to the last cut or the end, on all ranks, launches before included.
+  [[nodiscard]] std::uint64_t tasks_done() const noexcept { return done_; }
+  /// Tasks of all ranks that waited at the last cut.
+  [[nodiscard]] std::uint64_t tasks_left() const noexcept { return left_; }
+
+ private:
+  void save() {
+    bytes_.resize(run_.tasks.size() * sizeof(T));
+    if (!bytes_.empty()) std::memcpy(bytes_.data(), run_.tasks.data(), bytes_.size());
+    blobs_.assign(1, ckpt::Blob(sizeof(A)));
+    std::memcpy(blobs_[0].data(), &run_.results, sizeof(A));
+    ckpt_.save(cut_);
+  }
+
+  void unpack(const Communicator& comm) {
+    run_ = {};
+    run_.tasks.resize(bytes_.size() / sizeof(T));
+    if (!bytes_.empty()) std::memcpy(run_.tasks.data(), bytes_.data(), bytes_.size());
+    const auto found = all_reduce(comm, static_cast<std::uint64_t>(run_.tasks.size()));
+    together(comm, [&] {
+      if (found != left_)
+        throw Error(Errc::bad_data, "the checkpoint says that " + std::to_string(left_) +
+                                        " tasks are left, and has " + std::to_string(found));
+      for (const auto& blob : blobs_) {
+        if (blob.size() != sizeof(A))
+          throw Error(Errc::bad_data, "the checkpoint has results of " +
+                                          std::to_string(blob.size()) + " bytes, not " +
+                                          std::to_string(sizeof(A)));
+        A part{};
+        std::memcpy(static_cast<void*>(&part), blob.data(), sizeof(A));
+        run_.results.merge(part);
+      }
+    });
+  }
+
+  ckpt::Checkpointer& ckpt_;
+  PartialRun<T, A> run_;
+  std::uint64_t cut_ = 0;
+  std::uint64_t done_ = 0;
+  std::uint64_t left_ = 0;
+  std::vector<std::uint8_t> bytes_;
+  std::vector<ckpt::Blob> blobs_;
+};
+
+}  // namespace cairn::loadbalance
