@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cairn/collectives/check.hpp"
+#include "cairn/collectives/datatype.hpp"
 
 namespace cairn::loadbalance::detail {
 
@@ -108,8 +109,8 @@ void Chain::receive(std::span<std::int64_t> token, int step) const {
   if (comm_ == nullptr) return;
   const int from = comm_->rank() - step;
   if (from < 0 || from >= comm_->size()) return;
-  check_mpi(MPI_Recv(token.data(), static_cast<int>(token.size()), MPI_INT64_T, from, token_tag,
-                     comm_->internal(), MPI_STATUS_IGNORE),
+  check_mpi(MPI_Recv(token.data(), static_cast<int>(token.size()), datatype_of<std::int64_t>(),
+                     from, token_tag, comm_->internal(), MPI_STATUS_IGNORE),
             "MPI_Recv");
 }
 
@@ -117,8 +118,8 @@ void Chain::send(std::span<const std::int64_t> token, int step) const {
   if (comm_ == nullptr) return;
   const int to = comm_->rank() + step;
   if (to < 0 || to >= comm_->size()) return;
-  check_mpi(MPI_Send(token.data(), static_cast<int>(token.size()), MPI_INT64_T, to, token_tag,
-                     comm_->internal()),
+  check_mpi(MPI_Send(token.data(), static_cast<int>(token.size()), datatype_of<std::int64_t>(), to,
+                     token_tag, comm_->internal()),
             "MPI_Send");
 }
 
