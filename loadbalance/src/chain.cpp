@@ -70,13 +70,14 @@ struct Row {
   std::span<std::int64_t> weights;
 };
 
-/// Places the cuts that lie in this segment where `wanted` has them, or before, where the limit is.
+/// Places the cuts that lie in this segment where `wanted`, which ascends, has them, or before,
+/// where the limit is.
 void place_nearest(const Segment& segment, std::int64_t limit, std::span<const std::int64_t> wanted,
                    FromLeft sweep, Row cuts) {
   const auto& weights = segment.weights;
   const auto parts = static_cast<std::int64_t>(wanted.size()) - 1;
   while (sweep.next < parts) {
-    const std::int64_t want = std::max(wanted[index(sweep.next)], sweep.position);
+    const std::int64_t want = wanted[index(sweep.next)];
     const std::int64_t most = sweep.before + limit;
     if (want > segment.end() && weights.back() <= most) return;
     const auto past = std::upper_bound(weights.begin(), weights.end(), most);
