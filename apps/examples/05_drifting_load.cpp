@@ -37,7 +37,7 @@ int main(int argc, char** argv) {
   const MovingCost cost{.steps = 2, .seconds_per_weight = 2e-9, .bytes_per_object = sizeof(Cell)};
   double mean = 0, worst = 0;
   std::uint64_t bytes = 0;
-  for (int step = 0; step < 40; ++step) {
+  for (int step = 0; step < 20; ++step) {
     std::vector<std::int64_t> weights;  // a model instead of the time, so that all runs are alike
     for (auto& [x, y, value, place] : cells) {
       const double dx = x - 0.25 * step, dy = y - 0.125 * step;
@@ -46,7 +46,7 @@ int main(int argc, char** argv) {
     }
     const auto plan = way == "hilbert" ? repartition(comm, weights, cost)
                                        : diffuse(comm, weights, {.rounds = 8, .cost = cost});
-    mean += plan.change.imbalance_before() / 40;
+    mean += plan.change.imbalance_before() / 20;
     worst = std::max(worst, plan.change.imbalance_before());
     if (way == "none" || !plan.change.moves()) continue;
     bytes += migrate(comm, cells, plan.destinations, [](auto& cell) { return cell.place; }).bytes;
@@ -55,5 +55,5 @@ int main(int argc, char** argv) {
   for (const auto& cell : cells) values.push_back(cell.value);
   const double sum = cairn::exact_sum(comm, values);
   if (comm.is_root())
-    std::printf("imbalance %.3f, worst %.3f, %lu B/step, sum %a\n", mean, worst, bytes / 40, sum);
+    std::printf("imbalance %.3f, worst %.3f, %lu B/step, sum %a\n", mean, worst, bytes / 20, sum);
 }

@@ -19,7 +19,7 @@ def sum_without_ranks():
     total = []
     for cell in range(1024):
         value = (cell + 0.5) / 1024
-        for step in range(40):
+        for step in range(20):
             dx, dy = cell % 32 - 0.25 * step, cell // 32 - 0.125 * step
             for _ in range(20 + int(4000 / (1 + dx * dx + dy * dy))):
                 value = 3.9 * value * (1 - value)

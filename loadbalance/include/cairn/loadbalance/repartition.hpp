@@ -56,8 +56,8 @@ struct NewRanges {
 /// @throws Error{Errc::usage} on all ranks when one has a weight or cost that is none;
 ///         {mpi_failure} on the ranks where MPI reports one
 /// @par Determinism  sums of integers: the ranges are those of the pure function, to the bit
-/// @par Cost  some 9 messages of 1 KiB from each rank to the next, one rank after the other, and
-///      30 numbers a rank that all ranks learn
+/// @par Cost  a message of 1 KiB from each rank to the next, one rank after the other, for every 6
+///      bits of the largest weight, and two more; 30 numbers a rank that all ranks learn
 [[nodiscard]] Repartition repartition(const Communicator& comm,
                                       std::span<const std::int64_t> weights,
                                       const MovingCost& cost = {});
