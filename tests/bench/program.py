@@ -54,6 +54,19 @@ def target_of(row, ranks):
     return None
 
 
+def test_loadbalance(directory):
+    for ranks in (1, 2, 3):
+        file = directory / f"loadbalance-{ranks}.json"
+        ended = bench(ranks, "loadbalance", "--seconds", "0.001", "--threads", 1, "--json", file)
+        check(ended.code == 0, ended)
+        rows = json.loads(file.read_text())
+        names = {row["name"].removeprefix("loadbalance.") for row in rows}
+        wanted = {"task_overhead"} | ({"quiet", "quiet_messages", "skew", "skew_block"} if ranks > 1 else set())
+        check(wanted <= names, f"{wanted} in {names}")
+        for row in rows:
+            check(row["parameters"]["ranks"] == ranks and 0 < row["ours"] < 10 and 0 < row["baseline"] < 10, row)
+
+
 def test_bad_arguments(directory):
     for arguments, code, words in [
         ((), 64, ["--list"]),
@@ -70,4 +83,5 @@ def test_bad_arguments(directory):
 with scratch_directory() as scratch:
     test_list()
     test_rows(scratch)
+    test_loadbalance(scratch)
     test_bad_arguments(scratch)

@@ -18,6 +18,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "cairn/core/error.hpp"
@@ -108,8 +109,12 @@ class PoolRun final : private TaskBank {
   using Lock = std::unique_lock<std::mutex>;
   using Clock = std::chrono::steady_clock;
 
-  static constexpr unsigned least_tasks = 32;  // between two looks at the others
-  static constexpr unsigned most_tasks = 1024;
+  static constexpr std::chrono::microseconds between_looks{20};  // at the network
+  static constexpr std::size_t most_tasks = 64;  // between two looks at the clock and at hungry_
+  // Who waits looks again at once at first, since to be put to sleep and woken takes long, and on a
+  // busy machine much longer; then it gives way to others, and then it sleeps. Turns, not times:
+  // who gives way may be back only after milliseconds.
+  static constexpr unsigned looks = 300;
   static constexpr unsigned yields = 100;
   static constexpr std::chrono::microseconds shortest_nap{20};
   static constexpr std::chrono::microseconds longest_nap{1000};
@@ -121,23 +126,43 @@ class PoolRun final : private TaskBank {
     TaskStack<T> stack;
     A results{};
     std::uint64_t tasks = 0;
+    std::size_t pace = 1;  ///< tasks that it does at a time, fewer of long ones
   };
 
   // --- all threads -------------------------------------------------------------------------
 
-  /// Works on the youngest tasks.
-  void work(Worker& worker, unsigned count) {
+  /// Works on the youngest tasks until it is time to look at the others.
+  void work(Worker& worker) {
+    if (worker.stack.empty()) return;
+    auto before = Clock::now();
+    const auto end = before + between_looks;
+    while (before < end && !worker.stack.empty()) {
+      process_at_pace(worker);
+      const auto after = Clock::now();
+      worker.pace = next_pace(worker.pace, after - before);
+      before = after;
+      if (is_dropped_.load(std::memory_order_relaxed)) worker.stack.clear();
+      if (hungry_.load(std::memory_order_relaxed) > 0 && worker.stack.size() > 1) share(worker);
+    }
+  }
+
+  void process_at_pace(Worker& worker) {
     std::size_t done = 0;
     try {
-      while (done < count && !worker.stack.empty()) done += process_some(worker);
+      while (done < worker.pace && !worker.stack.empty()) done += process_some(worker);
     } catch (const std::exception& error) {
       fail(error);
     } catch (...) {
       fail(std::runtime_error("of an unknown kind"));
     }
     worker.tasks += done;
-    if (is_dropped_.load(std::memory_order_relaxed)) worker.stack.clear();
-    if (hungry_.load(std::memory_order_relaxed) > 0 && worker.stack.size() > 1) share(worker);
+  }
+
+  /// So many that they take at most between_looks, if they are like the last `pace`.
+  static std::size_t next_pace(std::size_t pace, Clock::duration took) {
+    if (took <= between_looks) return std::min(2 * pace, most_tasks);
+    const auto fitting = static_cast<std::size_t>(between_looks * pace / took);
+    return std::max<std::size_t>(1, fitting);
   }
 
   /// How many.
@@ -157,9 +182,10 @@ class PoolRun final : private TaskBank {
 
   void share(Worker& worker) {
     const Lock lock(mutex_);
+    if (common_.size() >= static_cast<std::size_t>(hungry_.load())) return;  // is on its way
     worker.stack.split(worker.stack.size(), common_);
     ++shared_count_;
-    network_is_hungry(false);
+    count_hungry(network_is_hungry_, false);
     something_common_.notify_all();
   }
 
@@ -185,8 +211,7 @@ class PoolRun final : private TaskBank {
 
   void help(Worker& worker) {
     while (wait_for_work(worker))
-      while (!worker.stack.empty() && !is_pausing_.load(std::memory_order_relaxed))
-        work(worker, least_tasks);
+      while (!worker.stack.empty() && !is_pausing_.load(std::memory_order_relaxed)) work(worker);
   }
 
   /// False: there will be none.
@@ -194,7 +219,13 @@ class PoolRun final : private TaskBank {
     Lock lock(mutex_);
     ++idle_helpers_;
     ++hungry_;
-    something_common_.wait(lock, [&] { return is_over_ || (!common_.empty() && !is_pausing_); });
+    const auto is_time = [&] { return is_over_ || (!common_.empty() && !is_pausing_); };
+    for (unsigned turn = 0; turn < looks + yields && !is_time(); ++turn) {
+      lock.unlock();
+      if (turn >= looks) std::this_thread::yield();
+      lock.lock();
+    }
+    something_common_.wait(lock, is_time);
     if (!is_over_) take_common(worker);
     --hungry_;
     --idle_helpers_;
@@ -204,29 +235,28 @@ class PoolRun final : private TaskBank {
   // --- the first thread, which also talks to other ranks ------------------------------------
 
   void lead(Worker& worker) {
-    unsigned batch = least_tasks;
     unsigned idle_turns = 0;
     while (!network_.is_over()) {
       if (!is_pausing_) {
         if (worker.stack.empty()) try_common(worker);
-        work_timed(worker, batch);
+        work_timed(worker);
         if (pause_(worker.tasks * workers_.size())) network_.pause();
       }
       const bool is_heard = network_.progress(*this);
       if (error_is_new()) network_.give_up();
       if (network_.is_given_up()) drop(worker);
       if (network_.is_pausing()) is_pausing_ = true;
-      batch = is_heard ? least_tasks : std::min(2 * batch, most_tasks);
       const bool does_nothing = worker.stack.empty() || is_pausing_;
+      count_hungry(lead_is_hungry_, does_nothing && !is_pausing_);
       idle_turns = does_nothing && !is_heard ? idle_turns + 1 : 0;
-      if (idle_turns > 0) rest(idle_turns);
+      rest(idle_turns);
     }
   }
 
-  void work_timed(Worker& worker, unsigned count) {
+  void work_timed(Worker& worker) {
     const auto before = worker.tasks;
     const auto begin = Clock::now();
-    work(worker, count);
+    work(worker);
     if (const auto done = worker.tasks - before; done > 0)
       seconds_per_task_ =
           std::chrono::duration<double>(Clock::now() - begin).count() / static_cast<double>(done);
@@ -240,7 +270,9 @@ class PoolRun final : private TaskBank {
 
   void try_common(Worker& worker) {
     const Lock lock(mutex_);
-    if (!common_.empty()) take_common(worker);
+    if (common_.empty()) return;
+    take_common(worker);
+    count_hungry(lead_is_hungry_, false);
   }
 
   [[nodiscard]] bool error_is_new() {
@@ -254,14 +286,14 @@ class PoolRun final : private TaskBank {
     common_.clear();
   }
 
-  /// Gives way to others at first, then sleeps longer and longer: whoever waits costs nothing.
+  /// Between two looks at the network, of a thread that has looked in vain so often.
   void rest(unsigned turns) {
+    if (turns <= looks) return;
+    turns -= looks;
     if (turns <= yields) return std::this_thread::yield();
     Lock lock(mutex_);
-    ++hungry_;
     const auto nap = std::min(shortest_nap * (1U << std::min(turns - yields, 10U)), longest_nap);
     something_common_.wait_for(lock, nap, [&] { return !common_.empty() && !is_pausing_; });
-    --hungry_;
   }
 
   // --- the network's view of this rank --------------------------------------------------------
@@ -275,7 +307,7 @@ class PoolRun final : private TaskBank {
       const std::size_t count = std::min(most, (common_.size() + 1) / 2);
       tasks.assign(common_.end() - static_cast<std::ptrdiff_t>(count), common_.end());
       common_.resize(common_.size() - count);
-      if (tasks.empty()) network_is_hungry(true);
+      if (tasks.empty()) count_hungry(network_is_hungry_, true);
     }
     const auto bytes = std::as_bytes(std::span<const T>(tasks));
     out.insert(out.end(), bytes.begin(), bytes.end());
@@ -301,10 +333,9 @@ class PoolRun final : private TaskBank {
     return tasks;
   }
 
-  /// With the lock.
-  void network_is_hungry(bool is_hungry) {
-    if (is_hungry == network_is_hungry_) return;
-    network_is_hungry_ = is_hungry;
+  /// Counts who was not counted, or the other way round.
+  void count_hungry(bool& is_counted, bool is_hungry) {
+    if (is_hungry == std::exchange(is_counted, is_hungry)) return;
     hungry_ += is_hungry ? 1 : -1;
   }
 
@@ -318,6 +349,7 @@ class PoolRun final : private TaskBank {
   std::atomic<int> hungry_{0};  // threads that wait, and the network
   std::atomic<bool> is_dropped_{false};
   std::atomic<bool> is_pausing_{false};
+  bool lead_is_hungry_ = false;  // of the first thread alone
 
   std::mutex mutex_;  // of all below
   std::condition_variable something_common_;
