@@ -142,8 +142,8 @@ TEST_CASE("a run that is paused again and again by any rank does every task once
       // Another rank each time; the work of some other rank may be over before it is asked.
       const bool is_mine = world().rank() == pauses % world().size();
       int looks = 0;
-      is_over = pool.run_until<Node, Seen>(run, visit,
-                                           [&](std::uint64_t) { return is_mine && ++looks > 2 && pauses < 9; });
+      is_over = pool.run_until<Node, Seen>(
+          run, visit, [&](std::uint64_t) { return is_mine && ++looks > 2 && pauses < 9; });
       const auto all = pool.merged(run.results);
       const auto left = all_reduce(world(), static_cast<std::uint64_t>(run.tasks.size()));
       CHECK((left == 0) == is_over);

@@ -1,0 +1,72 @@
+"""cairn sim steal: exact counts, what it prints and draws, planted mistakes, and what is refused."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import xml.dom.minidom
+
+CAIRN = sys.argv[1]
+USAGE, CAUGHT = 64, 70
+
+
+def sim(*arguments):
+    return subprocess.run([CAIRN, "sim", "steal", *map(str, arguments)], capture_output=True, text=True, timeout=200)
+
+
+def check(holds, what):
+    if not holds:
+        print("FAILED:", what)
+        sys.exit(1)
+
+
+def report(*arguments):
+    result = sim(*arguments, "--json")
+    check(result.returncode == 0, result)
+    return json.loads(result.stdout)
+
+
+def trees():
+    alone = report("--tree", "T1", "--ranks", 1)
+    check(alone["nodes"] == 4130071 and alone["messages"] == 0, alone)
+    check(abs(alone["simulated_seconds"] - 4130071 * 100e-9) < 1e-9, alone)
+    wide = report("--tree", "T1", "--ranks", 64)
+    check(wide["nodes"] == 4130071 and wide["efficiency"] > 0.94, wide)
+    check(wide["termination_seconds"] < 0.3e-3, wide)
+    check(wide == {**report("--tree", "T1", "--ranks", 64), "seconds": wide["seconds"]}, "another run, another report")
+    hosts = report("--tree", "T3", "--ranks", 32, "--ranks-per-host", 8)
+    check(hosts["nodes"] == 4112897 and hosts["efficiency"] > 0.8, hosts)
+
+
+def picture(scratch):
+    path = scratch / "busy.svg"
+    result = sim("--tree", "T1", "--ranks", 100, "--picture", path)
+    check(result.returncode == 0 and "efficiency: 0." in result.stdout and "termination: 0." in result.stdout, result)
+    xml.dom.minidom.parseString(path.read_text())
+    result = sim("--tree", "T1", "--ranks", 2, "--picture", scratch / "no such folder" / "busy.svg")
+    check(result.returncode != 0 and "cairn sim" in result.stderr, result)
+
+
+def schedules():
+    good = report("--schedules", 500, "--ranks", 4)
+    check(good["violations"] == 0 and good["schedules"] == 500 and good["pauses"] > 0, good)
+    result = sim("--schedules", 5000, "--ranks", 6, "--mutant", "two-counters", "--json")
+    check(result.returncode == CAUGHT, result)
+    caught = json.loads(result.stdout)
+    again = sim("--schedules", 1, "--seed", caught["failing_seed"], "--ranks", 6, "--mutant", "two-counters", "--json")
+    check(json.loads(again.stdout)["violation"] == caught["violation"], "the seed alone does not fail")
+
+
+def refusals():
+    for words in (("--tree", "T9"), ("--ranks", 0), ("--latency-us", 0), ("--node-ns", -1), ("--poll-nodes", 65),
+                  ("--schedules", 10, "--mutant", "no-such"), ("--no-such-option",), ("surplus",)):
+        result = sim(*words)
+        check(result.returncode == USAGE and result.stderr.startswith("cairn"), (words, result))
+
+
+with tempfile.TemporaryDirectory(prefix="cairn-sim-") as folder:
+    trees()
+    picture(pathlib.Path(folder))
+    schedules()
+    refusals()
