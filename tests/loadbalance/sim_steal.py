@@ -59,7 +59,7 @@ def schedules():
 
 
 def refusals():
-    for words in (("--tree", "T9"), ("--ranks", 0), ("--latency-us", 0), ("--node-ns", -1), ("--poll-nodes", 65),
+    for words in (("--tree", "T9"), ("--ranks", 0), ("--latency-us", 0), ("--node-ns", -1), ("--poll-nodes", 0),
                   ("--schedules", 10, "--mutant", "no-such"), ("--no-such-option",), ("surplus",)):
         result = sim(*words)
         check(result.returncode == USAGE and result.stderr.startswith("cairn"), (words, result))

@@ -26,7 +26,7 @@ struct SimulatedCluster {
   double latency_us = 2;     ///< from the end of a send to the begin of a receive; above 0
   double overhead_us = 0.5;  ///< of a core, for each message that is sent or received
   double task_ns = 100;
-  int poll_tasks = 16;  ///< between two looks at the network, 1 to 64
+  int poll_tasks = 16;  ///< between two looks at the network
   double poll_ns = 0;   ///< of a core, for each look
 };
 
@@ -102,6 +102,7 @@ class Simulation {
 
  private:
   using Time = std::uint64_t;  // ps
+  static constexpr std::size_t tasks_at_once = 64;
   static constexpr Time never = std::numeric_limits<Time>::max();
 
   struct Arrival {
@@ -149,10 +150,13 @@ class Simulation {
 
   Time work(Rank& rank, Time now) {
     const Time begin = now;
-    const auto tasks = rank.stack.pop(poll_tasks_);
-    const auto count = tasks.size();
     Spawner<T> spawner(rank.stack);
-    expand_(tasks, spawner);
+    std::size_t count = 0;
+    while (count < poll_tasks_ && !rank.stack.empty()) {
+      const auto tasks = rank.stack.pop(std::min(poll_tasks_ - count, tasks_at_once));
+      count += tasks.size();
+      expand_(tasks, spawner);
+    }
     rank.tasks += count;
     now += count * task_ + poll_;
     last_task_ = std::max(last_task_, now);
@@ -249,7 +253,7 @@ class Simulation {
 /// Simulates one run. Local, pure: the same report for the same arguments.
 ///
 /// @param roots   of rank 0
-/// @param expand  called as expand(tasks, spawner) with at most `poll_tasks` tasks
+/// @param expand  called as expand(tasks, spawner) with at most `WorkPool::block` tasks
 /// @param bins    parts of the time for the report's `busy`; 0: none
 /// @par Cost  that of expanding all tasks, and about 100 ns for each look at the network
 template <PoolTask T, typename Expand>
