@@ -1,5 +1,7 @@
 // cairn-queens: in how many ways n queens stand on a board of n × n, none attacking another.
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <filesystem>
 #include <string>
@@ -48,6 +50,8 @@ int search(program::Context& context, const Settings& settings, const program::O
                 .counts = {},
                 .ranks = world.size(),
                 .threads = context.threads};
+  context.log.info(fmt::format("{} queens, tasks of {} rows; {} ranks of {} threads", result.n,
+                               result.depth, result.ranks, result.threads));
   barrier(world);
   const auto start = std::chrono::steady_clock::now();
   const double cpu_start = program::process_cpu_seconds();
