@@ -1,5 +1,6 @@
 #include "render.hpp"
 
+#include <array>
 #include <chrono>
 #include <span>
 
@@ -15,6 +16,7 @@ namespace {
 struct alignas(128) Share {
   Totals totals;
   double busy_seconds = 0;
+  double cpu_seconds = 0;
 };
 
 /// All ranks weigh a part of the tiles.
@@ -35,9 +37,16 @@ Totals merged(const Communicator& comm, const std::vector<Share>& shares) {
   return {sums[0], sums[1], sums[2]};
 }
 
-std::vector<double> busy_of_ranks(const Communicator& comm, const std::vector<Share>& shares) {
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::vector<double> of_ranks(const Communicator& comm, const std::vector<Share>& shares,
+                             double Share::*seconds) {
   double mine = 0;
-  for (const Share& share : shares) mine += share.busy_seconds;
+  for (const Share& share : shares) mine += share.*seconds;
   std::vector<double> all;
   all_gather(comm, mine, into(all));
   return all;
@@ -55,21 +64,25 @@ Rendering render(const Communicator& comm, const Raster& raster, const RenderOpt
 
   const auto work = [&](std::size_t tile, int thread) {
     program::throw_if_stopped();
-    const double start = program::thread_cpu_seconds();
+    const auto start = Clock::now();
+    const double cpu_start = program::thread_cpu_seconds();
     Share& share = shares[static_cast<std::size_t>(thread)];
     paint(raster, raster.tile(tile), share.totals, shades);
     if (keeps) owners[tile] = first_worker + static_cast<std::uint32_t>(thread);
-    share.busy_seconds += program::thread_cpu_seconds() - start;
+    share.cpu_seconds += program::thread_cpu_seconds() - cpu_start;
+    share.busy_seconds += seconds_since(start);
   };
 
   barrier(comm);
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   std::vector<double> weights;
   if (options.kind == Kind::weighted) weights = weights_of(comm, raster);
   distribute(comm, options.threads, options.kind, raster.tiles(), weights, work);
   result.totals = merged(comm, shares);  // waits for all
-  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  result.busy_seconds = busy_of_ranks(comm, shares);
+  // Ranks leave the barrier one after the other.
+  result.seconds = all_reduce(comm, seconds_since(start), Maximum{});
+  result.busy_seconds = of_ranks(comm, shares, &Share::busy_seconds);
+  result.cpu_seconds = of_ranks(comm, shares, &Share::cpu_seconds);
   if (!keeps) return result;
   // What a rank has not computed is 0.
   if (comm.is_root()) {

@@ -20,8 +20,10 @@ struct RenderOptions {
 
 struct Rendering {
   Totals totals;
-  double seconds = 0;                ///< by the clock on the wall, weighing included
-  std::vector<double> busy_seconds;  ///< of CPU inside tasks, shape [ranks], of all threads of each
+  double seconds = 0;  ///< by the clock on the wall, weighing included
+  // Inside tasks, of all threads of a rank; shape [ranks].
+  std::vector<double> busy_seconds;  ///< by the clock on the wall
+  std::vector<double> cpu_seconds;   ///< of CPU: less, when the machine has other work too
   // On rank 0, for Keep::pixels; else empty.
   std::vector<std::uint32_t> shades;  ///< shape [height, width]
   std::vector<std::uint32_t> owners;  ///< rank · threads + thread that did it, shape [tiles]

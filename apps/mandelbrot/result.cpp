@@ -41,8 +41,9 @@ void print_result(const Result& result) {
   fmt::print("seconds {:.4g}\nideal_seconds {:.4g}\nimbalance {:.4g}\n", rendering.seconds,
              result.ideal_seconds(), result.imbalance());
   for (int rank = 0; rank < result.ranks; ++rank)
-    fmt::print("rank {} busy_seconds {:.4g} utilisation {:.3f}\n", rank,
-               rendering.busy_seconds[static_cast<std::size_t>(rank)], result.utilisation(rank));
+    fmt::print("rank {} busy_seconds {:.4g} cpu_seconds {:.4g} utilisation {:.3f}\n", rank,
+               rendering.busy_seconds[static_cast<std::size_t>(rank)],
+               rendering.cpu_seconds[static_cast<std::size_t>(rank)], result.utilisation(rank));
   std::fflush(stdout);
 }
 
@@ -68,6 +69,7 @@ std::string to_json(const Result& result, const Raster& raster) {
                                     {"ideal_seconds", result.ideal_seconds()},
                                     {"imbalance", result.imbalance()},
                                     {"busy_seconds", rendering.busy_seconds},
+                                    {"cpu_seconds", rendering.cpu_seconds},
                                     {"utilisation", utilisation}};
   return json.dump(2) + "\n";
 }

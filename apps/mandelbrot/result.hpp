@@ -17,7 +17,7 @@ struct Result {
   int threads = 1;
   Rendering rendering;
 
-  /// How long the tasks take if nobody ever waits: CPU time of all over all threads of all ranks.
+  /// How long the tasks take if nobody ever waits: their time over all threads of all ranks.
   [[nodiscard]] double ideal_seconds() const;
   /// Of the rank that was busy longest, over the mean.
   [[nodiscard]] double imbalance() const;

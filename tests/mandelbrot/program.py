@@ -47,6 +47,7 @@ class Case(unittest.TestCase):
             self.assertAlmostEqual(float(out[name]) / result[name], 1, places=2)
         ranks = [words for words in lines if words[0] == "rank"]
         self.assertEqual([int(words[1]) for words in ranks], list(range(result["ranks"])))
+        self.assertEqual(len(result["cpu_seconds"]), result["ranks"])
         busy, utilisation = result["busy_seconds"], result["utilisation"]
         self.assertEqual((len(busy), len(utilisation)), (result["ranks"], result["ranks"]))
         workers = result["ranks"] * result["threads"]

@@ -59,7 +59,8 @@ TEST_CASE("every schedule has the totals of std::complex") {
       const Rendering drawn = render(world(), small(), {.kind = kind, .threads = threads});
       CHECK(drawn.totals == expected);
       CHECK(drawn.busy_seconds.size() == static_cast<std::size_t>(world().size()));
-      for (const double seconds : drawn.busy_seconds) CHECK(seconds >= 0);
+      CHECK(drawn.cpu_seconds.size() == drawn.busy_seconds.size());
+      for (const double seconds : drawn.busy_seconds) CHECK(seconds <= threads * drawn.seconds);
       CHECK(drawn.seconds > 0);
       CHECK(drawn.shades.empty());
     }
