@@ -1,6 +1,5 @@
 #include "distribute.hpp"
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -52,22 +51,15 @@ struct Nothing {
   void merge(const Nothing&) {}
 };
 
-/// What a thread of the pool does, which has a copy of its own. A pool looks at the others every 32
-/// to 1024 tasks, which suits tasks of a microsecond; a tile may take milliseconds. So it is given
-/// a block of tasks, takes one of them, and puts the others back.
-class OneAtATime {
+/// What a thread of the pool does, which has a copy of its own: so it learns its number.
+class Numbered {
  public:
-  OneAtATime(const Work& work, std::atomic<int>& next_thread)
+  Numbered(const Work& work, std::atomic<int>& next_thread)
       : work_(&work), next_thread_(&next_thread) {}
 
-  void operator()(std::span<const Task> tasks, loadbalance::Spawner<Task>& spawner, Nothing&) {
+  void operator()(const Task& task, const loadbalance::Spawner<Task>&, Nothing&) {
     if (thread_ < 0) thread_ = (*next_thread_)++;
-    const Task mine = tasks.back();
-    std::array<Task, loadbalance::WorkPool::block> rest{};
-    std::ranges::copy(tasks.first(tasks.size() - 1), rest.begin());
-    std::ranges::copy(std::span(rest).first(tasks.size() - 1),
-                      spawner.grow(tasks.size() - 1).begin());
-    (*work_)(mine, thread_);
+    (*work_)(task, thread_);
   }
 
  private:
@@ -83,7 +75,7 @@ void steal(const Communicator& comm, int threads, std::size_t tasks, const Work&
   for (std::size_t task = tasks; task > 0; --task)  // the first one is on top
     if (owners[task - 1] == comm.rank()) mine.push_back(static_cast<Task>(task - 1));
   std::atomic<int> next_thread{0};
-  pool.run<Task, Nothing>(mine, OneAtATime(work, next_thread));
+  pool.run<Task, Nothing>(mine, Numbered(work, next_thread));
 }
 
 }  // namespace
