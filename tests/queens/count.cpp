@@ -76,7 +76,7 @@ TEST_CASE("ranks, threads and the depth of tasks change nothing") {
     for (const Known& board : known()) {
       CAPTURE(board.n);
       CHECK(count(Board(board.n), depth_for(board.n), pool) == board.counts);
-      for (int depth = 0; board.n <= 9 && depth <= board.n; ++depth)
+      for (int depth = 0; board.n == 8 && depth <= board.n; ++depth)
         CHECK(count(Board(board.n), depth, pool) == board.counts);
     }
   }
