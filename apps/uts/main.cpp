@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <ctime>
 #include <filesystem>
 #include <limits>
 #include <optional>
@@ -16,6 +15,7 @@
 #include "cairn/core/error.hpp"
 #include "cairn/loadbalance/work_pool.hpp"
 #include "cairn/program/checkpoint_options.hpp"
+#include "cairn/program/cpu_time.hpp"
 #include "cairn/program/program.hpp"
 #include "explore.hpp"
 #include "result.hpp"
@@ -97,13 +97,6 @@ std::string identity_of(const TreeParameters& tree, const std::string& leaves) {
       tree.seed, tree.probability, tree.children, leaves);
 }
 
-/// Of all threads of this process.
-double cpu_seconds() {
-  std::timespec now{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
 int grow(program::Context& context, const Settings& settings, const program::Options& options) {
   const auto& world = context.world;
   const TreeParameters parameters = parameters_of(settings, options);
@@ -127,7 +120,7 @@ int grow(program::Context& context, const Settings& settings, const program::Opt
                                  *result.restored_from, run.tasks_done(), run.tasks_left()));
   result.nodes_before = pool.merged(run.state().results).nodes;
   const auto start = std::chrono::steady_clock::now();
-  const double cpu_start = cpu_seconds();
+  const double cpu_start = program::process_cpu_seconds();
   const auto counts = explore(tree, hash, leaves, pool, run, {.every_tasks = settings.cut_every});
   ckpt.wait();
   if (!counts) {
@@ -138,7 +131,7 @@ int grow(program::Context& context, const Settings& settings, const program::Opt
   }
   result.counts = *counts;
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  result.cpu_seconds = all_reduce(world, cpu_seconds() - cpu_start);
+  result.cpu_seconds = all_reduce(world, program::process_cpu_seconds() - cpu_start);
   together(world, [&] {
     if (!world.is_root()) return;
     print_result(result);

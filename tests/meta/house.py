@@ -106,7 +106,7 @@ def documents():
             continue  # they also speak of what is planned, and of what was
         for path in PATH_IN_TEXT.findall(" ".join(re.findall(r"`([^`\n]+)`", text))):
             expect((HERE / path).exists() or (folder / path).exists(), f"{name} mentions {path}")
-        for program in re.findall(r"\bcairn-(?:heat|cg|wordcount|terasort|uts|mandelbrot|bench)\b", text):
+        for program in re.findall(r"\bcairn-(?:heat|cg|wordcount|terasort|uts|queens|mandelbrot|bench)\b", text):
             expect(program in programs, f"{name} mentions the program {program}, which no CMakeLists.txt makes")
         for path, shown in re.findall(r"<!-- the whole of (\S+) -->\n```\w*\n(.*?)```", text, re.DOTALL):
             expect(shown == read(path), f"{name} shows {path} as it is not")

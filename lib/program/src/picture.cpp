@@ -64,14 +64,19 @@ void Canvas::finish_row() {
 
 std::string Canvas::png() const {
   expects(added_ == rows_, "all rows of the picture");
+  return png_of(width_, rgb_);
+}
+
+std::string png_of(std::size_t width, std::span<const std::uint8_t> rgb) {
+  expects(width > 0 && !rgb.empty() && rgb.size() % (3 * width) == 0, "whole rows of pixels");
   png_image image{};
   image.version = PNG_IMAGE_VERSION;
-  image.width = static_cast<png_uint_32>(width_);
-  image.height = static_cast<png_uint_32>(height_);
+  image.width = static_cast<png_uint_32>(width);
+  image.height = static_cast<png_uint_32>(rgb.size() / (3 * width));
   image.format = PNG_FORMAT_RGB;
   std::string bytes(PNG_IMAGE_PNG_SIZE_MAX(image), '\0');
   png_alloc_size_t size = bytes.size();
-  if (png_image_write_to_memory(&image, bytes.data(), &size, 0, rgb_.data(), 0, nullptr) == 0) {
+  if (png_image_write_to_memory(&image, bytes.data(), &size, 0, rgb.data(), 0, nullptr) == 0) {
     throw Error(Errc::internal, std::string("cannot encode the picture: ") + image.message);
   }
   bytes.resize(size);

@@ -15,6 +15,7 @@
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/signals.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
 #include "terminal.hpp"
@@ -187,6 +188,15 @@ void say_stopped(const Context& context, int signal, std::string_view where,
   } else if (context.world.is_root()) {
     context.log.warning(fmt::format(
         "stopped {} at {}; nothing was saved, since there is no --ckpt-dir", why, where));
+  }
+}
+
+void throw_if_stopped() {
+  if (const int signal = pending_stop_signal(); signal != 0) {
+    throw Error(static_cast<Errc>(stop_exit_code(signal)),
+                fmt::format("stopped by signal {}, and nothing is saved: this starts from the "
+                            "beginning when you run it again",
+                            signal));
   }
 }
 

@@ -21,6 +21,12 @@ inline constexpr std::size_t most_pixels_a_side = 1024;
 /// with straight lines between them.
 [[nodiscard]] std::array<std::uint8_t, 3> colour(double value) noexcept;
 
+/// Pixels as the bytes of a PNG file. Local.
+/// @param width  pixels a row, at least one
+/// @param rgb    shape [rows, width, 3], the first row on top
+/// @throws Error{Errc::internal} when libpng refuses
+[[nodiscard]] std::string png_of(std::size_t width, std::span<const std::uint8_t> rgb);
+
 /// Collects the rows of a matrix into rows of pixels: a pixel a point, or the mean of a square of
 /// points when a side has more than most_pixels_a_side. Local. Memory: the pixels and one row.
 class Canvas {

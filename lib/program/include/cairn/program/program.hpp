@@ -34,6 +34,11 @@ struct Context {
 void say_stopped(const Context& context, int signal, std::string_view where,
                  const std::filesystem::path& ckpt_dir);
 
+/// Throws when a stop signal has come to this process: for work that has nothing to save, in places
+/// that are passed often. Local; costs a load.
+/// @throws Error with stop_exit_code() of the signal
+void throw_if_stopped();
+
 /// Starts MPI, reads the options on rank 0 and gives them to all ranks, sets the OpenMP threads,
 /// calls `body`, ends MPI. Collective over the job.
 ///

@@ -1,0 +1,104 @@
+#include "distribute.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <future>
+#include <utility>
+#include <vector>
+
+#include "cairn/collectives/agree.hpp"
+#include "cairn/loadbalance/schedule.hpp"
+#include "cairn/loadbalance/work_pool.hpp"
+
+namespace cairn::mandelbrot {
+
+namespace {
+
+constexpr std::array<std::pair<std::string_view, Kind>, 5> kinds{
+    {{"block", Kind::block},
+     {"round-robin", Kind::round_robin},
+     {"random", Kind::random},
+     {"weighted", Kind::weighted},
+     {"stealing", Kind::stealing}}};
+
+loadbalance::Schedule schedule_of(Kind kind, std::size_t tasks, std::span<const double> weights,
+                                  int workers) {
+  if (kind == Kind::weighted) return loadbalance::longest_first_schedule(weights, workers);
+  if (kind == Kind::random) return loadbalance::random_schedule(tasks, workers);
+  if (kind == Kind::round_robin) return loadbalance::round_robin_schedule(tasks, workers);
+  return loadbalance::block_schedule(tasks, workers);
+}
+
+/// Each thread of this rank does what the schedule says.
+void follow(const loadbalance::Schedule& schedule, int first_worker, int threads,
+            const Work& work) {
+  const auto do_share = [&](int thread) {
+    for (std::size_t task = 0; task < schedule.size(); ++task)
+      if (schedule[task] == first_worker + thread) work(task, thread);
+  };
+  std::vector<std::future<void>> others;
+  for (int thread = 1; thread < threads; ++thread)
+    others.push_back(std::async(std::launch::async, do_share, thread));
+  do_share(0);
+  for (auto& other : others) other.get();
+}
+
+using Task = std::uint32_t;
+
+/// The pool's results: `work` keeps them.
+struct Nothing {
+  void merge(const Nothing&) {}
+};
+
+/// What a thread of the pool does, which has a copy of its own: so it learns its number.
+class Numbered {
+ public:
+  Numbered(const Work& work, std::atomic<int>& next_thread)
+      : work_(&work), next_thread_(&next_thread) {}
+
+  void operator()(const Task& task, const loadbalance::Spawner<Task>&, Nothing&) {
+    if (thread_ < 0) thread_ = (*next_thread_)++;
+    (*work_)(task, thread_);
+  }
+
+ private:
+  const Work* work_;
+  std::atomic<int>* next_thread_;
+  int thread_ = -1;
+};
+
+void steal(const Communicator& comm, int threads, std::size_t tasks, const Work& work) {
+  loadbalance::WorkPool pool(comm, {.threads = threads});
+  const auto owners = loadbalance::block_schedule(tasks, comm.size());
+  std::vector<Task> mine;
+  for (std::size_t task = tasks; task > 0; --task)  // the first one is on top
+    if (owners[task - 1] == comm.rank()) mine.push_back(static_cast<Task>(task - 1));
+  std::atomic<int> next_thread{0};
+  pool.run<Task, Nothing>(mine, Numbered(work, next_thread));
+}
+
+}  // namespace
+
+std::optional<Kind> kind_of(std::string_view name) noexcept {
+  for (const auto& [its_name, kind] : kinds)
+    if (its_name == name) return kind;
+  return std::nullopt;
+}
+
+std::string names_of_kinds() {
+  std::string names;
+  for (const auto& [name, kind] : kinds) names += (names.empty() ? "" : ", ") + std::string(name);
+  return names;
+}
+
+void distribute(const Communicator& comm, int threads, Kind kind, std::size_t tasks,
+                std::span<const double> weights, const Work& work) {
+  if (kind == Kind::stealing) return steal(comm, threads, tasks, work);
+  together(comm, [&] {
+    follow(schedule_of(kind, tasks, weights, comm.size() * threads), comm.rank() * threads, threads,
+           work);
+  });
+}
+
+}  // namespace cairn::mandelbrot

@@ -1,0 +1,149 @@
+// cairn-mandelbrot: the Mandelbrot set, whose pixels cost more or less than one thinks, computed by
+// any number of ranks and threads under a schedule of one's choice.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "cairn/collectives/agree.hpp"
+#include "cairn/core/atomic_file.hpp"
+#include "cairn/core/error.hpp"
+#include "cairn/program/places.hpp"
+#include "cairn/program/program.hpp"
+#include "distribute.hpp"
+#include "picture.hpp"
+#include "raster.hpp"
+#include "render.hpp"
+#include "result.hpp"
+
+using namespace cairn;
+using namespace mandelbrot;
+
+namespace {
+
+struct Settings {
+  std::string schedule = "stealing";
+  int width = 1024;
+  int height = 768;
+  int rows = 8;
+  int columns = 8;
+  std::string view = "set";
+  std::string center;
+  double zoom = 0;
+  std::uint64_t iterations = 0;
+  std::filesystem::path picture, owners, result;
+};
+
+std::string names_of_views() {
+  std::string names;
+  for (const NamedView& view : named_views())
+    names += (names.empty() ? "" : ", ") + std::string(view.name);
+  return names;
+}
+
+/// "X,Y".
+Point point_of(const std::string& text) {
+  Point point;
+  const char* const end = text.data() + text.size();
+  const auto x = std::from_chars(text.data(), end, point.x);
+  if (x.ec == std::errc{} && x.ptr != end && *x.ptr == ',') {
+    const auto y = std::from_chars(x.ptr + 1, end, point.y);
+    if (y.ec == std::errc{} && y.ptr == end) return point;
+  }
+  throw Error(Errc::usage, "--center is X,Y, for example -0.75,0.1, not '" + text + "'");
+}
+
+Raster raster_of(const Settings& settings, const program::Options& options) {
+  const View* const named = find_view(settings.view);
+  if (named == nullptr)
+    throw Error(Errc::usage,
+                "--view " + settings.view + " is not known; there are " + names_of_views());
+  View view = *named;
+  if (options.given("center")) view.centre = point_of(settings.center);
+  if (options.given("zoom")) view.zoom = settings.zoom;
+  if (options.given("iterations"))
+    view.iterations =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(settings.iterations, UINT32_MAX));
+  return {settings.width, settings.height, view, settings.columns, settings.rows};
+}
+
+Kind schedule_of(const Settings& settings) {
+  if (const auto kind = kind_of(settings.schedule)) return *kind;
+  throw Error(Errc::usage,
+              "--schedule " + settings.schedule + " is not known; there are " + names_of_kinds());
+}
+
+/// The same on all ranks, since all have the same options.
+template <typename Make>
+auto agreed(const Communicator& world, Make&& make) {
+  try {
+    return make();
+  } catch (const Error& error) {
+    throw_agreed(world, error.code(), error.what());
+  }
+}
+
+void write_files(const Settings& settings, const Raster& raster, const Result& result) {
+  const Rendering& drawn = result.rendering;
+  if (!settings.picture.empty())
+    write_file_atomically(settings.picture, picture_of_set(raster, drawn.shades));
+  if (!settings.owners.empty())
+    write_file_atomically(settings.owners,
+                          picture_of_owners(raster, drawn.shades, drawn.owners, result.threads));
+  if (!settings.result.empty()) write_file_atomically(settings.result, to_json(result, raster));
+}
+
+int draw(program::Context& context, const Settings& settings, const program::Options& options) {
+  const auto& world = context.world;
+  const Raster raster = agreed(world, [&] { return raster_of(settings, options); });
+  const Kind kind = agreed(world, [&] { return schedule_of(settings); });
+  program::check_places(world, {settings.picture, settings.owners, settings.result});
+
+  context.log.info(fmt::format("{} x {} pixels in {} tiles, {}; {} ranks of {} threads",
+                               raster.width(), raster.height(), raster.tiles(), settings.schedule,
+                               world.size(), context.threads));
+  using Keep = RenderOptions::Keep;
+  const bool has_pictures = !settings.picture.empty() || !settings.owners.empty();
+  Result result{settings.schedule, settings.columns, settings.rows,
+                world.size(),      context.threads,  {}};
+  result.rendering =
+      render(world, raster, {kind, context.threads, has_pictures ? Keep::pixels : Keep::totals});
+  together(world, [&] {
+    if (!world.is_root()) return;
+    write_files(settings, raster, result);
+    print_result(result);
+  });
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Settings settings;
+  program::Options options("cairn-mandelbrot",
+                           "draws the Mandelbrot set, and shows how well its work is shared");
+  options.add("schedule", settings.schedule, "who computes what: " + names_of_kinds())
+      .add("width", settings.width, "of the picture, in pixels")
+      .add("height", settings.height, "of the picture, in pixels")
+      .add("rows", settings.rows, "of pixels in a task")
+      .add("columns", settings.columns, "of pixels in a task; the picture's width for whole rows")
+      .add("view", settings.view, "a place, with zoom and iterations: " + names_of_views())
+      .add("center", settings.center, "X,Y, instead of the view's")
+      .add("zoom", settings.zoom,
+           "instead of the view's; the shorter side of the picture is 3 / zoom long")
+      .hide_default("zoom")
+      .add("iterations", settings.iterations, "of a pixel at most, instead of the view's")
+      .hide_default("iterations")
+      .add("picture", settings.picture, "PNG of the set")
+      .add("owners", settings.owners, "PNG of who computed what: a colour for each rank and thread")
+      .add("result", settings.result, "write checksum, times and balance as JSON")
+      .example("mpirun -n 2 cairn-mandelbrot --view corner --schedule block --owners owners.png")
+      .example("cairn-mandelbrot --center -0.745,0.113 --zoom 200 --picture set.png");
+  return program::run(argc, argv, options,
+                      [&](program::Context& context) { return draw(context, settings, options); });
+}

@@ -1,0 +1,108 @@
+// The same picture under every schedule, on any number of ranks and threads.
+#include "render.hpp"
+
+#include <atomic>
+#include <csignal>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "../support/mpi_test.hpp"
+#include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/signals.hpp"
+#include "cairn/core/error.hpp"
+#include "twin.hpp"
+
+using namespace cairn;
+using namespace cairn::mandelbrot;
+using cairn::test::world;
+
+namespace {
+
+constexpr Kind kinds[] = {Kind::block, Kind::round_robin, Kind::random, Kind::weighted,
+                          Kind::stealing};
+const View view{{-0.813, 0.2035}, 34, 300};
+
+Raster small() { return {46, 33, view, 5, 4}; }
+
+/// How often each task was done, on any rank.
+std::vector<int> done_by(Kind kind, int threads, std::size_t tasks) {
+  std::vector<int> done(tasks);
+  const std::vector<double> weights(kind == Kind::weighted ? tasks : 0, 1.0);
+  std::atomic<bool> is_thread_wrong{false};
+  distribute(world(), threads, kind, tasks, weights, [&](std::size_t task, int thread) {
+    ++done[task];
+    if (thread < 0 || thread >= threads) is_thread_wrong = true;
+  });
+  CHECK_FALSE(is_thread_wrong);
+  all_reduce(world(), std::span<int>(done));
+  return done;
+}
+
+}  // namespace
+
+TEST_CASE("every schedule does each task once") {
+  for (const Kind kind : kinds)
+    for (const int threads : {1, 2, 3})
+      for (const std::size_t tasks : {0, 1, 2, 5, 1000}) {
+        CAPTURE(threads);
+        CAPTURE(tasks);
+        CHECK(done_by(kind, threads, tasks) == std::vector<int>(tasks, 1));
+      }
+}
+
+TEST_CASE("every schedule has the totals of std::complex") {
+  const Totals expected = test::totals_of(46, 33, view);
+  for (const Kind kind : kinds)
+    for (const int threads : {1, 2}) {
+      CAPTURE(threads);
+      const Rendering drawn = render(world(), small(), {.kind = kind, .threads = threads});
+      CHECK(drawn.totals == expected);
+      CHECK(drawn.busy_seconds.size() == static_cast<std::size_t>(world().size()));
+      CHECK(drawn.cpu_seconds.size() == drawn.busy_seconds.size());
+      for (const double seconds : drawn.busy_seconds) CHECK(seconds <= threads * drawn.seconds);
+      CHECK(drawn.seconds > 0);
+      CHECK(drawn.shades.empty());
+    }
+}
+
+TEST_CASE("rank 0 has all shades, and the owners that a static schedule named") {
+  using Keep = RenderOptions::Keep;
+  const Raster raster = small();
+  const auto workers = static_cast<std::uint32_t>(2 * world().size());
+  for (const Kind kind : kinds) {
+    const Rendering drawn =
+        render(world(), raster, {.kind = kind, .threads = 2, .keep = Keep::pixels});
+    if (!world().is_root()) continue;
+    CHECK(drawn.shades.size() == raster.pixels());
+    std::size_t wrong = 0;
+    for (int row = 0; row < raster.height(); ++row)
+      for (int column = 0; column < raster.width(); ++column) {
+        const Point c = raster.point(column, row);
+        wrong += drawn.shades[raster.index(column, row)] == shade_of(escape(c, view.iterations), c)
+                     ? 0
+                     : 1;
+      }
+    CHECK(wrong == 0);
+    CHECK(drawn.owners.size() == raster.tiles());
+    for (std::size_t tile = 0; tile < drawn.owners.size(); ++tile) {
+      CHECK(drawn.owners[tile] < workers);
+      if (kind == Kind::round_robin) CHECK(drawn.owners[tile] == tile % workers);
+    }
+  }
+}
+
+TEST_CASE("a stop signal, or another error of one rank, ends the work on all") {
+  for (const Kind kind : kinds) {
+    if (world().rank() == world().size() - 1) request_stop(SIGTERM);
+    std::optional<Error> error;
+    try {
+      (void)render(world(), small(), {.kind = kind, .threads = 2});
+    } catch (const Error& thrown) {
+      error = thrown;
+    }
+    request_stop(0);
+    CHECK((error && error->code() == Errc::run_again));
+    CHECK((error && error->agreed_ranks() == world().size()));
+  }
+}

@@ -1,0 +1,88 @@
+"""cairn-queens from outside: counts on stdout and in the result file, how it is stopped, and what is refused.
+
+usage: program.py MPIEXEC CAIRN_QUEENS
+"""
+
+import json
+import pathlib
+import signal
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from processes import finish, run, scratch_directory, start  # noqa: E402
+
+MPIEXEC, QUEENS = sys.argv[1:3]
+USAGE, NO_INPUT, RUN_AGAIN, INTERRUPTED = 64, 66, 75, 130
+
+KNOWN = {1: (1, 2), 3: (0, 6), 8: (92, 2057), 12: (14200, 856189)}
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        scratch = scratch_directory()
+        self.scratch = scratch.__enter__()
+        self.addCleanup(scratch.__exit__, None, None, None)
+
+    def counted(self, n, *options, launcher=()):
+        """The result file, which says what stands on stdout and what is known."""
+        file = self.scratch / "result.json"
+        done = run([*launcher, QUEENS, "--n", n, *options, "--result", file])
+        self.assertEqual(done.code, 0, done)
+        result = json.loads(file.read_text())
+        out = dict(line.split() for line in done.out.splitlines())
+        self.assertGreater(float(out.pop("nodes_per_second")), 0)
+        self.assertEqual((int(out.pop("solutions")), int(out.pop("nodes")), out), (*KNOWN[n], {}))
+        self.assertEqual((result["solutions"], result["nodes"], result["n"]), (*KNOWN[n], n))
+        self.assertGreater(result["seconds"], 0)
+        return result
+
+    def refused(self, code, *options, words, launcher=()):
+        done = run([*launcher, QUEENS, *options])
+        ours = done.lines_of("cairn-queens")
+        self.assertEqual((done.code, done.out, len(ours)), (code, "", 1), done)
+        self.assertTrue(ours[0].startswith("cairn-queens: error: "), done)
+        for word in words:
+            self.assertIn(word, ours[0])
+
+    def test_boards_have_their_known_counts(self):
+        for n in KNOWN:
+            self.assertEqual(self.counted(n)["program"], "cairn-queens")
+        for depth in (0, 8):
+            self.assertEqual(self.counted(8, "--depth", depth)["depth"], depth)
+
+    def test_ranks_and_threads_change_nothing(self):
+        for ranks, threads in ((2, 1), (3, 2), (7, 1)):
+            result = self.counted(12, "--threads", threads, launcher=[MPIEXEC, "-n", ranks])
+            self.assertEqual((result["ranks"], result["threads"]), (ranks, threads))
+
+    def test_what_makes_no_sense_is_refused_in_one_line(self):
+        self.refused(USAGE, words=["no board", "cairn-queens --n 12"])
+        for n in (0, 25):
+            self.refused(USAGE, "--n", n, words=["--n is 1 to 24", str(n)])
+        self.refused(USAGE, "--n", "many", words=["many", "--n"])
+        self.refused(USAGE, "--n", 8, "--depth", 9, words=["--depth is 0 to --n", "9"])
+        self.refused(USAGE, "8", words=["8"])
+        none = self.scratch / "none" / "r.json"
+        self.refused(NO_INPUT, "--n", 8, "--result", none, words=["none"], launcher=[MPIEXEC, "-n", 3])
+        self.assertEqual(list(self.scratch.iterdir()), [])
+
+    def test_a_signal_ends_it_at_once(self):
+        for number, code in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, RUN_AGAIN)):
+            job = start([QUEENS, "--n", 22, "--threads", 2])
+            self.assertIn("22 queens", job.stderr.readline())  # now it takes days
+            job.send_signal(number)
+            done = finish(job)
+            self.assertEqual((done.code, done.out), (code, ""), done)
+            self.assertIn(f"stopped by signal {int(number)}", done.lines_of("cairn-queens")[0])
+
+    def test_help_and_version(self):
+        done = run([QUEENS, "--help"])
+        self.assertEqual(done.code, 0, done)
+        for word in ("--n", "--depth", "--result", "--threads"):
+            self.assertIn(word, done.out)
+        self.assertTrue(run([QUEENS, "--version"]).out.startswith("cairn-queens "))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
