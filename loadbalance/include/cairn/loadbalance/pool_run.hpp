@@ -109,7 +109,11 @@ class PoolRun final : private TaskBank {
   using Lock = std::unique_lock<std::mutex>;
   using Clock = std::chrono::steady_clock;
 
-  static constexpr std::chrono::microseconds between_looks{20};  // at the network
+  // Between two looks at the network, and longer where a look takes long: where ranks outnumber
+  // cores, MPI gives the core away at each.
+  static constexpr std::chrono::microseconds between_looks{20};
+  static constexpr std::chrono::microseconds longest_between_looks{500};
+  static constexpr int share_of_looks = 20;      // a look takes a twentieth of the time
   static constexpr std::size_t most_tasks = 64;  // between two looks at the clock and at hungry_
   // Who waits looks again at once at first, since to be put to sleep and woken takes long, and on a
   // busy machine much longer; then it gives way to others, and then it sleeps. Turns, not times:
@@ -127,6 +131,7 @@ class PoolRun final : private TaskBank {
     A results{};
     std::uint64_t tasks = 0;
     std::size_t pace = 1;  ///< tasks that it does at a time, fewer of long ones
+    Clock::duration between_looks = PoolRun::between_looks;
   };
 
   // --- all threads -------------------------------------------------------------------------
@@ -135,7 +140,7 @@ class PoolRun final : private TaskBank {
   void work(Worker& worker) {
     if (worker.stack.empty()) return;
     auto before = Clock::now();
-    const auto end = before + between_looks;
+    const auto end = before + worker.between_looks;
     while (before < end && !worker.stack.empty()) {
       process_at_pace(worker);
       const auto after = Clock::now();
@@ -242,7 +247,7 @@ class PoolRun final : private TaskBank {
         work_timed(worker);
         if (pause_(worker.tasks * workers_.size())) network_.pause();
       }
-      const bool is_heard = network_.progress(*this);
+      const bool is_heard = look(worker);
       if (error_is_new()) network_.give_up();
       if (network_.is_given_up()) drop(worker);
       if (network_.is_pausing()) is_pausing_ = true;
@@ -260,6 +265,17 @@ class PoolRun final : private TaskBank {
     if (const auto done = worker.tasks - before; done > 0)
       seconds_per_task_ =
           std::chrono::duration<double>(Clock::now() - begin).count() / static_cast<double>(done);
+  }
+
+  /// At the network. Whether something has come.
+  bool look(Worker& worker) {
+    const bool is_working = !worker.stack.empty();
+    const auto begin = Clock::now();
+    const bool is_heard = network_.progress(*this);
+    if (is_working && !is_heard)
+      worker.between_looks = std::clamp<Clock::duration>(share_of_looks * (Clock::now() - begin),
+                                                         between_looks, longest_between_looks);
+    return is_heard;
   }
 
   void stop_waiting() {
