@@ -1,6 +1,7 @@
 // Work that unfolds unevenly, over the threads of all ranks: everything once, whoever does it.
 #include "cairn/loadbalance/work_pool.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -23,6 +24,10 @@ struct Node {
   std::uint64_t first = 0;
   int order = 0;
 };
+
+std::string describe(const Node& node) {
+  return "(" + std::to_string(node.first) + ", " + std::to_string(node.order) + ")";
+}
 
 std::uint64_t mixed(std::uint64_t x) {
   x = (x ^ (x >> 31)) * 0x7fb5d329728ea185;
@@ -133,7 +138,13 @@ TEST_CASE("work comes to the others, by stealing alone") {
 }
 
 TEST_CASE("a run that is paused again and again by any rank does every task once") {
-  constexpr int order = 15;
+  constexpr int order = 12;
+  // So long that there is time for many looks at the others.
+  const auto slow = [](const Node& node, Spawner<Node>& spawner, Seen& seen) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(10);
+    while (std::chrono::steady_clock::now() < end) continue;
+    visit(node, spawner, seen);
+  };
   for (const int threads : {1, 3}) {
     WorkPool pool(world(), {.threads = threads});
     PartialRun<Node, Seen> run{.tasks = roots(1, order)};
@@ -143,7 +154,7 @@ TEST_CASE("a run that is paused again and again by any rank does every task once
       const bool is_mine = world().rank() == pauses % world().size();
       int looks = 0;
       is_over = pool.run_until<Node, Seen>(
-          run, visit, [&](std::uint64_t) { return is_mine && ++looks > 2 && pauses < 9; });
+          run, slow, [&](std::uint64_t) { return is_mine && ++looks > 2 && pauses < 9; });
       const auto all = pool.merged(run.results);
       const auto left = all_reduce(world(), static_cast<std::uint64_t>(run.tasks.size()));
       CHECK((left == 0) == is_over);
@@ -186,10 +197,37 @@ TEST_CASE("what a task throws ends the run on all ranks, and the pool runs again
     } catch (const Error& error) {
       CHECK(error.code() == Errc::bad_data);
       CHECK(error.agreed());
-      CHECK(std::string(error.what()).find("number 777 is no good") != std::string::npos);
+      const std::string what = error.what();
+      CHECK(what.find("task (777, ") != std::string::npos);
+      CHECK(what.find("number 777 is no good") != std::string::npos);
     }
     CHECK(pool.run<Node, Seen>(roots(1, 10), visit) == numbers(std::uint64_t{1} << 10));
   }
+}
+
+TEST_CASE("tasks larger than a message may be travel one at a time") {
+  struct Large {
+    Node node = {};
+    std::array<std::uint64_t, 1000> rest = {};
+  };
+  WorkPool pool(world(), {.threads = 2, .stealing = {.least_work_us = 0, .most_bytes = 100}});
+  const auto large = [](const Large& task, Spawner<Large>& spawner, Seen& seen) {
+    CHECK(task.rest[999] == task.node.first);
+    seen.add(task.node.first);
+    for (int order = 0; order < task.node.order; ++order) {
+      Large child{.node = {task.node.first + (std::uint64_t{1} << order), order}};
+      child.rest[999] = child.node.first;
+      spawner.push(child);
+    }
+  };
+  std::vector<Large> mine(world().is_root() ? 1 : 0);
+  if (!mine.empty()) mine[0].node.order = 9;
+  CHECK(pool.run<Large, Seen>(mine, large) == numbers(1 << 9));
+}
+
+TEST_CASE("a task is named by its bytes where nobody says how") {
+  CHECK(description_of(std::uint16_t{0xa0b}) == "of the bytes 0b 0a");
+  CHECK(description_of(Node{5, 2}) == "(5, 2)");
 }
 
 TEST_CASE("a pool without threads is refused on all ranks") {

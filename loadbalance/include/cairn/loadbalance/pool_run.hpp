@@ -14,7 +14,6 @@
 #include <mutex>
 #include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -153,13 +152,7 @@ class PoolRun final : private TaskBank {
 
   void process_at_pace(Worker& worker) {
     std::size_t done = 0;
-    try {
-      while (done < worker.pace && !worker.stack.empty()) done += process_some(worker);
-    } catch (const std::exception& error) {
-      fail(error);
-    } catch (...) {
-      fail(std::runtime_error("of an unknown kind"));
-    }
+    while (done < worker.pace && !worker.stack.empty()) done += process_some(worker);
     worker.tasks += done;
   }
 
@@ -176,13 +169,28 @@ class PoolRun final : private TaskBank {
     if constexpr (BlockProcess<Process, T, A>) {
       const auto tasks = worker.stack.pop(detail::tasks_at_once);
       const std::size_t count = tasks.size();
-      worker.process(tasks, spawner, worker.results);
+      const T first = tasks.front();
+      guard(worker, first, count, [&] { worker.process(tasks, spawner, worker.results); });
       return count;
     } else {
       const T task = worker.stack.pop();
-      worker.process(task, spawner, worker.results);
+      guard(worker, task, 1, [&] { worker.process(task, spawner, worker.results); });
       return 1;
     }
+  }
+
+  /// What a task throws ends the run, and names it.
+  template <typename Call>
+  void guard(Worker& worker, const T& task, std::size_t count, Call call) {
+    try {
+      return call();
+    } catch (const std::exception& error) {
+      const auto* const known = dynamic_cast<const Error*>(&error);
+      fail(known != nullptr ? known->code() : Errc::internal, task, count, error.what());
+    } catch (...) {
+      fail(Errc::internal, task, count, "of an exception of an unknown kind");
+    }
+    worker.stack.clear();
   }
 
   void share(Worker& worker) {
@@ -202,14 +210,13 @@ class PoolRun final : private TaskBank {
     common_.resize(common_.size() - count);
   }
 
-  void fail(const std::exception& thrown) {
+  void fail(Errc code, const T& task, std::size_t count, const char* what) {
     const Lock lock(mutex_);
     is_dropped_ = true;
     common_.clear();
     if (error_) return;
-    const auto* const error = dynamic_cast<const Error*>(&thrown);
-    error_.emplace(error != nullptr ? error->code() : Errc::internal,
-                   std::string("a task failed: ") + thrown.what());
+    const auto others = count == 1 ? "" : " or one of " + std::to_string(count - 1) + " with it";
+    error_.emplace(code, "task " + description_of(task) + others + " failed: " + what);
   }
 
   // --- threads beside the first ------------------------------------------------------------

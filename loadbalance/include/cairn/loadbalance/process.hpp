@@ -1,9 +1,12 @@
 /// What a program gives a WorkPool to work with.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <span>
+#include <string>
+#include <string_view>
 #include <type_traits>
 
 #include "cairn/loadbalance/task_stack.hpp"
@@ -32,6 +35,24 @@ concept Accumulator = std::is_trivially_copyable_v<A> && std::is_default_constru
     requires(A a, const A& other) {
   a.merge(other);
 };
+
+/// How a task is named when it fails: as `describe(task)` says, if its namespace has that function,
+/// else by its bytes.
+template <PoolTask T>
+[[nodiscard]] std::string description_of(const T& task) {
+  if constexpr (requires { std::string(describe(task)); }) {
+    return std::string(describe(task));
+  } else {
+    constexpr std::size_t most = 32;
+    std::string text = "of the bytes";
+    for (const auto byte : std::as_bytes(std::span(&task, 1)).first(std::min(sizeof(T), most))) {
+      constexpr std::string_view digits = "0123456789abcdef";
+      text += {' ', digits[std::to_integer<std::size_t>(byte >> 4)],
+               digits[std::to_integer<std::size_t>(byte & std::byte{15})]};
+    }
+    return text + (sizeof(T) > most ? " …" : "");
+  }
+}
 
 /// Processes a block of tasks at a time: those that a thread would take next. They stand in the
 /// stack: a process copies them before it pushes.
