@@ -3,6 +3,8 @@
 #include <mpi.h>
 
 #include <array>
+#include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <list>
 #include <utility>
@@ -73,6 +75,8 @@ std::vector<int> hosts_of(const Communicator& comm, int ranks_per_host) {
 }  // namespace
 
 class StealNetwork::Impl {
+  using Clock = std::chrono::steady_clock;
+
  public:
   Impl(const Communicator& comm, const StealOptions& options)
       : comm_(comm.duplicate("cairn.loadbalance")),
@@ -83,6 +87,7 @@ class StealNetwork::Impl {
     machine_.begin();
     run_ = (run_ + 1) % runs;
     bytes_got_ = 0;
+    latency_ = {};
   }
 
   bool progress(TaskBank& bank) {
@@ -114,11 +119,43 @@ class StealNetwork::Impl {
     counts.bytes_got = bytes_got_;
     return counts;
   }
+  [[nodiscard]] const LatencyHistogram& latency() const noexcept { return latency_; }
+
+  [[nodiscard]] std::string describe() const {
+    const auto& messages = machine_.messages();
+    std::string text = "sent " + std::to_string(messages.sent) + ", received " +
+                       std::to_string(messages.received) + "; " + search();
+    text += machine_.has_risen()
+                ? "; in wave " + std::to_string(machine_.counts().waves)
+                : "; " + std::to_string(machine_.counts().waves) + " waves before, " +
+                      std::to_string(machine_.children_missing()) + " children to come";
+    text += "; " + std::to_string(sends_.size()) + " sends under way";
+    if (receiving_ != MPI_REQUEST_NULL)
+      text += "; " + std::to_string(incoming_.size()) + " bytes are being received";
+    if (machine_.is_pausing()) text += "; pausing";
+    if (machine_.is_stopped()) text += "; stopped";
+    if (machine_.is_over()) text += "; over";
+    return text;
+  }
 
  private:
+  [[nodiscard]] std::string search() const {
+    if (machine_.is_asking()) {
+      char seconds[32];
+      std::snprintf(seconds, sizeof seconds, "%.3f",
+                    std::chrono::duration<double>(Clock::now() - asked_at_).count());
+      return "asks rank " + std::to_string(asked_) + " since " + seconds + " s";
+    }
+    return machine_.is_parked() ? "waits to be given tasks" : "asks nobody";
+  }
+
   // --- what this rank says ---------------------------------------------------------------------
 
   void send(const StealMessage& message, std::vector<std::byte> bytes) {
+    if (message.say == Say::ask) {
+      asked_ = message.peer;
+      asked_at_ = Clock::now();
+    }
     auto& sending = sends_.emplace_back();
     sending.bytes = std::move(bytes);
     check_mpi(MPI_Isend(sending.bytes.data(), static_cast<int>(sending.bytes.size()), MPI_BYTE,
@@ -180,6 +217,8 @@ class StealNetwork::Impl {
   void read(StealMessage message, TaskBank& bank) {
     if (has_wave(message.say)) std::memcpy(&message.wave, incoming_.data(), sizeof(Wave));
     machine_.hear(message);
+    if (message.say == Say::answer || message.say == Say::none)
+      latency_.add(Clock::now() - asked_at_);
     if (!has_tasks(message.say)) return;
     bytes_got_ += incoming_.size();
     if (!machine_.is_stopped()) bank.deposit(incoming_);
@@ -208,6 +247,10 @@ class StealNetwork::Impl {
   MPI_Request receiving_ = MPI_REQUEST_NULL;
   std::vector<std::byte> incoming_;
   std::uint64_t bytes_got_ = 0;
+
+  int asked_ = -1;
+  Clock::time_point asked_at_{};
+  LatencyHistogram latency_;
 };
 
 StealNetwork::StealNetwork(const Communicator& comm, const StealOptions& options)
@@ -224,7 +267,10 @@ void StealNetwork::pause() { impl_->pause(); }
 bool StealNetwork::is_pausing() const noexcept { return impl_->machine().is_pausing(); }
 void StealNetwork::give_up() { impl_->give_up(); }
 bool StealNetwork::is_given_up() const noexcept { return impl_->machine().is_stopped(); }
+bool StealNetwork::is_asking() const noexcept { return impl_->machine().is_asking(); }
 StealCounts StealNetwork::counts() const noexcept { return impl_->counts(); }
+const LatencyHistogram& StealNetwork::latency() const noexcept { return impl_->latency(); }
+std::string StealNetwork::describe() const { return impl_->describe(); }
 const Communicator& StealNetwork::comm() const noexcept { return impl_->comm(); }
 
 }  // namespace cairn::loadbalance

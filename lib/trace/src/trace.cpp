@@ -79,19 +79,8 @@ void emit(std::int64_t at_ns, const char* format, Values... values) noexcept {
 
 }  // namespace
 
-std::int64_t now_ns() noexcept {
-  // Wall clock at start plus monotonic time since: comparable between ranks and launches, never
-  // backwards.
-  using std::chrono::duration_cast, std::chrono::nanoseconds;
-  static const auto steady_start = std::chrono::steady_clock::now();
-  static const std::int64_t wall_start_ns =
-      duration_cast<nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  return wall_start_ns +
-         duration_cast<nanoseconds>(std::chrono::steady_clock::now() - steady_start).count();
-}
-
-void write_span(const char* name, std::int64_t begin_ns, std::int64_t argument) noexcept {
-  const auto end_ns = now_ns();
+void write_span(const char* name, std::int64_t begin_ns, std::int64_t end_ns,
+                std::int64_t argument) noexcept {
   const int rank = event_file().rank;
   if (argument == no_argument) {
     emit(end_ns, "{\"ph\":\"X\",\"name\":\"%s\",\"ts\":%.3f,\"dur\":%.3f,\"pid\":%d,\"tid\":%d},\n",
@@ -108,6 +97,17 @@ void write_span(const char* name, std::int64_t begin_ns, std::int64_t argument) 
 }  // namespace detail
 
 using namespace detail;
+
+std::int64_t now_ns() noexcept {
+  // Wall clock at start plus monotonic time since: comparable between ranks and launches, never
+  // backwards.
+  using std::chrono::duration_cast, std::chrono::nanoseconds;
+  static const auto steady_start = std::chrono::steady_clock::now();
+  static const std::int64_t wall_start_ns =
+      duration_cast<nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return wall_start_ns +
+         duration_cast<nanoseconds>(std::chrono::steady_clock::now() - steady_start).count();
+}
 
 void start(const std::filesystem::path& directory, int rank, int launch) {
   std::error_code error;

@@ -79,6 +79,7 @@ class CheckpointedRun {
         return ckpt_.is_wanted() || (share > 0 && tasks >= share);
       };
       const bool is_over = pool.run_until(run_, process, wants_cut);
+      report_.add(pool.report());
       done_ += all_reduce(pool.comm(), pool.report().tasks);
       if (is_over) return true;
       left_ = all_reduce(pool.comm(), static_cast<std::uint64_t>(run_.tasks.size()));
@@ -89,6 +90,9 @@ class CheckpointedRun {
 
   /// This rank's.
   [[nodiscard]] const PartialRun<T, A>& state() const noexcept { return run_; }
+  /// What this rank has done since the launch, all parts together; what is between them, as making
+  /// a checkpoint, is not in its times. Local.
+  [[nodiscard]] const WorkPoolReport& report() const noexcept { return report_; }
   /// Tasks that were done up to the last cut or the end, on all ranks, launches before included.
   [[nodiscard]] std::uint64_t tasks_done() const noexcept { return done_; }
   /// Tasks of all ranks that waited at the last cut.
@@ -126,6 +130,7 @@ class CheckpointedRun {
 
   ckpt::Checkpointer& ckpt_;
   PartialRun<T, A> run_;
+  WorkPoolReport report_;
   std::uint64_t cut_ = 0;
   std::uint64_t done_ = 0;
   std::uint64_t left_ = 0;

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -21,6 +22,8 @@
 #include <vector>
 
 #include "cairn/core/error.hpp"
+#include "cairn/loadbalance/pool_report.hpp"
+#include "cairn/loadbalance/pool_telemetry.hpp"
 #include "cairn/loadbalance/process.hpp"
 #include "cairn/loadbalance/steal_network.hpp"
 #include "cairn/loadbalance/task_stack.hpp"
@@ -31,13 +34,11 @@ struct WorkPoolOptions {
   /// Of this rank, the caller's among them.
   int threads = 1;
   StealOptions stealing = {};
-};
-
-/// What this rank has done in the last run.
-struct WorkPoolReport {
-  std::uint64_t tasks = 0;
-  std::uint64_t shared = 0;  ///< times that a thread gave others of its rank some of its tasks
-  StealCounts stealing = {};
+  /// Called while a run goes on, on each rank by the caller's thread, between its tasks (so later,
+  /// while one is long) and also when it has none; no rank waits for another. It shall be short,
+  /// and not throw.
+  std::function<void(const PoolPulse&)> pulse = {};
+  double pulse_seconds = 1;  ///< from one to the next
 };
 
 namespace detail {
@@ -53,8 +54,10 @@ class PoolRun final : private TaskBank {
           Pause& pause)
       : network_(network),
         pause_(pause),
+        telemetry_(network, options.threads, options.pulse, options.pulse_seconds),
         least_work_seconds_(1e-6 * options.stealing.least_work_us) {
-    for (int t = 0; t < options.threads; ++t) workers_.emplace_back(process);
+    for (std::size_t t = 0; t < static_cast<std::size_t>(options.threads); ++t)
+      workers_.emplace_back(process, telemetry_.meter(t));
   }
 
   /// @return the results of this rank
@@ -84,6 +87,7 @@ class PoolRun final : private TaskBank {
     end();
     A total{};
     report = {.shared = shared_count_, .stealing = network_.counts()};
+    telemetry_.finish(static_cast<int>(helpers_) + 1, report);
     for (auto& worker : workers_) {
       total.merge(worker.results);
       report.tasks += worker.tasks;
@@ -123,11 +127,12 @@ class PoolRun final : private TaskBank {
   static constexpr std::chrono::microseconds longest_nap{1000};
 
   struct alignas(128) Worker {
-    explicit Worker(const Process& work) : process(work) {}
+    Worker(const Process& work, WorkMeter& of_it) : process(work), meter(of_it) {}
 
     Process process;
     TaskStack<T> stack;
     A results{};
+    WorkMeter& meter;
     std::uint64_t tasks = 0;
     std::size_t pace = 1;  ///< tasks that it does at a time, fewer of long ones
     Clock::duration between_looks = PoolRun::between_looks;
@@ -138,8 +143,10 @@ class PoolRun final : private TaskBank {
   /// Works on the youngest tasks until it is time to look at the others.
   void work(Worker& worker) {
     if (worker.stack.empty()) return;
-    auto before = Clock::now();
-    const auto end = before + worker.between_looks;
+    const auto begin = Clock::now();
+    auto before = begin;
+    const auto end = begin + worker.between_looks;
+    worker.meter.begin(begin);
     while (before < end && !worker.stack.empty()) {
       process_at_pace(worker);
       const auto after = Clock::now();
@@ -148,6 +155,7 @@ class PoolRun final : private TaskBank {
       if (is_dropped_.load(std::memory_order_relaxed)) worker.stack.clear();
       if (hungry_.load(std::memory_order_relaxed) > 0 && worker.stack.size() > 1) share(worker);
     }
+    worker.meter.end(begin, before, worker.tasks);
   }
 
   void process_at_pace(Worker& worker) {
@@ -262,26 +270,40 @@ class PoolRun final : private TaskBank {
       count_hungry(lead_is_hungry_, does_nothing && !is_pausing_);
       idle_turns = does_nothing && !is_heard ? idle_turns + 1 : 0;
       rest(idle_turns);
+      if (idle_turns > 0) telemetry_.spent(state_at_network(worker));
+      if (telemetry_.is_due()) telemetry_.beat(tasks_at_hand(worker));
     }
   }
 
   void work_timed(Worker& worker) {
     const auto before = worker.tasks;
-    const auto begin = Clock::now();
+    const auto begin = telemetry_.now();
     work(worker);
-    if (const auto done = worker.tasks - before; done > 0)
-      seconds_per_task_ =
-          std::chrono::duration<double>(Clock::now() - begin).count() / static_cast<double>(done);
+    if (const auto done = worker.tasks - before; done > 0) {
+      telemetry_.spent(PoolState::work);
+      seconds_per_task_ = seconds_of(telemetry_.now() - begin) / static_cast<double>(done);
+    }
+  }
+
+  [[nodiscard]] PoolState state_at_network(const Worker& worker) const noexcept {
+    if (!worker.stack.empty() && !is_pausing_) return PoolState::poll;
+    return network_.is_asking() ? PoolState::search : PoolState::idle;
+  }
+
+  [[nodiscard]] std::uint64_t tasks_at_hand(const Worker& worker) {
+    const Lock lock(mutex_);
+    return worker.stack.size() + common_.size();
   }
 
   /// At the network. Whether something has come.
   bool look(Worker& worker) {
-    const bool is_working = !worker.stack.empty();
-    const auto begin = Clock::now();
+    const auto state = state_at_network(worker);
+    const auto begin = telemetry_.now();
     const bool is_heard = network_.progress(*this);
-    if (is_working && !is_heard)
-      worker.between_looks = std::clamp<Clock::duration>(share_of_looks * (Clock::now() - begin),
-                                                         between_looks, longest_between_looks);
+    telemetry_.spent(state);
+    if (state == PoolState::poll && !is_heard)
+      worker.between_looks = std::clamp<Clock::duration>(
+          share_of_looks * (telemetry_.now() - begin), between_looks, longest_between_looks);
     return is_heard;
   }
 
@@ -364,6 +386,7 @@ class PoolRun final : private TaskBank {
 
   StealNetwork& network_;
   Pause& pause_;
+  PoolTelemetry telemetry_;
   double least_work_seconds_;
   /// Of the first thread; tasks of which nothing is known are worth to be shared.
   double seconds_per_task_ = 1;

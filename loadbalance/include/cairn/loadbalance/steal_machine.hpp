@@ -117,6 +117,14 @@ class StealMachine {
   [[nodiscard]] bool is_stopped() const noexcept { return is_stopped_; }
   /// Whether it waits for the tasks that it has asked for.
   [[nodiscard]] bool is_asking() const noexcept { return is_asking_; }
+  /// Whether it has asked in vain, and waits to be given something.
+  [[nodiscard]] bool is_parked() const noexcept { return is_parked_; }
+  /// Whether it has its part in the wave that is under way.
+  [[nodiscard]] bool has_risen() const noexcept { return has_risen_; }
+  /// Children in the tree of ranks whose part of the wave has not come.
+  [[nodiscard]] int children_missing() const noexcept { return children() - risen_; }
+  /// Messages that are counted for the end.
+  [[nodiscard]] const MessageCounts& messages() const noexcept { return messages_; }
 
   /// What is to be sent, in this order. Empties the list.
   [[nodiscard]] std::vector<StealMessage> take_messages();

@@ -6,9 +6,11 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "cairn/collectives/communicator.hpp"
+#include "cairn/loadbalance/latency.hpp"
 #include "cairn/loadbalance/steal_options.hpp"
 
 namespace cairn::loadbalance {
@@ -64,7 +66,16 @@ class StealNetwork {
   /// Whether a rank has.
   [[nodiscard]] bool is_given_up() const noexcept;
 
+  /// Whether it waits for the rank that it has asked.
+  [[nodiscard]] bool is_asking() const noexcept;
+
   [[nodiscard]] StealCounts counts() const noexcept;
+  /// Of the steals of this run that are over: from the question to the answer, with tasks or
+  /// without.
+  [[nodiscard]] const LatencyHistogram& latency() const noexcept;
+  /// The state of this rank's end in one line, for a report of a run that hangs: whom it asks, what
+  /// it has sent and received, what is under way. Local.
+  [[nodiscard]] std::string describe() const;
   [[nodiscard]] const Communicator& comm() const noexcept;
 
  private:
