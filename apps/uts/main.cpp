@@ -13,11 +13,13 @@
 #include "cairn/collectives/signals.hpp"
 #include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
+#include "cairn/loadbalance/pool_metrics.hpp"
 #include "cairn/loadbalance/work_pool.hpp"
 #include "cairn/program/checkpoint_options.hpp"
 #include "cairn/program/cpu_time.hpp"
 #include "cairn/program/program.hpp"
 #include "explore.hpp"
+#include "heartbeat.hpp"
 #include "result.hpp"
 #include "sha1.hpp"
 #include "tree.hpp"
@@ -38,6 +40,7 @@ struct Settings {
   std::string leaves = "push";
   std::filesystem::path result;
   std::uint64_t cut_every = 0;
+  bool metrics = false;
   program::CheckpointOptions ckpt;
 };
 
@@ -108,10 +111,14 @@ int grow(program::Context& context, const Settings& settings, const program::Opt
     if (!settings.result.empty() && world.is_root()) file.emplace(settings.result);
   });
 
-  loadbalance::WorkPool pool(world, {.threads = context.threads});
   ckpt::Checkpointer ckpt(
       world, settings.ckpt.resolve(context, "cairn-uts", identity_of(parameters, settings.leaves)));
   TreeRun run(ckpt);
+  Heartbeat heartbeat(context, run, leaves);
+  loadbalance::WorkPool pool(
+      world, {.threads = context.threads,
+              .pulse = [&](const loadbalance::PoolPulse& pulse) { heartbeat.beat(pulse); },
+              .pulse_seconds = Heartbeat::seconds});
   Result result{settings.tree,          parameters,   {},
                 std::string(hash.name), world.size(), context.threads};
   result.restored_from = run.restore_or(world, roots_of(tree, world));
@@ -123,6 +130,7 @@ int grow(program::Context& context, const Settings& settings, const program::Opt
   const double cpu_start = program::process_cpu_seconds();
   const auto counts = explore(tree, hash, leaves, pool, run, {.every_tasks = settings.cut_every});
   ckpt.wait();
+  heartbeat.finish();
   if (!counts) {
     program::say_stopped(context, ckpt.stop_signal(),
                          fmt::format("{} nodes, {} wait", run.tasks_done(), run.tasks_left()),
@@ -132,8 +140,11 @@ int grow(program::Context& context, const Settings& settings, const program::Opt
   result.counts = *counts;
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.cpu_seconds = all_reduce(world, program::process_cpu_seconds() - cpu_start);
+  if (settings.metrics) result.reports = loadbalance::gather_reports(world, run.report());
   together(world, [&] {
     if (!world.is_root()) return;
+    if (settings.metrics)
+      for (const auto& line : loadbalance::lines_of(result.reports)) context.log.info(line);
     print_result(result);
     if (!file) return;
     file->write(to_json(result));
@@ -145,6 +156,7 @@ int grow(program::Context& context, const Settings& settings, const program::Opt
 }  // namespace
 
 int main(int argc, char** argv) {
+  Heartbeat::hold_requests();  // before MPI starts threads of its own
   Settings settings;
   program::Options options("cairn-uts",
                            "counts the nodes of an unbalanced tree that grows from hashes");
@@ -163,6 +175,9 @@ int main(int argc, char** argv) {
   options.add("leaves", settings.leaves,
               "push: leaves wait like all nodes; count: they are counted where they are made");
   options.add("result", settings.result, "write counts and times as JSON");
+  options.flag("metrics", settings.metrics,
+               "how well ranks and threads were used: POP metrics and times of each rank, on "
+               "stderr, and in the result file");
   options.add("cut-every", settings.cut_every,
               "nodes of all ranks, about, after which all stand still for a moment, so that a "
               "checkpoint can be made; 0: when --ckpt-interval or a stop signal asks for one");

@@ -5,7 +5,53 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "cairn/loadbalance/pool_metrics.hpp"
+
 namespace cairn::uts {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using loadbalance::WorkPoolReport;
+
+Json json_of(const WorkPoolReport& report) {
+  const auto& times = report.times;
+  const auto& steals = report.stealing;
+  return {{"threads", report.threads},
+          {"tasks", report.tasks},
+          {"seconds", times.seconds()},
+          {"work_seconds", times.work_seconds},
+          {"poll_seconds", times.poll_seconds},
+          {"search_seconds", times.search_seconds},
+          {"idle_seconds", times.idle_seconds},
+          {"helpers_work_seconds", times.helpers_work_seconds},
+          {"busiest_thread_seconds", times.busiest_seconds},
+          {"shared", report.shared},
+          {"steals_tried", steals.asked},
+          {"task_messages_got", steals.got},
+          {"task_messages_given", steals.given},
+          {"bytes_got", steals.bytes_got},
+          {"messages", steals.messages},
+          {"waves", steals.waves},
+          {"steal_latency",
+           {{"bins_below_us_2_to_the", report.steal_latency.counts},
+            {"mean_seconds", report.steal_latency.mean_seconds()},
+            {"longest_seconds", report.steal_latency.longest_seconds}}}};
+}
+
+Json metrics_json(const std::vector<WorkPoolReport>& reports) {
+  if (reports.empty()) return nullptr;
+  const auto metrics = loadbalance::metrics_of(reports);
+  Json json{{"load_balance", metrics.load_balance},
+            {"communication_efficiency", metrics.communication_efficiency},
+            {"parallel_efficiency", metrics.parallel_efficiency},
+            {"runtime_seconds", metrics.runtime_seconds},
+            {"ranks", Json::array()}};
+  for (const auto& report : reports) json["ranks"].push_back(json_of(report));
+  return json;
+}
+
+}  // namespace
 
 double Result::nodes_per_second() const {
   return seconds > 0 ? static_cast<double>(counts.nodes - nodes_before) / seconds : 0;
@@ -18,7 +64,6 @@ void print_result(const Result& result) {
 }
 
 std::string to_json(const Result& result) {
-  using Json = nlohmann::ordered_json;
   const TreeParameters& tree = result.parameters;
   const Json json{
       {"program", "cairn-uts"},
@@ -40,7 +85,8 @@ std::string to_json(const Result& result) {
       {"restored_from", result.restored_from ? Json(*result.restored_from) : Json(nullptr)},
       {"seconds", result.seconds},
       {"cpu_seconds", result.cpu_seconds},
-      {"nodes_per_second", result.nodes_per_second()}};
+      {"nodes_per_second", result.nodes_per_second()},
+      {"metrics", metrics_json(result.reports)}};
   return json.dump(2) + "\n";
 }
 

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "cairn/loadbalance/pool_report.hpp"
 #include "explore.hpp"
 #include "tree.hpp"
 
@@ -18,10 +20,11 @@ struct Result {
   std::string kernel;
   int ranks = 1;
   int threads = 1;
-  double seconds = 0;                               ///< by the clock on the wall
-  double cpu_seconds = 0;                           ///< of all threads that explored
-  std::optional<std::uint64_t> restored_from = {};  ///< the cut
-  std::uint64_t nodes_before = 0;                   ///< that were counted by then
+  double seconds = 0;                                     ///< by the clock on the wall
+  double cpu_seconds = 0;                                 ///< of all threads that explored
+  std::optional<std::uint64_t> restored_from = {};        ///< the cut
+  std::uint64_t nodes_before = 0;                         ///< that were counted by then
+  std::vector<loadbalance::WorkPoolReport> reports = {};  ///< of all ranks, if they were gathered
 
   /// Of this launch.
   [[nodiscard]] double nodes_per_second() const;

@@ -1,6 +1,7 @@
 #include "cairn/loadbalance/pool_telemetry.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "cairn/loadbalance/steal_network.hpp"
 #include "cairn/trace/trace.hpp"
@@ -16,19 +17,15 @@ nanoseconds slot_length(nanoseconds so_far) {
   return std::clamp<nanoseconds>(so_far / 500, milliseconds(1), milliseconds(100));
 }
 
+/// What the first thread did most between two reports.
 PoolState most_of(const PoolTimes& before, const PoolTimes& after) {
-  const double work =
-      after.work_seconds + after.poll_seconds - before.work_seconds - before.poll_seconds;
-  const double search = after.search_seconds - before.search_seconds;
-  const double idle = after.idle_seconds - before.idle_seconds;
-  if (work >= search && work >= idle) return PoolState::work;
-  return search >= idle ? PoolState::search : PoolState::idle;
+  const std::array spent{
+      after.work_seconds - before.work_seconds, after.poll_seconds - before.poll_seconds,
+      after.search_seconds - before.search_seconds, after.idle_seconds - before.idle_seconds};
+  return static_cast<PoolState>(std::ranges::max_element(spent) - spent.begin());
 }
 
-const char* name_of(PoolState state) {
-  if (state == PoolState::search) return "pool.search";
-  return state == PoolState::idle ? "pool.idle" : "pool.work";
-}
+constexpr std::array names{"pool.work", "pool.poll", "pool.search", "pool.idle"};  // by PoolState
 
 std::int64_t ns_of(PoolTime time) { return nanoseconds(time.time_since_epoch()).count(); }
 
@@ -39,6 +36,7 @@ PoolTimeline::PoolTimeline(PoolTime begin, int threads)
   if (!trace::is_on()) return;
   end_ = begin + slot_length({});
   offset_ns_ = trace::now_ns() - ns_of(std::chrono::steady_clock::now());
+  trace::counter("pool.busy", 0);  // what was before a run, as a checkpoint, is not its work
 }
 
 void PoolTimeline::add(PoolTime now, const PoolTimes& times, std::uint64_t steals) {
@@ -67,7 +65,8 @@ void PoolTimeline::finish(PoolTime now, const PoolTimes& times, std::uint64_t st
 
 void PoolTimeline::write_span(PoolTime until) const {
   if (until > span_)
-    trace::stretch(name_of(state_), ns_of(span_) + offset_ns_, ns_of(until) + offset_ns_);
+    trace::stretch(names[static_cast<std::size_t>(state_)], ns_of(span_) + offset_ns_,
+                   ns_of(until) + offset_ns_);
 }
 
 // --- all of it -----------------------------------------------------------------------------
@@ -113,6 +112,7 @@ void PoolTelemetry::call_pulse(std::uint64_t waiting) {
           .tasks_per_second = since > 0 ? more / since : 0,
           .waiting = waiting,
           .network = &network_});
+  clock_.spent(PoolState::poll);
 }
 
 void PoolTelemetry::finish(int threads, WorkPoolReport& report) {

@@ -117,6 +117,25 @@ TEST_CASE(
   CHECK(count(page, "<img") == 0);
 }
 
+TEST_CASE("a share of time is drawn as ranks and time, from its second sample on") {
+  RunReport report;
+  report.launches = {{0, 2, start, 10, 0, "finished", false, std::nullopt, 0}};
+  CHECK(count(report_html(report), "<h2>Utilisation</h2>") == 0);
+  // Rank 0: all of it from 0 to 5 s, a quarter until 10 s. Rank 1: nothing is known before 5 s.
+  report.samples = {{0, 0, "pool.busy", start, 0},
+                    {0, 0, "pool.busy", start + 5, 1},
+                    {0, 0, "pool.busy", start + 10, .25},
+                    {0, 1, "pool.busy", start + 5, 1},
+                    {0, 1, "pool.busy", start + 10, .5}};
+  const auto page = report_html(report);
+  CHECK(count(page, "<h2>Utilisation</h2>") == 1);
+  CHECK(count(page, "<h2>Speed and other counters</h2>") == 0);
+  CHECK(count(page, "<rect class=\"busy\"") == 3);
+  CHECK(count(page, R"(width="520.0" height="22" fill-opacity="1.00"><title>100 %</title>)") == 1);
+  CHECK(count(page, R"(width="520.0" height="22" fill-opacity="0.25"><title>25 %</title>)") == 1);
+  CHECK(count(page, R"(width="520.0" height="22" fill-opacity="0.50"><title>50 %</title>)") == 1);
+}
+
 TEST_CASE("the picture stands in the page as base64") {
   RunReport report;
   const std::pair<const char*, const char*> cases[] = {

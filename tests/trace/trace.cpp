@@ -33,9 +33,11 @@ TEST_CASE("spans, instants and counters of all threads reach the merged timeline
   }
   trace::instant("committed", 7);
   trace::counter("rate", 2.5);
+  const auto before = trace::now_ns() - 5'000'000;
+  trace::stretch("stretch", before, before + 3'000'000);
   trace::stop();
   const auto events_written = trace::merge(scratch.path(), scratch / "trace.json");
-  CHECK(events_written == 5);
+  CHECK(events_written == 6);
 
   const auto events = read_json(scratch / "trace.json").at("traceEvents");
   const auto find = [&](const char* name) {
@@ -51,6 +53,8 @@ TEST_CASE("spans, instants and counters of all threads reach the merged timeline
   CHECK(outer.at("tid") != inner.at("tid"));
   CHECK(outer.at("ts").get<double>() <= inner.at("ts").get<double>());
   CHECK(outer.at("dur").get<double>() >= inner.at("dur").get<double>());
+  CHECK(find("stretch").at("dur") == 3000);
+  CHECK(find("stretch").at("ts").get<double>() < outer.at("ts").get<double>());
   CHECK(find("committed").at("args").at("n") == 7);
   CHECK(find("rate").at("args").at("value") == 2.5);
   CHECK(find("process_name").at("args").at("name") == "rank 3");

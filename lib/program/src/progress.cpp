@@ -60,7 +60,7 @@ std::string Progress::line(std::uint64_t done, Clock::time_point now) const {
                      total_, short_number(rate), time_left);
 }
 
-void Progress::update(std::uint64_t done) {
+void Progress::update(std::uint64_t done, std::string_view note) {
   if (log_ == nullptr) return;
   const auto now = Clock::now();
   if (!started_) {
@@ -69,7 +69,9 @@ void Progress::update(std::uint64_t done) {
   }
   if (now < next_) return;
   next_ = now + interval;
-  log_->status(line(std::max(done, first_done_), now));
+  auto text = line(std::max(done, first_done_), now);
+  if (!note.empty()) text.append("  ").append(note);
+  log_->status(text);
 }
 
 void Progress::finish() {

@@ -43,7 +43,7 @@ svg text { font:12px system-ui,"DejaVu Sans",sans-serif; fill:var(--soft) } text
 .redone { fill:url(#redone) } .redone-ground { fill:var(--card); fill-opacity:.35 } .redone-line { stroke:var(--hatch); stroke-width:3; stroke-opacity:.85 }
 .epoch line { stroke:var(--good); stroke-width:1; stroke-opacity:.55 } .epoch path { fill:var(--good) }
 .death circle { fill:var(--card); stroke:var(--bad); stroke-width:1.5 } .death path { stroke:var(--bad); stroke-width:2.6; stroke-linecap:round; fill:none }
-.counter { fill:none; stroke:var(--c0); stroke-width:1.8; stroke-linejoin:round }
+.busy { fill:var(--c0) } .counter { fill:none; stroke:var(--c0); stroke-width:1.8; stroke-linejoin:round }
 </style>
 )";
 
@@ -219,6 +219,16 @@ std::string picture(const RunReport& report) {
       base64(report.picture_png));
 }
 
+std::string counter_sections(const RunReport& report) {
+  if (report.launches.empty()) return "";
+  std::string out;
+  if (const auto busy = utilisation_svgs(report); !busy.empty())
+    out += "<section><h2>Utilisation</h2>\n" + busy + "</section>\n";
+  if (const auto others = counter_svgs(report); !others.empty())
+    out += "<section><h2>Speed and other counters</h2>\n" + others + "</section>\n";
+  return out;
+}
+
 }  // namespace
 
 std::string report_html(const RunReport& report) {
@@ -231,10 +241,7 @@ std::string report_html(const RunReport& report) {
     out += "<section><h2>What happened</h2>\n" + timeline_svg(report) + "</section>\n" +
            launches_table(report);
   }
-  out += faults_table(report);
-  if (!report.samples.empty() && !report.launches.empty()) {
-    out += "<section><h2>Speed and other counters</h2>\n" + counter_svgs(report) + "</section>\n";
-  }
+  out += faults_table(report) + counter_sections(report);
   out += epochs_table(report) + picture(report);
   out += fmt::format(
       "<p class=\"soft\">Written by cairn run, Cairn {}. The exact times are in run.json; "

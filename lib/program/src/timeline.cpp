@@ -8,6 +8,8 @@
 #include <map>
 #include <set>
 
+#include "time_axis.hpp"
+
 namespace cairn::program {
 
 std::string escaped(std::string_view text) {
@@ -35,58 +37,7 @@ std::string escaped(std::string_view text) {
 
 namespace {
 
-// All lengths in SVG user units; the pictures scale with the page.
-constexpr double width = 1120;
-constexpr double left = 64;
-constexpr double right = 16;
-constexpr double lane_height = 22;
-constexpr double lane_pitch = 27;
 constexpr double head_height = 46;
-constexpr double axis_height = 30;
-
-/// Seconds since the run began → horizontal position.
-class TimeAxis {
- public:
-  explicit TimeAxis(const RunReport& report) {
-    for (const auto& launch : report.launches) {
-      began_ = began_ == 0 ? launch.began : std::min(began_, launch.began);
-      ended_ = std::max(ended_, launch.ended_at());
-    }
-    if (ended_ - began_ < 1e-3) ended_ = began_ + 1e-3;
-  }
-
-  [[nodiscard]] double x(double at) const {
-    const double fraction = (std::clamp(at, began_, ended_) - began_) / (ended_ - began_);
-    return left + fraction * (width - left - right);
-  }
-  [[nodiscard]] double began() const { return began_; }
-  [[nodiscard]] double seconds() const { return ended_ - began_; }
-
-  /// Lines and numbers at round times, from `top` to `bottom`.
-  [[nodiscard]] std::string ticks(double top, double bottom) const {
-    const double rough = seconds() / 10;
-    const double power = std::pow(10, std::floor(std::log10(rough)));
-    double step = 10 * power;
-    for (const double factor : {5.0, 2.0, 1.0}) {
-      if (factor * power >= rough) step = factor * power;
-    }
-    std::string out;
-    for (int tick = 0; tick * step <= seconds() * 1.0001; ++tick) {
-      const double at = tick * step;
-      const double position = x(began_ + at);
-      out +=
-          fmt::format(R"(<line class="tick" x1="{0:.1f}" x2="{0:.1f}" y1="{1:.1f}" y2="{2:.1f}"/>)",
-                      position, top, bottom);
-      out += fmt::format(R"(<text class="axis" x="{:.1f}" y="{:.1f}">{:g} s</text>)", position,
-                         bottom + 16, at);
-    }
-    return out + "\n";
-  }
-
- private:
-  double began_ = 0;
-  double ended_ = 0;
-};
 
 /// The colour class of each span name: checkpointing has fixed ones, the rest takes turns.
 std::map<std::string, std::string> colours(const RunReport& report) {
@@ -105,6 +56,9 @@ std::map<std::string, std::string> colours(const RunReport& report) {
   return classes;
 }
 
+/// Seconds since 1970 in a double are good to 0.24 µs: neighbours that touch may seem to overlap.
+constexpr double resolution = 1e-6;
+
 struct Bar {
   const TraceSpan* span;
   double x0, x1;
@@ -121,7 +75,8 @@ std::vector<Bar> bars_of(std::vector<const TraceSpan*> spans, const TimeAxis& ax
   std::map<std::pair<std::string, int>, std::size_t> last;
   std::vector<Bar> bars;
   for (const auto* span : spans) {
-    while (!open_until.empty() && open_until.back() <= span->began + 1e-9) open_until.pop_back();
+    while (!open_until.empty() && open_until.back() <= span->began + resolution)
+      open_until.pop_back();
     const auto depth = static_cast<int>(open_until.size());
     open_until.push_back(span->began + span->seconds);
     const double x0 = axis.x(span->began);
@@ -350,7 +305,8 @@ std::string timeline_svg(const RunReport& report) { return Timeline(report).svg(
 
 std::string counter_svgs(const RunReport& report) {
   std::set<std::string> names;
-  for (const auto& sample : report.samples) names.insert(sample.name);
+  for (const auto& sample : report.samples)
+    if (!is_share_of_time(sample)) names.insert(sample.name);
   std::string out;
   for (const auto& name : names) out += counter_svg(report, name);
   return out;

@@ -15,7 +15,7 @@ class StealNetwork;
 /// others (helpers) what they worked, the rest is waiting.
 struct PoolTimes {
   double work_seconds = 0;    ///< the first thread, in tasks and between them
-  double poll_seconds = 0;    ///< it looked at the network, though it had tasks
+  double poll_seconds = 0;    ///< it looked at the network, though it had tasks; and pulses
   double search_seconds = 0;  ///< it had none, and waited for the rank that it had asked
   double idle_seconds = 0;    ///< it had none, and waited to be given something, or for the end
   double helpers_work_seconds = 0;  ///< all other threads together

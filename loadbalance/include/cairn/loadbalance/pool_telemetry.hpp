@@ -63,15 +63,12 @@ class alignas(128) WorkMeter {
     tasks_.store(tasks, relaxed);
   }
 
-  /// Up to the end of its last stretch of work.
-  [[nodiscard]] double work_seconds() const noexcept {
-    return 1e-9 * static_cast<double>(work_ns_.load(relaxed));
-  }
-  /// With what it is at: right up to one stretch of work, since it may go on meanwhile.
+  /// With the stretch of work that it is at: right up to one stretch of work, since it may go on
+  /// meanwhile.
   [[nodiscard]] double work_seconds(PoolTime now) const noexcept {
     const auto since = since_.load(relaxed);
     const auto more = since != 0 && since < ns_of(now) ? ns_of(now) - since : 0;
-    return work_seconds() + 1e-9 * static_cast<double>(more);
+    return 1e-9 * static_cast<double>(work_ns_.load(relaxed) + more);
   }
   [[nodiscard]] std::uint64_t tasks() const noexcept { return tasks_.load(relaxed); }
 
@@ -89,9 +86,8 @@ class alignas(128) WorkMeter {
 /// A rank's run in the trace (trace.hpp), if tracing is on: time is cut in slots, at least 1 ms and
 /// a 500th of the run so far long, at most 100 ms, which end at the next border.
 ///
-///     span     pool.work, pool.search, pool.idle   what the first thread did most in a slot; equal
-///                                                  neighbours are one span, looking at the network
-///                                                  between tasks is work
+///     span     pool.work, pool.poll, pool.search, pool.idle
+///              what the first thread did most in a slot (PoolTimes); equal neighbours are one span
 ///     counter  pool.busy               work of all threads in a slot, over threads · slot
 ///     counter  pool.steals_per_second  that brought tasks
 class PoolTimeline {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace cairn::program {
 
@@ -31,7 +32,8 @@ class Progress {
 
   /// `done` units of `total` are finished. The first call says where this run began (after a
   /// restart, say). Local.
-  void update(std::uint64_t done);
+  /// @param note  stands at the end of the line
+  void update(std::uint64_t done, std::string_view note = {});
 
   /// Removes the line. Local, harmless when repeated.
   void finish();

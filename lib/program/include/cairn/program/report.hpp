@@ -60,7 +60,8 @@ struct RestoreRecord {
   double at = 0;
 };
 
-/// A value of a counter.
+/// A value of a counter. One whose name ends in ".busy" is a share, from 0 to 1, of the time since
+/// the sample before it; it is drawn as ranks × time.
 struct CounterSample {
   int launch = 0;
   int rank = 0;
