@@ -21,9 +21,10 @@
 #include <vector>
 
 #include "cairn/core/error.hpp"
+#include "cairn/loadbalance/incumbent.hpp"
+#include "cairn/loadbalance/priority_stack.hpp"
 #include "cairn/loadbalance/process.hpp"
 #include "cairn/loadbalance/steal_network.hpp"
-#include "cairn/loadbalance/task_stack.hpp"
 
 namespace cairn::loadbalance {
 
@@ -31,6 +32,9 @@ struct WorkPoolOptions {
   /// Of this rank, the caller's among them.
   int threads = 1;
   StealOptions stealing = {};
+  /// Kept up to date by this pool's runs; the caller's, and outlives the pool. All ranks have one,
+  /// or none.
+  SharedBest* incumbent = nullptr;
 };
 
 /// What this rank has done in the last run.
@@ -126,7 +130,7 @@ class PoolRun final : private TaskBank {
     explicit Worker(const Process& work) : process(work) {}
 
     Process process;
-    TaskStack<T> stack;
+    StackOf<T> stack;
     A results{};
     std::uint64_t tasks = 0;
     std::size_t pace = 1;  ///< tasks that it does at a time, fewer of long ones
