@@ -202,17 +202,15 @@ class Searcher {
     Branches& branches = scratch_[depth];
     branches.vertices.clear();
     branches.colours.clear();
-    int first = candidates.next(0);
-    for (int colour = 1; first >= 0; ++colour) {
+    for (int colour = 1; !candidates.none(); ++colour) {
       Bits<words> same = candidates;
-      for (int v = first; v >= 0; v = same.next(v + 1)) {
+      for (int v = same.next(0); v >= 0; v = same.next(v + 1)) {
         candidates.reset(v);
         same.remove(graph_->neighbours(v));
         if (colour <= least) continue;
         branches.vertices.push_back(v);
         branches.colours.push_back(colour);
       }
-      first = candidates.next(first + 1);
     }
     return branches;
   }
