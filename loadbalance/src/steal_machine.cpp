@@ -41,11 +41,12 @@ StealMachine::StealMachine(int rank, std::span<const int> host_of, const StealOp
   if (static_cast<int>(host_mates_.size()) == ranks_ - 1) host_mates_.clear();
 }
 
-void StealMachine::begin() {
+void StealMachine::begin(std::int64_t best) {
   thieves_.clear();
   remembered_.clear();
   std::ranges::fill(remembers_me_, 0);
   is_asking_ = is_parked_ = is_pausing_ = is_stopped_ = false;
+  best_ = best;
   tries_ = 0;
   messages_ = late_ = {};
   detector_ = {};
@@ -64,7 +65,7 @@ void StealMachine::say(int to, Say what, Wave wave) {
   const bool is_forgotten = mutant_ == StealMutant::uncounted_gifts && what == Say::gift;
   if (is_counted(what) && !is_forgotten)
     ++(mutant_ == StealMutant::count_after_send ? late_ : messages_).sent;
-  outbox_.push_back({to, what, wave});
+  outbox_.push_back({to, what, wave, what == Say::better ? best_ : 0});
 }
 
 // --- what comes ----------------------------------------------------------------------------
@@ -106,6 +107,8 @@ void StealMachine::hear(const StealMessage& message) {
     case Say::stop:
       if (!std::exchange(is_stopped_, true)) spread(Say::stop, message.peer);
       return;
+    case Say::better:
+      return hear_better(message);
   }
   ++counts_.got;
   tries_ = 0;
@@ -208,6 +211,19 @@ void StealMachine::pause() {
 
 void StealMachine::stop() {
   if (!std::exchange(is_stopped_, true)) spread(Say::stop, rank_);
+}
+
+void StealMachine::improve(std::int64_t best) {
+  if (over_ || best <= best_) return;
+  best_ = best;
+  spread(Say::better, rank_);
+}
+
+/// News from different ranks meet on the way, and the worse end there.
+void StealMachine::hear_better(const StealMessage& message) {
+  if (message.best <= best_ && mutant_ != StealMutant::take_old_news) return;
+  best_ = message.best;
+  if (mutant_ != StealMutant::keep_news) spread(Say::better, message.peer);
 }
 
 void StealMachine::spread(Say what, int except) {

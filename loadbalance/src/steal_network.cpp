@@ -29,12 +29,21 @@ constexpr int words = 16;
 constexpr int runs = 1024;  // MPI has tags up to 32767 at least
 
 constexpr bool has_wave(Say say) { return say == Say::rise || say == Say::over; }
+constexpr bool has_best(Say say) { return say == Say::better; }
 constexpr bool has_tasks(Say say) { return say == Say::answer || say == Say::gift; }
 
-std::vector<std::byte> bytes_of(const Wave& wave) {
-  std::vector<std::byte> bytes(sizeof(Wave));
-  std::memcpy(bytes.data(), &wave, sizeof(Wave));
+template <typename Value>
+std::vector<std::byte> bytes_of(const Value& value) {
+  std::vector<std::byte> bytes(sizeof(Value));
+  std::memcpy(bytes.data(), &value, sizeof(Value));
   return bytes;
+}
+
+/// What goes with a word, tasks apart.
+std::vector<std::byte> payload_of(const StealMessage& message) {
+  if (has_wave(message.say)) return bytes_of(message.wave);
+  if (has_best(message.say)) return bytes_of(message.best);
+  return {};
 }
 
 /// Frees itself.
@@ -78,13 +87,22 @@ class StealNetwork::Impl {
   using Clock = std::chrono::steady_clock;
 
  public:
-  Impl(const Communicator& comm, const StealOptions& options)
+  Impl(const Communicator& comm, const StealOptions& options, SharedBest* incumbent)
       : comm_(comm.duplicate("cairn.loadbalance")),
         most_bytes_(options.most_bytes),
-        machine_(comm.rank(), hosts_of(comm, options.ranks_per_host), options) {}
+        machine_(comm.rank(), hosts_of(comm, options.ranks_per_host), options),
+        incumbent_(incumbent) {}
+
+  void level_incumbent() {
+    if (incumbent_ == nullptr) return;
+    level_ = incumbent_->key();
+    check_mpi(MPI_Allreduce(MPI_IN_PLACE, &level_, 1, MPI_INT64_T, MPI_MAX, comm_.native()),
+              "MPI_Allreduce");
+    incumbent_->raise(level_);
+  }
 
   void begin() {
-    machine_.begin();
+    machine_.begin(level_);
     run_ = (run_ + 1) % runs;
     bytes_got_ = 0;
     latency_ = {};
@@ -93,6 +111,7 @@ class StealNetwork::Impl {
   bool progress(TaskBank& bank) {
     finish_sends();
     const bool has_come = comm_.size() > 1 && hear(bank);
+    exchange_best();
     serve(bank);
     // A wave ends at once where there are no others; one is not enough.
     const auto tasks = bank.stillness();
@@ -166,8 +185,7 @@ class StealNetwork::Impl {
 
   void send_all() {
     if (!machine_.has_messages()) return;
-    for (const auto& message : machine_.take_messages())
-      send(message, has_wave(message.say) ? bytes_of(message.wave) : std::vector<std::byte>{});
+    for (const auto& message : machine_.take_messages()) send(message, payload_of(message));
   }
 
   void finish_sends() {
@@ -183,6 +201,13 @@ class StealNetwork::Impl {
     for (auto& sending : sends_)
       check_mpi(MPI_Wait(&sending.request, MPI_STATUS_IGNORE), "MPI_Wait");
     sends_.clear();
+  }
+
+  /// What this rank's threads know, and what the other ranks have told.
+  void exchange_best() {
+    if (incumbent_ == nullptr) return;
+    incumbent_->raise(machine_.best());
+    machine_.improve(incumbent_->key());
   }
 
   // --- what others say -------------------------------------------------------------------------
@@ -216,6 +241,7 @@ class StealNetwork::Impl {
 
   void read(StealMessage message, TaskBank& bank) {
     if (has_wave(message.say)) std::memcpy(&message.wave, incoming_.data(), sizeof(Wave));
+    if (has_best(message.say)) std::memcpy(&message.best, incoming_.data(), sizeof(message.best));
     machine_.hear(message);
     if (message.say == Say::answer || message.say == Say::none)
       latency_.add(Clock::now() - asked_at_);
@@ -241,6 +267,8 @@ class StealNetwork::Impl {
   Communicator comm_;
   std::size_t most_bytes_;
   StealMachine machine_;
+  SharedBest* incumbent_;
+  std::int64_t level_ = SharedBest::nothing;  // what all ranks know when a run begins
   int run_ = 0;
 
   std::list<Sending> sends_;
@@ -253,12 +281,14 @@ class StealNetwork::Impl {
   LatencyHistogram latency_;
 };
 
-StealNetwork::StealNetwork(const Communicator& comm, const StealOptions& options)
-    : impl_(std::make_unique<Impl>(comm, options)) {}
+StealNetwork::StealNetwork(const Communicator& comm, const StealOptions& options,
+                           SharedBest* incumbent)
+    : impl_(std::make_unique<Impl>(comm, options, incumbent)) {}
 StealNetwork::~StealNetwork() = default;
 StealNetwork::StealNetwork(StealNetwork&&) noexcept = default;
 StealNetwork& StealNetwork::operator=(StealNetwork&&) noexcept = default;
 
+void StealNetwork::level_incumbent() { impl_->level_incumbent(); }
 void StealNetwork::begin() { impl_->begin(); }
 bool StealNetwork::progress(TaskBank& bank) { return impl_->progress(bank); }
 bool StealNetwork::is_over() const noexcept { return impl_->machine().is_over(); }

@@ -33,7 +33,10 @@ struct Rank {
 class World {
  public:
   World(std::uint64_t seed, const TrialOptions& options)
-      : options_(options), random_(seed, 0x7157), all_(1 + draw(options.most_tasks)) {
+      : options_(options),
+        random_(seed, 0x7157),
+        news_(seed, 0x4e57),
+        all_(1 + draw(options.most_tasks)) {
     std::vector<int> hosts;
     for (int r = 0; r < options.ranks; ++r)
       hosts.push_back(r / std::max(1, options.ranks_per_host));
@@ -44,6 +47,8 @@ class World {
     any_rank().stack.push(static_cast<Task>(all_));
     if (draw(2) == 0) pause_after_ = draw(all_ + 1);
     if (draw(8) == 0) stop_after_ = draw(all_ + 1);
+    // The others see more of what else may happen.
+    if (seed % 4 == 0) offers_left_ = draw_news(20);
   }
 
   Trial run() {
@@ -67,6 +72,7 @@ class World {
 
  private:
   std::uint64_t draw(std::uint64_t bound) { return random_.below(draws_++, bound); }
+  std::uint64_t draw_news(std::uint64_t bound) { return news_.below(news_draws_++, bound); }
   Rank& any_rank() { return ranks_[static_cast<std::size_t>(draw(ranks_.size()))]; }
   int number_of(const Rank& rank) const { return static_cast<int>(&rank - ranks_.data()); }
 
@@ -97,11 +103,24 @@ class World {
   void act(Rank& rank) {
     if (rank.machine.is_over() || draw(rank.slowness) != 0) return;
     if (rank.machine.is_stopped()) drop(rank);
+    if (offers_left_ > 0 && draw_news(8) == 0) offer(rank);
     for (auto steps = draw(4); steps > 0 && rank.machine.may_give(); --steps) work(rank);
     serve(rank);
     const bool is_still = rank.stack.empty() || rank.machine.is_pausing();
     const bool lies = options_.mutant == StealMutant::rise_when_busy;
     if (is_still || lies) rank.machine.be_still(is_still ? rank.stack.size() : 0);
+    send_all(rank);
+  }
+
+  /// A value that is better than all, or known already, or worse.
+  void offer(Rank& rank) {
+    --offers_left_;
+    const auto value =
+        std::max<std::int64_t>(best_, 0) + static_cast<std::int64_t>(draw_news(4)) - 1;
+    best_ = std::max(best_, value);
+    if (value > rank.machine.best()) most_news_ += ranks_.size() - 1;
+    rank.machine.improve(value);
+    if (rank.machine.best() < value) fail("a rank does not believe itself");
     send_all(rank);
   }
 
@@ -142,6 +161,10 @@ class World {
       ++counted_under_way_;
       rises_in_vain_ = 0;
     }
+    if (message.say == Say::better) {
+      ++trial_.news;
+      ++news_under_way_;
+    }
     const auto delay = draw(8) == 0 ? draw(400) : 0;
     under_way_.push_back({to, run_, message, trial_.steps + delay, std::move(tasks)});
   }
@@ -159,12 +182,19 @@ class World {
     Rank& rank = ranks_[static_cast<std::size_t>(letter.to)];
     const bool is_late = letter.run != run_ || rank.machine.is_over();
     if (is_late && is_counted(letter.message.say)) return fail("a message comes after the end");
+    if (letter.message.say == Say::better && letter.run == run_) {
+      --news_under_way_;
+      news_are_lost_ = news_are_lost_ || is_late;
+    }
     if (is_late) return;
+    const auto known = rank.machine.best();
     if (is_counted(letter.message.say)) --counted_under_way_;
     if (letter.message.say == Say::rise) judge_wave();
     rank.machine.hear(letter.message);
     rank.stack.push_all(letter.tasks);
     send_all(rank);
+    if (rank.machine.best() < known) fail("a rank knows a worse value than before");
+    if (letter.message.say == Say::better) judge_news();
   }
 
   // --- verdicts --------------------------------------------------------------------------------
@@ -185,8 +215,30 @@ class World {
     if (++rises_in_vain_ > 3 * (ranks_.size() - 1)) fail("the end is found late");
   }
 
+  /// Nobody knows what nobody has found; all know the best once no news are under way; and each
+  /// improvement takes the tree once.
+  void judge_news() {
+    for (const Rank& rank : ranks_) {
+      if (rank.machine.best() > best_) fail("a value is known that nobody has offered");
+      if (rank.machine.best() < best_ && news_under_way_ == 0 && !news_are_lost_)
+        fail("a rank has not heard of the best value");
+    }
+    if (trial_.news > most_news_) fail("news are told twice");
+  }
+
+  /// What the ranks agree on between two runs.
+  void level_best() {
+    std::int64_t best = SharedBest::nothing;
+    for (const Rank& rank : ranks_) best = std::max(best, rank.machine.best());
+    if (best != best_) fail("the best value is lost");
+    news_under_way_ = 0;
+    news_are_lost_ = false;
+  }
+
   /// All ranks have learned that it is over.
   bool goes_on() {
+    judge_news();
+    level_best();
     std::uint64_t left = 0;
     for (const Rank& rank : ranks_)
       for (const Task task : rank.stack.all()) left += task;
@@ -196,13 +248,15 @@ class World {
     ++trial_.pauses;
     ++run_;
     rises_in_vain_ = 0;
-    for (Rank& rank : ranks_) rank.machine.begin();
+    for (Rank& rank : ranks_) rank.machine.begin(best_);
     return true;
   }
 
   TrialOptions options_;
   Random random_;
   std::uint64_t draws_ = 0;
+  Random news_;
+  std::uint64_t news_draws_ = 0;
   std::uint64_t all_;
   std::uint64_t done_ = 0;
   std::uint64_t dropped_ = 0;
@@ -212,6 +266,11 @@ class World {
   std::vector<Letter> under_way_;
   int run_ = 0;
   std::uint64_t counted_under_way_ = 0;
+  std::int64_t best_ = SharedBest::nothing;  ///< that was offered
+  std::uint64_t offers_left_ = 0;
+  std::uint64_t most_news_ = 0;  ///< messages
+  std::uint64_t news_under_way_ = 0;
+  bool news_are_lost_ = false;       ///< for a rank that had ended
   std::uint64_t rises_in_vain_ = 0;  ///< since the last counted message
   Trial trial_;
 };
@@ -231,6 +290,7 @@ TrialSum try_many_steals(std::uint64_t first_seed, std::uint64_t schedules,
     sum.steps += trial.steps;
     sum.messages += trial.messages;
     sum.pauses += trial.pauses;
+    sum.news += trial.news;
     sum.stops += trial.is_stopped ? 1 : 0;
     if (trial.violation.empty()) continue;
     if (++sum.violations > 1) continue;
@@ -247,7 +307,9 @@ std::span<const StealMutant> all_steal_mutants() noexcept {
                                   StealMutant::count_after_send,
                                   StealMutant::uncounted_gifts,
                                   StealMutant::rise_when_busy,
-                                  StealMutant::forget_children};
+                                  StealMutant::forget_children,
+                                  StealMutant::keep_news,
+                                  StealMutant::take_old_news};
   return all;
 }
 
@@ -265,6 +327,10 @@ const char* name_of(StealMutant mutant) noexcept {
       return "rise-when-busy";
     case StealMutant::forget_children:
       return "forget-children";
+    case StealMutant::keep_news:
+      return "keep-news";
+    case StealMutant::take_old_news:
+      return "take-old-news";
   }
   return "unknown";
 }

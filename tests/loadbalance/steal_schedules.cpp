@@ -24,10 +24,12 @@ TEST_CASE("100,000 schedules on 1 to 24 ranks: no violation") {
     CHECK(sum.violations == 0);
     all.schedules += sum.schedules;
     all.pauses += sum.pauses;
+    all.news += sum.news;
     all.stops += sum.stops;
     if (ranks > 1) CHECK(sum.messages > sum.schedules);
   }
   CHECK(all.schedules >= 100000);
   CHECK(all.pauses > 10000);  // those schedules are among them
   CHECK(all.stops > 1000);
+  CHECK(all.news > 100000);
 }

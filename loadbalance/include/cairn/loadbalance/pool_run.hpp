@@ -22,11 +22,12 @@
 #include <vector>
 
 #include "cairn/core/error.hpp"
+#include "cairn/loadbalance/incumbent.hpp"
 #include "cairn/loadbalance/pool_report.hpp"
 #include "cairn/loadbalance/pool_telemetry.hpp"
+#include "cairn/loadbalance/priority_stack.hpp"
 #include "cairn/loadbalance/process.hpp"
 #include "cairn/loadbalance/steal_network.hpp"
-#include "cairn/loadbalance/task_stack.hpp"
 
 namespace cairn::loadbalance {
 
@@ -39,6 +40,9 @@ struct WorkPoolOptions {
   /// and not throw.
   std::function<void(const PoolPulse&)> pulse = {};
   double pulse_seconds = 1;  ///< from one to the next
+  /// Kept up to date by this pool's runs; the caller's, and outlives the pool. All ranks have one,
+  /// or none.
+  SharedBest* incumbent = nullptr;
 };
 
 namespace detail {
@@ -130,7 +134,7 @@ class PoolRun final : private TaskBank {
     Worker(const Process& work, WorkMeter& of_it) : process(work), meter(of_it) {}
 
     Process process;
-    TaskStack<T> stack;
+    StackOf<T> stack;
     A results{};
     WorkMeter& meter;
     std::uint64_t tasks = 0;

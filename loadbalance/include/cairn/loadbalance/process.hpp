@@ -9,15 +9,15 @@
 #include <string_view>
 #include <type_traits>
 
-#include "cairn/loadbalance/task_stack.hpp"
+#include "cairn/loadbalance/priority_stack.hpp"
 
 namespace cairn::loadbalance {
 
-/// Takes new tasks.
+/// Takes new tasks: the youngest is taken first, or the most urgent (PrioritizedTask).
 template <PoolTask T>
 class Spawner {
  public:
-  explicit Spawner(TaskStack<T>& stack) : stack_(&stack) {}
+  explicit Spawner(StackOf<T>& stack) : stack_(&stack) {}
   void push(const T& task) { stack_->push(task); }
   /// Room for `count` tasks, all of which the caller writes before its next call.
   [[nodiscard]] std::span<T> grow(std::size_t count) { return stack_->grow(count); }
@@ -25,7 +25,7 @@ class Spawner {
   void shrink(std::size_t count) noexcept { stack_->shrink(count); }
 
  private:
-  TaskStack<T>* stack_;
+  StackOf<T>* stack_;
 };
 
 /// What the results of a thread are gathered in. The same for any distribution of the tasks if

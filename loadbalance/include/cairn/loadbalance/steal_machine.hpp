@@ -11,6 +11,7 @@
 
 #include "cairn/core/random.hpp"
 #include "cairn/loadbalance/four_counters.hpp"
+#include "cairn/loadbalance/incumbent.hpp"
 #include "cairn/loadbalance/steal_options.hpp"
 
 namespace cairn::loadbalance {
@@ -23,11 +24,12 @@ enum class Say : std::uint8_t {
   remember,  ///< send me something when you can
   gift,      ///< tasks, for one that is remembered
   // Those above are counted, for the end; those below go along a tree of all ranks.
-  rise,   ///< to the parent: what this part of the tree has sent and received
-  again,  ///< to the children: not yet, another wave
-  over,   ///< to the children: nothing is under way; `wave.left` ranks have tasks
-  pause,  ///< keep your tasks and be still
-  stop,   ///< drop your tasks
+  rise,    ///< to the parent: what this part of the tree has sent and received
+  again,   ///< to the children: not yet, another wave
+  over,    ///< to the children: nothing is under way; `wave.left` ranks have tasks
+  pause,   ///< keep your tasks and be still
+  stop,    ///< drop your tasks
+  better,  ///< `best` is known, which is more than you have heard
 };
 
 [[nodiscard]] constexpr bool is_counted(Say say) noexcept { return say <= Say::gift; }
@@ -43,6 +45,7 @@ struct StealMessage {
   int peer;  ///< to, or from
   Say say;
   Wave wave = {};
+  std::int64_t best = 0;
   friend bool operator==(const StealMessage&, const StealMessage&) = default;
 };
 
@@ -54,6 +57,8 @@ enum class StealMutant : std::uint8_t {
   uncounted_gifts,   ///< gifts are not counted
   rise_when_busy,    ///< a wave does not wait for a rank that works
   forget_children,   ///< a wave does not wait for the tree below
+  keep_news,         ///< what a rank hears of a better value it keeps to itself
+  take_old_news,     ///< what a rank hears last is what it believes
 };
 
 /// One rank of it.
@@ -89,7 +94,8 @@ class StealMachine {
                StealMutant mutant = StealMutant::none);
 
   /// Begins a run. Nobody may begin before all have ended the run before.
-  void begin();
+  /// @param best  the best value (SharedBest) that is known; equal on all ranks
+  void begin(std::int64_t best = SharedBest::nothing);
 
   /// A message has come. Tasks of it belong to this rank from now on.
   void hear(const StealMessage& message);
@@ -109,6 +115,12 @@ class StealMachine {
   void pause();
   /// Asks all ranks to drop their tasks. At any time.
   void stop();
+
+  /// A value is known here; if it is better than what this machine knows, all ranks get to know it,
+  /// unless the run ends before. At any time.
+  void improve(std::int64_t best);
+  /// The best value that this rank has offered or heard of; never less than before in this run.
+  [[nodiscard]] std::int64_t best() const noexcept { return best_; }
 
   [[nodiscard]] bool is_over() const noexcept { return over_.has_value(); }
   /// Ranks that still had tasks when it was over.
@@ -140,6 +152,7 @@ class StealMachine {
   void judge(const Wave& sums);
   void end(std::uint64_t left);
   void spread(Say what, int except);
+  void hear_better(const StealMessage& message);
   template <typename Visit>
   void for_each_child(Visit visit) const;
   [[nodiscard]] int children() const noexcept;
@@ -163,6 +176,7 @@ class StealMachine {
   bool is_parked_ = false;
   bool is_pausing_ = false;
   bool is_stopped_ = false;
+  std::int64_t best_ = SharedBest::nothing;
   int tries_ = 0;
 
   MessageCounts messages_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cairn/collectives/communicator.hpp"
+#include "cairn/loadbalance/incumbent.hpp"
 #include "cairn/loadbalance/latency.hpp"
 #include "cairn/loadbalance/steal_options.hpp"
 
@@ -37,10 +38,16 @@ class TaskBank {
 class StealNetwork {
  public:
   /// Collective. @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
-  StealNetwork(const Communicator& comm, const StealOptions& options);
+  /// @param incumbent  kept up to date by progress(); on all ranks or on none
+  StealNetwork(const Communicator& comm, const StealOptions& options,
+               SharedBest* incumbent = nullptr);
   ~StealNetwork();
   StealNetwork(StealNetwork&&) noexcept;
   StealNetwork& operator=(StealNetwork&&) noexcept;
+
+  /// The incumbent becomes the best one of all ranks; nothing without one. Collective, blocking;
+  /// not during a run. @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
+  void level_incumbent();
 
   /// Begins a run. Local; nobody may begin before all have ended the run before.
   void begin();

@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "cairn/core/expects.hpp"
+#include "cairn/loadbalance/priority_stack.hpp"
 #include "cairn/loadbalance/process.hpp"
 #include "cairn/loadbalance/steal_machine.hpp"
 #include "cairn/loadbalance/steal_options.hpp"
-#include "cairn/loadbalance/task_stack.hpp"
 
 namespace cairn::loadbalance {
 
@@ -113,7 +113,7 @@ class Simulation {
 
   struct Rank {
     StealMachine machine;
-    TaskStack<T> stack = {};
+    StackOf<T> stack = {};
     std::vector<Arrival> inbox = {};  // a heap, the earliest at the front
     std::uint64_t tasks = 0;
     std::vector<std::pair<Time, Time>> work = {};

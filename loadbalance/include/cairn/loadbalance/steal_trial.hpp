@@ -1,6 +1,6 @@
 /// StealMachines under random schedules: messages overtake each other, ranks are fast and slow,
-/// somebody asks for a pause or drops everything. Is every task done once, and does the run end
-/// neither too early nor too late?
+/// somebody asks for a pause or drops everything, better values are found. Is every task done once,
+/// does the run end neither too early nor too late, and do the best values reach everybody?
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,7 @@ struct Trial {
   std::string violation;  ///< empty: none
   std::uint64_t steps = 0;
   std::uint64_t messages = 0;
+  std::uint64_t news = 0;    ///< those of them that tell a better value
   std::uint64_t pauses = 0;  ///< the run stood still, and went on
   bool is_stopped = false;   ///< and ended with its tasks dropped
 };
@@ -37,6 +38,7 @@ struct TrialSum {
   std::uint64_t schedules = 0;
   std::uint64_t steps = 0;
   std::uint64_t messages = 0;
+  std::uint64_t news = 0;
   std::uint64_t pauses = 0;
   std::uint64_t stops = 0;
   std::uint64_t violations = 0;

@@ -48,13 +48,20 @@ struct PartialRun {
 /// A pool on a communicator; may run again and again.
 class WorkPool {
  public:
-  /// Collective. @throws Error{Errc::usage} for less than one thread, agreed; {mpi_failure} on the
+  /// Collective. @throws Error{Errc::usage} for less than one thread, or an incumbent on some ranks
+  /// only, agreed; {mpi_failure} on the
   /// ranks where MPI reports one
   explicit WorkPool(const Communicator& comm, const WorkPoolOptions& options = {})
-      : options_(options), network_(comm, options.stealing) {
+      : options_(options), network_(comm, options.stealing, options.incumbent) {
     together(comm, [&] {
       if (options.threads < 1)
         throw Error(Errc::usage, std::to_string(options.threads) + " threads: at least one works");
+    });
+    const int with = all_reduce(comm, options.incumbent == nullptr ? 0 : 1);
+    together(comm, [&] {
+      if (with != 0 && with != comm.size())
+        throw Error(Errc::usage, std::to_string(with) + " of " + std::to_string(comm.size()) +
+                                     " ranks have an incumbent: all of them do, or none");
     });
   }
 
@@ -90,8 +97,10 @@ class WorkPool {
   template <PoolTask T, Accumulator A, typename Process, std::predicate<std::uint64_t> Pause>
   [[nodiscard]] bool run_until(PartialRun<T, A>& run, Process process, Pause pause) {
     detail::PoolRun<T, A, Process, Pause> work(options_, network_, process, pause);
+    network_.level_incumbent();
     const A results = work.run(std::exchange(run.tasks, {}), report_);
     agree(network_.comm(), work.error());
+    network_.level_incumbent();
     run.results.merge(results);
     run.tasks = work.tasks_left();
     return network_.ranks_left() == 0;

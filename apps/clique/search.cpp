@@ -1,0 +1,264 @@
+#include "search.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <utility>
+
+#include "bits.hpp"
+#include "cairn/core/error.hpp"
+#include "cairn/loadbalance/checkpointed_run.hpp"
+#include "cairn/loadbalance/incumbent.hpp"
+#include "cairn/loadbalance/work_pool.hpp"
+
+namespace cairn::clique {
+
+namespace {
+
+using Size = loadbalance::Incumbent<int>;
+
+/// A clique, and the vertices that are adjacent to all of it.
+template <int words>
+struct Task {
+  static constexpr std::size_t priorities = 64;
+
+  Bits<words> clique;
+  Bits<words> candidates;
+  std::int32_t size = 0;
+  std::int32_t bound = 0;  ///< no clique in here is larger
+  std::int64_t urgency = 0;
+
+  [[nodiscard]] std::size_t priority() const noexcept { return static_cast<std::size_t>(urgency); }
+};
+
+/// The largest clique of a thread.
+template <int words>
+struct Found {
+  std::uint64_t nodes = 0;
+  std::int64_t size = 0;
+  Bits<words> members;
+
+  void merge(const Found& other) noexcept {
+    nodes += other.nodes;
+    const auto rank = [](const Found& found) { return std::pair(found.size, found.members.word); };
+    if (rank(other) <= rank(*this)) return;
+    size = other.size;
+    members = other.members;
+  }
+};
+
+/// The graph with its vertices in another order: again and again, the one with the fewest
+/// neighbours among those that are left goes to the end. So the first ones are in dense parts, and
+/// colours are given to them first.
+template <int words>
+class OrderedGraph {
+ public:
+  explicit OrderedGraph(const Graph& graph) : original_(order_of(graph)), rows_(original_.size()) {
+    for (std::size_t a = 0; a < rows_.size(); ++a)
+      for (std::size_t b = 0; b < rows_.size(); ++b)
+        if (graph.adjacent(original_[a], original_[b])) rows_[a].set(static_cast<int>(b));
+  }
+
+  [[nodiscard]] int vertices() const noexcept { return static_cast<int>(rows_.size()); }
+  [[nodiscard]] const Bits<words>& neighbours(int vertex) const noexcept {
+    return rows_[static_cast<std::size_t>(vertex)];
+  }
+  [[nodiscard]] std::vector<int> original(const Bits<words>& vertices) const {
+    std::vector<int> numbers;
+    for (int v = vertices.next(0); v >= 0; v = vertices.next(v + 1))
+      numbers.push_back(original_[static_cast<std::size_t>(v)]);
+    std::ranges::sort(numbers);
+    return numbers;
+  }
+
+ private:
+  static std::vector<int> order_of(const Graph& graph) {
+    std::vector<int> left;
+    std::vector<int> degrees;
+    for (int v = 0; v < graph.vertices(); ++v) {
+      left.push_back(v);
+      degrees.push_back(graph.degree(v));
+    }
+    const auto degree = [&degrees](int v) -> int& { return degrees[static_cast<std::size_t>(v)]; };
+    std::vector<int> order(left.size());
+    for (auto at = order.rbegin(); at != order.rend(); ++at) {
+      const auto least = std::ranges::min_element(left, {}, degree);
+      *at = *least;
+      left.erase(least);
+      for (const int v : left) degree(v) -= graph.adjacent(v, *at) ? 1 : 0;
+    }
+    return order;
+  }
+
+  std::vector<int> original_;
+  std::vector<Bits<words>> rows_;
+};
+
+/// Vertices to branch on, each with a bound of what it and those before it can add to the clique.
+struct Branches {
+  std::vector<int> vertices;
+  std::vector<int> colours;
+};
+
+/// What a thread does. A copy has its own scratch memory.
+template <int words>
+class Searcher {
+ public:
+  Searcher(const OrderedGraph<words>& graph, Size& best, const SearchOptions& options)
+      : graph_(&graph), best_(&best), options_(options), root_(root()) {}
+
+  /// The whole graph, as a task.
+  [[nodiscard]] const Task<words>& root_task() const noexcept { return root_; }
+
+  void operator()(const Task<words>& task, loadbalance::Spawner<Task<words>>& spawner,
+                  Found<words>& found) {
+    if (task.bound <= limit()) return;
+    if (task.size >= options_.task_depth) {
+      last_node_ = found.nodes + options_.task_nodes;
+      Bits<words> clique = task.clique;
+      search({clique, spawner, found, task.bound}, task.size, task.candidates, 0);
+    } else {
+      ++found.nodes;
+      const Branches& branches = colour(task.candidates, limit() - task.size, 0);
+      Bits<words> clique = task.clique;
+      divide({clique, spawner, found, task.bound}, task.size, task.candidates, branches,
+             branches.vertices.size());
+    }
+  }
+
+ private:
+  Task<words> root() {
+    Task<words> task;
+    for (int v = 0; v < graph_->vertices(); ++v) task.candidates.set(v);
+    const Branches& branches = colour(task.candidates, 0, 0);
+    task.bound = branches.colours.empty() ? 0 : branches.colours.back();
+    task.urgency = Task<words>::priorities - 1;
+    return task;
+  }
+
+  /// Nothing of this size or less is of interest.
+  [[nodiscard]] int limit() const noexcept {
+    const int size = best_->value();
+    const bool is_enough = options_.target > 0 && size >= options_.target;
+    return is_enough ? std::numeric_limits<int>::max() : size;
+  }
+
+  /// Where a task stands, at all depths.
+  struct Place {
+    Bits<words>& clique;
+    loadbalance::Spawner<Task<words>>& spawner;
+    Found<words>& found;
+    int bound;
+  };
+
+  /// Makes tasks of the first `count` branches.
+  void divide(const Place& place, int size, const Bits<words>& candidates, const Branches& branches,
+              std::size_t count) {
+    Task<words> child;
+    child.size = size + 1;
+    Bits<words> before = candidates;
+    for (std::size_t i = 0; i < count; ++i) before.reset(branches.vertices[i]);
+    for (std::size_t i = 0; i < count; ++i) {
+      const int v = branches.vertices[i];
+      child.clique = place.clique;
+      child.clique.set(v);
+      child.candidates = before & graph_->neighbours(v);
+      child.bound = std::min(place.bound, size + branches.colours[i]);
+      child.urgency = std::int64_t{63} * child.bound / std::max(1, root_.bound);
+      if (child.candidates.none()) {
+        keep(child.clique, child.size, place.found);
+      } else {
+        place.spawner.push(child);
+      }
+      before.set(v);
+    }
+  }
+
+  void search(const Place& place, int size, Bits<words> candidates, std::size_t depth) {
+    ++place.found.nodes;
+    (void)colour(candidates, limit() - size, depth);
+    for (std::size_t i = scratch_[depth].vertices.size(); i-- > 0;) {
+      if (size + scratch_[depth].colours[i] <= limit()) return;
+      if (place.found.nodes >= last_node_)
+        return divide(place, size, candidates, scratch_[depth], i + 1);
+      const int v = scratch_[depth].vertices[i];
+      place.clique.set(v);
+      const Bits<words> next = candidates & graph_->neighbours(v);
+      if (next.none()) {
+        keep(place.clique, size + 1, place.found);
+      } else {
+        search(place, size + 1, next, depth + 1);
+      }
+      place.clique.reset(v);
+      candidates.reset(v);
+    }
+  }
+
+  /// Colours the candidates greedily, so that adjacent ones differ: a clique has at most one vertex
+  /// of each colour.
+  /// @return those of a colour above `least`, by colour; in scratch_[depth]
+  const Branches& colour(Bits<words> candidates, int least, std::size_t depth) {
+    if (scratch_.size() <= depth) scratch_.resize(depth + 1);
+    Branches& branches = scratch_[depth];
+    branches.vertices.clear();
+    branches.colours.clear();
+    for (int colour = 1; !candidates.none(); ++colour) {
+      Bits<words> same = candidates;
+      for (int v = same.next(0); v >= 0; v = same.next(v + 1)) {
+        candidates.reset(v);
+        same.remove(graph_->neighbours(v));
+        if (colour <= least) continue;
+        branches.vertices.push_back(v);
+        branches.colours.push_back(colour);
+      }
+    }
+    return branches;
+  }
+
+  void keep(const Bits<words>& clique, int size, Found<words>& found) {
+    if (!best_->offer(size)) return;
+    found.size = size;
+    found.members = clique;
+  }
+
+  const OrderedGraph<words>* graph_;
+  Size* best_;
+  SearchOptions options_;
+  std::vector<Branches> scratch_;  // by depth below the task
+  std::uint64_t last_node_ = 0;    // of the task
+  Task<words> root_;
+};
+
+template <int words>
+SearchResult find(const Communicator& comm, const Graph& graph, const SearchOptions& options,
+                  ckpt::Checkpointer& ckpt) {
+  const OrderedGraph<words> ordered(graph);
+  Size best(0);
+  const Searcher<words> searcher(ordered, best, options);
+  loadbalance::WorkPool pool(comm, {.threads = options.threads, .incumbent = &best});
+  loadbalance::CheckpointedRun<Task<words>, Found<words>> run(ckpt);
+  std::vector<Task<words>> roots;
+  if (comm.is_root()) roots.push_back(searcher.root_task());
+  SearchResult result;
+  result.restored_from = run.restore_or(comm, roots);
+  best.offer(static_cast<int>(run.state().results.size));
+  result.is_stopped = !run.advance(pool, searcher, {.every_tasks = options.cut_every});
+  const auto found = pool.merged(run.state().results);
+  result.members = ordered.original(found.members);
+  result.nodes = found.nodes;
+  const bool is_enough = options.target > 0 && best.value() >= options.target;
+  result.is_proved = !result.is_stopped && !is_enough;
+  return result;
+}
+
+}  // namespace
+
+SearchResult find_clique(const Communicator& comm, const Graph& graph, const SearchOptions& options,
+                         ckpt::Checkpointer& ckpt) {
+  // Sets that fit take less time than such as could hold any graph.
+  if (graph.vertices() <= 4 * 64) return find<4>(comm, graph, options, ckpt);
+  if (graph.vertices() <= 16 * 64) return find<16>(comm, graph, options, ckpt);
+  return find<Graph::most_vertices / 64>(comm, graph, options, ckpt);
+}
+
+}  // namespace cairn::clique

@@ -1,0 +1,108 @@
+"""cairn-clique from outside: sizes on stdout and in the result file, and what is refused.
+
+usage: program.py MPIEXEC CAIRN_CLIQUE
+"""
+
+import itertools
+import json
+import pathlib
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from processes import run, scratch_directory  # noqa: E402
+
+MPIEXEC, CLIQUE = sys.argv[1:3]
+USAGE, BAD_DATA, NO_INPUT, RUN_AGAIN = 64, 65, 66, 75
+
+
+def hamming(bits, distance):
+    return {(a, b) for a, b in itertools.permutations(range(2**bits), 2) if bin(a ^ b).count("1") >= distance}
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        scratch = scratch_directory()
+        self.scratch = scratch.__enter__()
+        self.addCleanup(scratch.__exit__, None, None, None)
+
+    def found(self, *options, launcher=(), code=0):
+        """What stands on stdout, which must be what stands in the result file."""
+        file = self.scratch / "result.json"
+        done = run([*launcher, CLIQUE, *options, "--result", file])
+        self.assertEqual(done.code, code, done)
+        result = json.loads(file.read_text())
+        out = dict(line.split(" ", 1) for line in done.out.splitlines())
+        self.assertEqual(list(out), ["size", "members", "proved", "nodes", "seconds"])
+        self.assertEqual([int(m) for m in out["members"].split()], result["members"])
+        self.assertEqual(int(out["size"]), len(set(result["members"])))
+        self.assertEqual(int(out["size"]), result["size"])
+        self.assertEqual(int(out["nodes"]), result["nodes"])
+        self.assertEqual(out["proved"] == "yes", result["proved"])
+        return result
+
+    def refused(self, code, *options, words, launcher=()):
+        done = run([*launcher, CLIQUE, *options])
+        ours = done.lines_of("cairn-clique")
+        self.assertEqual((done.code, done.out, len(ours)), (code, "", 1), done)
+        self.assertTrue(ours[0].startswith("cairn-clique: error: "), done)
+        for word in words:
+            self.assertIn(word, ours[0])
+
+    def test_a_clique_of_the_published_size_on_any_ranks(self):
+        edges = hamming(8, 4)
+        for ranks, threads in ((1, 1), (2, 2), (3, 1)):
+            result = self.found("--graph", "hamming8-4", "--threads", threads, launcher=[MPIEXEC, "-n", ranks])
+            self.assertEqual((result["size"], result["proved"], result["ranks"], result["threads"]),
+                             (16, True, ranks, threads))
+            self.assertEqual((result["vertices"], result["edges"]), (256, 20864))
+            members = [m - 1 for m in result["members"]]
+            self.assertTrue(all((a, b) in edges for a, b in itertools.combinations(members, 2)))
+
+    def test_a_file_is_the_graph_that_it_describes(self):
+        edges = {(a, b) for a, b in hamming(6, 2) if a < b}
+        file = self.scratch / "hamming6-2.clq"
+        file.write_text("c by hand\n" + f"p edge 64 {len(edges)}\n" + "".join(f"e {a + 1} {b + 1}\n" for a, b in edges))
+        result = self.found("--graph", file, launcher=[MPIEXEC, "-n", 2])
+        self.assertEqual((result["size"], result["edges"]), (32, 1824))
+
+    def test_a_target_is_enough(self):
+        result = self.found("--graph", "johnson32-2-4", "--target", 16)
+        self.assertEqual((result["size"], result["proved"]), (16, False))
+
+    def test_a_search_that_is_stopped_goes_on_from_its_cut(self):
+        # Nobody waits for the proof that 16 is the most.
+        directory = self.scratch / "ckpt"
+        options = ("--graph", "johnson32-2-4", "--ckpt-dir", directory, "--time-limit", 1)
+        first = self.found(*options, launcher=[MPIEXEC, "-n", 2], code=RUN_AGAIN)
+        self.assertIsNone(first["restored_from"])
+        self.assertFalse(first["proved"])
+        again = self.found(*options, launcher=[MPIEXEC, "-n", 3], code=RUN_AGAIN)
+        self.assertIsNotNone(again["restored_from"])
+        self.assertGreaterEqual(again["size"], first["size"])
+        self.assertGreater(again["nodes"], first["nodes"])
+
+    def test_what_makes_no_sense_is_refused_in_one_line(self):
+        self.refused(USAGE, words=["no graph", "--graph keller4"])
+        self.refused(USAGE, "--graph", "hamming13-4", words=["hamming13-4", "4096"])
+        self.refused(USAGE, "--graph", "keller4", "--task-depth", 9, words=["--task-depth"])
+        self.refused(USAGE, "--graph", "keller4", "--task-nodes", 0, words=["--task-nodes"])
+        self.refused(USAGE, "--graph", "keller4", "--target", -1, words=["--target"])
+        self.refused(USAGE, "--graph", "keller4", "keller5", words=["keller5"])
+        self.refused(NO_INPUT, "--graph", "kellerei", words=["kellerei", "no such file", "hamming8-4"])
+        self.refused(NO_INPUT, "--graph", "keller4", "--result", self.scratch / "none" / "r.json", words=["none"])
+        bad = self.scratch / "bad.clq"
+        bad.write_text("p edge 3 1\ne 1 4\n")
+        self.refused(BAD_DATA, "--graph", bad, words=["bad.clq, line 2", "no vertex 4"])
+        self.refused(BAD_DATA, "--graph", bad, words=["bad.clq, line 2"], launcher=[MPIEXEC, "-n", 3])
+
+    def test_help_and_version(self):
+        done = run([CLIQUE, "--help"])
+        self.assertEqual(done.code, 0, done)
+        for word in ("--graph", "johnson16-2-4", "--target", "--result", "--ckpt-dir"):
+            self.assertIn(word, done.out)
+        self.assertTrue(run([CLIQUE, "--version"]).out.startswith("cairn-clique "))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
