@@ -57,8 +57,8 @@ void check(const SimulatedCluster& cluster) {
   const auto expect = [](bool holds, const char* what) {
     if (!holds) throw Error(Errc::usage, what);
   };
-  expect(cluster.ranks > 0 && cluster.ranks <= 1 << 20, "--ranks is from 1 to 1048576");
-  expect(cluster.latency_us > 0, "--latency-us is above 0");
+  expect(cluster.ranks > 0 && cluster.ranks <= 1 << 16, "--ranks is from 1 to 65536");
+  expect(cluster.latency_us >= 1e-3, "--latency-us is 0.001 or more");
   expect(cluster.overhead_us >= 0 && cluster.poll_ns >= 0,
          "--overhead-us and --poll-ns are not negative");
   expect(cluster.task_ns > 0, "--node-ns is above 0");
@@ -170,6 +170,8 @@ std::string picture_of(const Arguments& arguments, const SimulationReport& repor
 
 int run_tree(const Arguments& arguments) {
   check(arguments.cluster);
+  if (!(arguments.stealing.least_work_us >= 0))
+    throw Error(Errc::usage, "--least-work-us is not negative");
   const auto expected = tree_of(arguments).size.nodes;
   const auto start = Clock::now();
   const auto report = simulate_tree(arguments, arguments.picture.empty() ? 0 : columns);

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/collective.hpp"
 #include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/program/places.hpp"
@@ -102,17 +103,18 @@ int draw(program::Context& context, const Settings& settings, const program::Opt
   const auto& world = context.world;
   const Raster raster = agreed(world, [&] { return raster_of(settings, options); });
   const Kind kind = agreed(world, [&] { return schedule_of(settings); });
+  // A schedule is of all ranks, and so they all have the same number of threads.
+  const int threads = all_reduce(world, context.threads, Minimum{});
   program::check_places(world, {settings.picture, settings.owners, settings.result});
 
   context.log.info(fmt::format("{} x {} pixels in {} tiles, {}; {} ranks of {} threads",
                                raster.width(), raster.height(), raster.tiles(), settings.schedule,
-                               world.size(), context.threads));
+                               world.size(), threads));
   using Keep = RenderOptions::Keep;
   const bool has_pictures = !settings.picture.empty() || !settings.owners.empty();
-  Result result{settings.schedule, settings.columns, settings.rows,
-                world.size(),      context.threads,  {}};
+  Result result{settings.schedule, settings.columns, settings.rows, world.size(), threads, {}};
   result.rendering =
-      render(world, raster, {kind, context.threads, has_pictures ? Keep::pixels : Keep::totals});
+      render(world, raster, {kind, threads, has_pictures ? Keep::pixels : Keep::totals});
   together(world, [&] {
     if (!world.is_root()) return;
     write_files(settings, raster, result);

@@ -179,7 +179,7 @@ int main(int argc, char** argv) {
                "how well ranks and threads were used: POP metrics and times of each rank, on "
                "stderr, and in the result file");
   options.add("cut-every", settings.cut_every,
-              "nodes of all ranks, about, after which all stand still for a moment, so that a "
+              "tasks of all ranks, about, after which all stand still for a moment, so that a "
               "checkpoint can be made; 0: when --ckpt-interval or a stop signal asks for one");
   settings.ckpt.declare(options, "cuts");
   options.example("mpirun -n 4 cairn-uts --tree T1XL --ckpt-dir ckpt --ckpt-interval 10");

@@ -59,6 +59,11 @@ Pacing::Settings pacing_of(const Options& options) {
                             .interval_seconds = options.interval_seconds,
                             .is_automatic = options.interval == Options::Interval::automatic,
                             .mtbf_seconds = options.mtbf_seconds};
+  if (options.directory.empty()) {  // nothing to save into
+    settings.every = 0;
+    settings.interval_seconds = 0;
+    settings.is_automatic = false;
+  }
   if (options.time_limit) {
     const std::chrono::duration<double> left =
         *options.time_limit - std::chrono::system_clock::now();

@@ -45,6 +45,9 @@ class Pacing {
     last_call_ += seconds;  // not a part of a step
   }
 
+  /// An epoch is on its way that was begun at `begin`: the next is one interval later.
+  void begun(double begin) noexcept { begin_ = begin; }
+
   /// An epoch is committed that was begun at `begin`.
   void saved(double begin, double now) noexcept;
 

@@ -58,7 +58,14 @@ bool Checkpointer::Implementation::due(std::uint64_t step) {
 }
 
 bool Checkpointer::Implementation::is_wanted() noexcept {
-  return pending_stop_signal() != 0 || (comm_.is_root() && pacing_.is_time(pacing_clock()));
+  if (pending_stop_signal() != 0) return true;
+  if (!comm_.is_root()) return false;
+  const auto now = pacing_clock();
+  if (pacing_.is_time(now)) return true;
+  // What has been written is committed in due(). Not where each step is saved, and not again at
+  // once where others have not written theirs.
+  return in_flight_ && writer_.is_done() && options_.every == 0 && options_.local.every == 0 &&
+         now - met_at_ >= 0.1;
 }
 
 /// Rank 0 makes the file; every rank learns its name, the epoch's number and the datasets' offsets.
@@ -303,6 +310,7 @@ void Checkpointer::Implementation::begin_save(std::uint64_t step) {
   }
   saved_step_ = step;
   in_flight_ = in_background;
+  if (in_background) pacing_.begun(epoch_begin_);
   const bool is_saved = !in_background && complete([this] {
     return options_.driver == Options::Driver::mpio ? write_parts_with_mpi_io()
                                                     : write_parts(blocks_in_memory());

@@ -2,6 +2,7 @@
 
 #include <mpi.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -27,6 +28,12 @@ struct Sending {
 /// run is over, and is then of no meaning.
 constexpr int words = 16;
 constexpr int runs = 1024;  // MPI has tags up to 32767 at least
+
+/// Words that go to everybody, and may reach a rank that has heard of the end.
+constexpr std::array late_words{Say::pause, Say::stop, Say::better};
+constexpr bool is_late_word(Say say) {
+  return std::ranges::find(late_words, say) != late_words.end();
+}
 
 constexpr bool has_wave(Say say) { return say == Say::rise || say == Say::over; }
 constexpr bool has_best(Say say) { return say == Say::better; }
@@ -117,8 +124,23 @@ class StealNetwork::Impl {
     const auto tasks = bank.stillness();
     if (tasks && !machine_.is_over()) machine_.be_still(*tasks);
     send_all();
-    if (machine_.is_over()) wait_for_sends();
     return has_come;
+  }
+
+  void settle() {
+    if (comm_.size() == 1) return;
+    check_mpi(MPI_Wait(&receiving_, MPI_STATUS_IGNORE), "MPI_Wait");
+    MPI_Request barrier = MPI_REQUEST_NULL;
+    int done = 0;
+    while (done == 0) {
+      drop_late_words();
+      finish_sends();
+      if (barrier != MPI_REQUEST_NULL) {
+        check_mpi(MPI_Test(&barrier, &done, MPI_STATUS_IGNORE), "MPI_Test");
+      } else if (sends_.empty()) {
+        check_mpi(MPI_Ibarrier(comm_.native(), &barrier), "MPI_Ibarrier");
+      }
+    }
   }
 
   void pause() {
@@ -177,9 +199,10 @@ class StealNetwork::Impl {
     }
     auto& sending = sends_.emplace_back();
     sending.bytes = std::move(bytes);
-    check_mpi(MPI_Isend(sending.bytes.data(), static_cast<int>(sending.bytes.size()), MPI_BYTE,
-                        message.peer, run_ * words + static_cast<int>(message.say), comm_.native(),
-                        &sending.request),
+    // One that may come late is known to have been received, so that settle() finds its end.
+    const auto isend = is_late_word(message.say) ? MPI_Issend : MPI_Isend;
+    check_mpi(isend(sending.bytes.data(), static_cast<int>(sending.bytes.size()), MPI_BYTE,
+                    message.peer, tag_of(message.say), comm_.native(), &sending.request),
               "MPI_Isend");
   }
 
@@ -196,11 +219,28 @@ class StealNetwork::Impl {
     });
   }
 
-  /// All that matters has been received, and all else is too short to be waited for.
-  void wait_for_sends() {
-    for (auto& sending : sends_)
-      check_mpi(MPI_Wait(&sending.request, MPI_STATUS_IGNORE), "MPI_Wait");
-    sends_.clear();
+  [[nodiscard]] int tag_of(Say word) const noexcept {
+    return run_ * words + static_cast<int>(word);
+  }
+
+  /// Takes words of this run that are of no use any more, and leaves alone those of the next one.
+  void drop_late_words() {
+    for (const Say word : late_words) {
+      int found = 1;
+      while (found != 0) {
+        MPI_Message message = MPI_MESSAGE_NULL;
+        MPI_Status status;
+        check_mpi(
+            MPI_Improbe(MPI_ANY_SOURCE, tag_of(word), comm_.native(), &found, &message, &status),
+            "MPI_Improbe");
+        if (found == 0) break;
+        int bytes = 0;
+        check_mpi(MPI_Get_count(&status, MPI_BYTE, &bytes), "MPI_Get_count");
+        incoming_.resize(static_cast<std::size_t>(bytes));
+        check_mpi(MPI_Mrecv(incoming_.data(), bytes, MPI_BYTE, &message, MPI_STATUS_IGNORE),
+                  "MPI_Mrecv");
+      }
+    }
   }
 
   /// What this rank's threads know, and what the other ranks have told.
@@ -291,6 +331,7 @@ StealNetwork& StealNetwork::operator=(StealNetwork&&) noexcept = default;
 void StealNetwork::level_incumbent() { impl_->level_incumbent(); }
 void StealNetwork::begin() { impl_->begin(); }
 bool StealNetwork::progress(TaskBank& bank) { return impl_->progress(bank); }
+void StealNetwork::settle() { impl_->settle(); }
 bool StealNetwork::is_over() const noexcept { return impl_->machine().is_over(); }
 std::uint64_t StealNetwork::ranks_left() const noexcept { return impl_->machine().ranks_left(); }
 void StealNetwork::pause() { impl_->pause(); }

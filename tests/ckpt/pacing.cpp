@@ -105,3 +105,23 @@ TEST_CASE("a limit that is over: at once") {
   Pacing pacing({.limit_seconds = -10}, 0);
   CHECK(pacing.after_step(1, 0) == Advice::save_and_stop);
 }
+
+TEST_CASE("asked at any moment: by time alone, and a step is what lies between two questions") {
+  Pacing pacing({.interval_seconds = 30, .limit_seconds = 1000}, 0);
+  for (double now = 1; now < 30; ++now) CHECK(!pacing.is_time(now));
+  CHECK(pacing.is_time(30));
+  CHECK(pacing.after_step(1, 30) == Advice::save);
+  pacing.saved(30, 32);
+  CHECK(!pacing.is_time(59));
+  CHECK(pacing.is_time(60));
+}
+
+TEST_CASE("in the background: the interval is over once, not until the commit") {
+  Pacing pacing({.interval_seconds = 30}, 0);
+  CHECK(pacing.is_time(30));
+  pacing.begun(30);
+  CHECK(!pacing.is_time(31));
+  pacing.saved(30, 40);
+  CHECK(!pacing.is_time(59));
+  CHECK(pacing.is_time(60));
+}

@@ -76,6 +76,14 @@ class Case(unittest.TestCase):
                 for name in ("checksum", "iterations", "pixels"):
                     self.assertEqual(result[name], expected[name])
 
+    def test_ranks_with_unlike_threads_draw_every_pixel_once(self):
+        one = ["-n", 1, "-x", "OMP_NUM_THREADS=1", MANDELBROT, *SMALL, "--schedule", "weighted"]
+        two = ["-n", 1, "-x", "OMP_NUM_THREADS=2", MANDELBROT, *SMALL, "--schedule", "weighted"]
+        ended = run([MPIEXEC, *one, ":", *two])
+        self.assertEqual(ended.code, 0, ended)
+        alone = self.drawn("--schedule", "block", *SMALL)
+        self.assertIn(f"checksum {alone['checksum']}\n", ended.out)
+
     def test_a_view_is_its_centre_zoom_and_iterations(self):
         named = self.drawn(*SMALL)
         (x, y), zoom = named["center"], named["zoom"]

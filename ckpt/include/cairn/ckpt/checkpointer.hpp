@@ -163,7 +163,8 @@ class Checkpointer {
   [[nodiscard]] bool due(std::uint64_t step);
 
   /// Whether this rank has a reason to end a long step now, so that due() can be asked: it was told
-  /// to stop, or, on rank 0, the interval is over or the time limit near. For programs that can end
+  /// to stop, or, on rank 0, the interval is over, the time limit near, or an epoch written in the
+  /// background is to be committed. For programs that can end
   /// a step at any moment and call this often: what a step takes, for the time limit, is then the
   /// time between two calls. Local, cheap.
   [[nodiscard]] bool is_wanted() noexcept;

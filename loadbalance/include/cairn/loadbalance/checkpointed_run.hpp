@@ -83,7 +83,7 @@ class CheckpointedRun {
       done_ += all_reduce(pool.comm(), pool.report().tasks);
       if (is_over) return true;
       left_ = all_reduce(pool.comm(), static_cast<std::uint64_t>(run_.tasks.size()));
-      if (ckpt_.due(++cut_)) save();
+      if (ckpt_.due(++cut_)) save(pool.comm());
       if (ckpt_.stop_signal() != 0) return false;
     }
   }
@@ -99,18 +99,24 @@ class CheckpointedRun {
   [[nodiscard]] std::uint64_t tasks_left() const noexcept { return left_; }
 
  private:
-  void save() {
+  void save(const Communicator& comm) {
+    together(comm, [&] { pack(); });
+    ckpt_.save(cut_);
+  }
+
+  void pack() {
     bytes_.resize(run_.tasks.size() * sizeof(T));
     if (!bytes_.empty()) std::memcpy(bytes_.data(), run_.tasks.data(), bytes_.size());
     blobs_.assign(1, ckpt::Blob(sizeof(A)));
     std::memcpy(blobs_[0].data(), &run_.results, sizeof(A));
-    ckpt_.save(cut_);
   }
 
   void unpack(const Communicator& comm) {
     run_ = {};
-    run_.tasks.resize(bytes_.size() / sizeof(T));
-    if (!bytes_.empty()) std::memcpy(run_.tasks.data(), bytes_.data(), bytes_.size());
+    together(comm, [&] {
+      run_.tasks.resize(bytes_.size() / sizeof(T));
+      if (!bytes_.empty()) std::memcpy(run_.tasks.data(), bytes_.data(), bytes_.size());
+    });
     const auto found = all_reduce(comm, static_cast<std::uint64_t>(run_.tasks.size()));
     together(comm, [&] {
       if (found != left_)

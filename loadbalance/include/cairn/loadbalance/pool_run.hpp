@@ -228,7 +228,10 @@ class PoolRun final : private TaskBank {
     common_.clear();
     if (error_) return;
     const auto others = count == 1 ? "" : " or one of " + std::to_string(count - 1) + " with it";
-    error_.emplace(code, "task " + description_of(task) + others + " failed: " + what);
+    // A request to stop is nothing that a task has done wrong.
+    const bool is_request = code == Errc::run_again || code == Errc::interrupted;
+    error_.emplace(code, is_request ? std::string(what)
+                                    : "task " + description_of(task) + others + " failed: " + what);
   }
 
   // --- threads beside the first ------------------------------------------------------------

@@ -33,7 +33,7 @@ class TaskBank {
 /// Work stealing between the ranks of a communicator, a rank's end of it: a StealMachine whose
 /// messages go through MPI.
 ///
-/// No call blocks, except for the end of sends that all have received; buffers belong to their
+/// Nothing blocks while a run goes on; buffers belong to their
 /// transfer. The thread that uses it is the one that may call MPI (MPI_THREAD_FUNNELED).
 class StealNetwork {
  public:
@@ -56,6 +56,13 @@ class StealNetwork {
   /// @return whether something has come
   /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
   bool progress(TaskBank& bank);
+
+  /// When it is over: receives the words that come late, so that no message of the run is left.
+  /// Collective, blocking.
+  ///
+  /// Source: the end of Hoefler, Siebert, Lumsdaine, "Scalable communication protocols for dynamic
+  /// sparse data exchange", PPoPP 2010, doi:10.1145/1693453.1693476.
+  void settle();
 
   /// Whether all ranks have ended, or stand still. Equal on all ranks, in time.
   [[nodiscard]] bool is_over() const noexcept;

@@ -99,6 +99,7 @@ class WorkPool {
     detail::PoolRun<T, A, Process, Pause> work(options_, network_, process, pause);
     network_.level_incumbent();
     const A results = work.run(std::exchange(run.tasks, {}), report_);
+    network_.settle();
     agree(network_.comm(), work.error());
     network_.level_incumbent();
     run.results.merge(results);
