@@ -126,6 +126,7 @@ int grow(program::Context& context, const Settings& settings, const program::Opt
     context.log.info(fmt::format("restored from cut {}: {} nodes are counted, {} wait",
                                  *result.restored_from, run.tasks_done(), run.tasks_left()));
   result.nodes_before = pool.merged(run.state().results).nodes;
+  barrier(world);
   const auto start = std::chrono::steady_clock::now();
   const double cpu_start = program::process_cpu_seconds();
   const auto counts = explore(tree, hash, leaves, pool, run, {.every_tasks = settings.cut_every});
@@ -138,7 +139,8 @@ int grow(program::Context& context, const Settings& settings, const program::Opt
     return stop_exit_code(ckpt.stop_signal());
   }
   result.counts = *counts;
-  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const std::chrono::duration<double> mine = std::chrono::steady_clock::now() - start;
+  result.seconds = all_reduce(world, mine.count(), Maximum{});
   result.cpu_seconds = all_reduce(world, program::process_cpu_seconds() - cpu_start);
   if (settings.metrics) result.reports = loadbalance::gather_reports(world, run.report());
   together(world, [&] {
