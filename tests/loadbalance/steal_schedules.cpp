@@ -17,9 +17,10 @@ TEST_CASE("100,000 schedules on 1 to 24 ranks: no violation") {
   const std::vector<std::pair<int, std::uint64_t>> sizes{{1, 500},   {2, 30000}, {3, 30000},
                                                          {4, 20000}, {5, 12000}, {7, 5000},
                                                          {8, 2000},  {13, 500},  {24, 200}};
-  for (const auto& [ranks, schedules] : sizes) {
+  for (const auto& size : sizes) {
+    const int ranks = size.first;
     const auto sum =
-        try_many_steals(1, schedules, {.ranks = ranks, .ranks_per_host = 3, .most_tasks = 100});
+        try_many_steals(1, size.second, {.ranks = ranks, .ranks_per_host = 3, .most_tasks = 100});
     INFO(ranks << " ranks, seed " << sum.failing_seed.value_or(0) << ": " << sum.violation);
     CHECK(sum.violations == 0);
     all.schedules += sum.schedules;
