@@ -12,7 +12,8 @@
 #include <vector>
 
 #include "benchmark.hpp"
-#include "cairn/core/error.hpp"
+#include "cairn/core/expects.hpp"
+#include "cairn/core/mpi_error.hpp"
 #include "cairn/loadbalance/steal_simulation.hpp"
 #include "cairn/loadbalance/work_pool.hpp"
 #include "explore.hpp"
@@ -42,19 +43,25 @@ double median_of(int count, Measure measure) {
   return found[static_cast<std::size_t>(count / 2)];
 }
 
-/// Waits for an empty message as the pool does.
-void receive(MPI_Comm comm) {
+/// Looks for a message as the pool does.
+bool has_come(MPI_Comm comm, MPI_Message& message) {
   int found = 0;
+  check_mpi(MPI_Improbe(MPI_ANY_SOURCE, MPI_ANY_TAG, comm, &found, &message, MPI_STATUS_IGNORE),
+            "MPI_Improbe");
+  return found != 0;
+}
+
+/// Of an empty message.
+void receive(MPI_Comm comm) {
   MPI_Message message = MPI_MESSAGE_NULL;
-  MPI_Status status;
-  while (found == 0) MPI_Improbe(MPI_ANY_SOURCE, MPI_ANY_TAG, comm, &found, &message, &status);
-  MPI_Mrecv(nullptr, 0, MPI_BYTE, &message, &status);
+  while (!has_come(comm, message)) continue;
+  check_mpi(MPI_Mrecv(nullptr, 0, MPI_BYTE, &message, MPI_STATUS_IGNORE), "MPI_Mrecv");
 }
 
 void send(MPI_Comm comm, int to) {
   MPI_Request request = MPI_REQUEST_NULL;
-  MPI_Isend(nullptr, 0, MPI_BYTE, to, 1, comm, &request);
-  MPI_Wait(&request, MPI_STATUS_IGNORE);
+  check_mpi(MPI_Isend(nullptr, 0, MPI_BYTE, to, 1, comm, &request), "MPI_Isend");
+  check_mpi(MPI_Wait(&request, MPI_STATUS_IGNORE), "MPI_Wait");
 }
 
 /// Seconds there and back, of ranks 0 and 1.
@@ -74,11 +81,8 @@ double round_trip(const Communicator& comm) {
 double look(const Communicator& comm) {
   constexpr int looks = 2000;
   const auto begin = Clock::now();
-  for (int i = 0; i < looks; ++i) {
-    int found = 0;
-    MPI_Message message = MPI_MESSAGE_NULL;
-    MPI_Improbe(MPI_ANY_SOURCE, MPI_ANY_TAG, comm.native(), &found, &message, MPI_STATUS_IGNORE);
-  }
+  MPI_Message message = MPI_MESSAGE_NULL;
+  for (int i = 0; i < looks; ++i) expects(!has_come(comm.native(), message), "a look in vain");
   return seconds_since(begin) / looks;
 }
 

@@ -60,19 +60,25 @@ void StealMachine::begin(std::int64_t best) {
 
 std::vector<StealMessage> StealMachine::take_messages() { return std::exchange(outbox_, {}); }
 
-void StealMachine::say(int to, Say what, Wave wave) {
+/// Whether the four counters count it.
+bool StealMachine::is_for_the_end(Say what) const noexcept {
+  return is_counted(what) && !(mutant_ == StealMutant::uncounted_gifts && what == Say::gift);
+}
+
+void StealMachine::count(Say what) {
   ++counts_.messages;
-  const bool is_forgotten = mutant_ == StealMutant::uncounted_gifts && what == Say::gift;
-  if (is_counted(what) && !is_forgotten)
-    ++(mutant_ == StealMutant::count_after_send ? late_ : messages_).sent;
+  if (is_for_the_end(what)) ++(mutant_ == StealMutant::count_after_send ? late_ : messages_).sent;
+}
+
+void StealMachine::say(int to, Say what, Wave wave) {
+  count(what);
   outbox_.push_back({to, what, wave, what == Say::better ? best_ : 0});
 }
 
 // --- what comes ----------------------------------------------------------------------------
 
 void StealMachine::hear(const StealMessage& message) {
-  const bool is_forgotten = mutant_ == StealMutant::uncounted_gifts && message.say == Say::gift;
-  if (is_counted(message.say) && !is_forgotten) ++messages_.received;
+  if (is_for_the_end(message.say)) ++messages_.received;
   switch (message.say) {
     case Say::ask:
       return thieves_.push_back(message.peer);
@@ -117,21 +123,24 @@ void StealMachine::hear(const StealMessage& message) {
 
 // --- for others ----------------------------------------------------------------------------
 
-std::optional<StealMachine::Customer> StealMachine::customer() const noexcept {
+std::optional<StealMachine::Customer> StealMachine::next_customer() const noexcept {
   if (!thieves_.empty()) return Customer{thieves_.front(), Say::answer};
   if (!may_give() || remembered_.empty()) return std::nullopt;
   return Customer{remembered_.front(), Say::gift};
 }
 
-void StealMachine::serve(Customer customer, bool with_tasks) {
-  if (customer.say == Say::answer) {
+std::optional<StealMessage> StealMachine::answer_to(Customer customer, bool with_tasks) {
+  const bool has_asked = customer.say == Say::answer;
+  if (has_asked) {
     thieves_.erase(thieves_.begin());
   } else if (with_tasks) {
     remembered_.erase(remembered_.begin());
   }
+  if (!with_tasks && !has_asked) return std::nullopt;
+  const Say word = with_tasks ? customer.say : Say::none;
   counts_.given += with_tasks ? 1 : 0;
-  if (with_tasks) return say(customer.rank, customer.say);
-  if (customer.say == Say::answer) say(customer.rank, Say::none);
+  count(word);
+  return StealMessage{customer.rank, word};
 }
 
 // --- for this rank -------------------------------------------------------------------------

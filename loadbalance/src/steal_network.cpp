@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -24,8 +25,8 @@ struct Sending {
   std::vector<std::byte> bytes = {};
 };
 
-/// A tag says what a message is, and of which run: a word that reaches everybody may come when its
-/// run is over, and is then of no meaning.
+/// A tag says what a message is, and of which run: a rank that still takes the late words of one
+/// leaves those of the next alone.
 constexpr int words = 16;
 constexpr int runs = 1024;  // MPI has tags up to 32767 at least
 
@@ -272,7 +273,7 @@ class StealNetwork::Impl {
       }
       check_mpi(MPI_Test(&receiving_, &found, &status), "MPI_Test");
       if (found == 0) break;
-      if (status.MPI_TAG / words != run_) continue;
+      assert(status.MPI_TAG / words == run_);  // the words of other runs are settled
       has_come = true;
       read({status.MPI_SOURCE, static_cast<Say>(status.MPI_TAG % words)}, bank);
     }
@@ -293,15 +294,14 @@ class StealNetwork::Impl {
   // --- for others --------------------------------------------------------------------------
 
   void serve(TaskBank& bank) {
-    while (const auto customer = machine_.customer()) {
-      send_all();
+    const auto spare = [&] {
       std::vector<std::byte> tasks;
-      if (machine_.may_give()) bank.withdraw(most_bytes_, tasks);
-      const bool has_some = !tasks.empty();
-      machine_.serve(*customer, has_some);
-      if (has_some) send(machine_.take_messages().front(), std::move(tasks));
-      if (!has_some && customer->say == Say::gift) return;  // the others will not get any either
-    }
+      bank.withdraw(most_bytes_, tasks);
+      return tasks;
+    };
+    machine_.serve(spare, [this](const StealMessage& message, std::vector<std::byte> tasks) {
+      send(message, std::move(tasks));
+    });
   }
 
   Communicator comm_;

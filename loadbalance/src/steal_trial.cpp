@@ -140,15 +140,14 @@ class World {
   }
 
   void serve(Rank& rank) {
-    while (const auto customer = rank.machine.customer()) {
-      send_all(rank);
+    const auto spare = [&] {
       std::vector<Task> tasks;
-      if (rank.machine.may_give()) rank.stack.split(8, tasks);
-      const bool has_some = !tasks.empty();
-      rank.machine.serve(*customer, has_some);
-      if (has_some) send(rank, rank.machine.take_messages().front(), std::move(tasks));
-      if (!has_some && customer->say == Say::gift) break;
-    }
+      rank.stack.split(8, tasks);
+      return tasks;
+    };
+    rank.machine.serve(spare, [&](const StealMessage& message, std::vector<Task> tasks) {
+      send(rank, message, std::move(tasks));
+    });
     send_all(rank);
   }
 

@@ -3,10 +3,13 @@
 /// (steal_simulation.hpp) and under random schedules (steal_trial.hpp).
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "cairn/core/random.hpp"
@@ -76,19 +79,13 @@ enum class StealMutant : std::uint8_t {
 /// asked to pause. So a run ends in O(log p) once all are idle, or stands still with its tasks in
 /// the stacks and no message under way.
 ///
-/// The owner delivers messages by hear(), sends what take_messages() gives, and serves customer().
+/// The owner delivers messages by hear(), sends what take_messages() gives, and calls serve().
 /// A regular value; allocates when a list grows.
 ///
 /// Source: Saraswat, Kambadur, Kodali, Grove, Krishnamoorthy, "Lifeline-based global load
 /// balancing", PPoPP 2011, doi:10.1145/1941553.1941582.
 class StealMachine {
  public:
-  /// Somebody who wants tasks.
-  struct Customer {
-    int rank;
-    Say say;  ///< what tasks for it are: answer or gift
-  };
-
   /// @param host_of  shape [p], the host of each rank; equal on all ranks
   StealMachine(int rank, std::span<const int> host_of, const StealOptions& options,
                StealMutant mutant = StealMutant::none);
@@ -100,12 +97,19 @@ class StealMachine {
   /// A message has come. Tasks of it belong to this rank from now on.
   void hear(const StealMessage& message);
 
-  /// Whether tasks may leave this rank now.
-  [[nodiscard]] bool may_give() const noexcept { return !is_pausing_ && !is_stopped_; }
-  /// The next one that wants tasks; then call serve().
-  [[nodiscard]] std::optional<Customer> customer() const noexcept;
-  /// Whether the customer gets some. The message is in take_messages(), and tasks go with it.
-  void serve(Customer customer, bool with_tasks);
+  /// Gives what can be spared to all who want some.
+  /// @param spare  gives tasks in a container, or an empty one; asked once for each who wants some
+  /// @param send   sends a message, with the tasks that go with it (perhaps none)
+  template <std::invocable Spare, typename Send>
+  void serve(Spare spare, Send send) {
+    using Tasks = std::invoke_result_t<Spare&>;
+    while (const auto customer = next_customer()) {
+      Tasks tasks = may_give() ? spare() : Tasks{};
+      const bool has_some = !tasks.empty();
+      if (const auto answer = answer_to(*customer, has_some)) send(*answer, std::move(tasks));
+      if (!has_some && customer->say == Say::gift) return;  // the others will not get any either
+    }
+  }
 
   /// No thread of this rank works; `tasks` are left, none unless all were asked to pause. To be
   /// called again whenever something may have changed.
@@ -125,6 +129,8 @@ class StealMachine {
   [[nodiscard]] bool is_over() const noexcept { return over_.has_value(); }
   /// Ranks that still had tasks when it was over.
   [[nodiscard]] std::uint64_t ranks_left() const noexcept { return over_.value_or(0); }
+  /// Whether tasks may leave this rank, or be worked on.
+  [[nodiscard]] bool may_give() const noexcept { return !is_pausing_ && !is_stopped_; }
   [[nodiscard]] bool is_pausing() const noexcept { return is_pausing_; }
   [[nodiscard]] bool is_stopped() const noexcept { return is_stopped_; }
   /// Whether it waits for the tasks that it has asked for.
@@ -146,6 +152,16 @@ class StealMachine {
   [[nodiscard]] const StealCounts& counts() const noexcept { return counts_; }
 
  private:
+  /// Somebody who wants tasks.
+  struct Customer {
+    int rank;
+    Say say;  ///< what tasks for it are: answer or gift
+  };
+
+  [[nodiscard]] std::optional<Customer> next_customer() const noexcept;
+  [[nodiscard]] std::optional<StealMessage> answer_to(Customer customer, bool with_tasks);
+  [[nodiscard]] bool is_for_the_end(Say what) const noexcept;
+  void count(Say what);
   void say(int to, Say what, Wave wave = {});
   void look_for_work();
   void rise(std::size_t tasks);

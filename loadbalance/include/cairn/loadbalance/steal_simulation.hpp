@@ -183,16 +183,16 @@ class Simulation {
 
   Time serve(std::size_t r, Time now) {
     Rank& rank = ranks_[r];
-    while (const auto customer = rank.machine.customer()) {
-      now = send_all(r, now);
+    now = send_all(r, now);
+    const auto spare = [&] {
       std::vector<T> tasks;
       if (rank.stack.size() >= least_tasks_) rank.stack.split(most_tasks_, tasks);
-      const bool has_some = !tasks.empty();
-      rank.machine.serve(*customer, has_some);
-      if (has_some) now = send(r, now, rank.machine.take_messages().front(), std::move(tasks));
-      if (!has_some && customer->say == Say::gift) break;
-    }
-    return send_all(r, now);
+      return tasks;
+    };
+    rank.machine.serve(spare, [&](const StealMessage& message, std::vector<T> tasks) {
+      now = send(r, now, message, std::move(tasks));
+    });
+    return now;
   }
 
   Time send_all(std::size_t r, Time now) {
