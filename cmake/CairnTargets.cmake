@@ -1,4 +1,4 @@
-# cairn_add_library, cairn_add_program, cairn_add_test: every target of the project is made by one of them.
+# cairn_add_library, cairn_add_parts, cairn_add_program, cairn_add_test: every target of the project is made by one of them.
 
 if(PROJECT_IS_TOP_LEVEL)
   set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
@@ -57,6 +57,18 @@ function(cairn_add_umbrella)
   target_link_libraries(cairn_cairn INTERFACE ${modules})
   set_target_properties(cairn_cairn PROPERTIES EXPORT_NAME cairn)
   add_library(cairn::cairn ALIAS cairn_cairn)
+endfunction()
+
+# cairn_add_parts(NAME heat SOURCES … [PUBLIC targets…] [PRIVATE targets…])
+#
+# Makes cairn_heat_parts: the sources of a program that tests, benchmarks or another program also link.
+function(cairn_add_parts)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME" "SOURCES;PUBLIC;PRIVATE")
+  set(target cairn_${arg_NAME}_parts)
+  add_library(${target} STATIC ${arg_SOURCES})
+  target_include_directories(${target} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(${target} PUBLIC ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
+  _cairn_common(${target})
 endfunction()
 
 # cairn_add_program(NAME cairn-heat SOURCES … LINK targets… [NO_INSTALL])

@@ -82,6 +82,7 @@ int search(program::Context& context, const Settings& settings) {
   });
   SearchOptions options = settings.search;
   options.threads = context.threads;
+  options.cut_every = settings.ckpt.cut_every;
   ckpt::Checkpointer ckpt(
       world, settings.ckpt.resolve(context, "cairn-clique", identity_of(graph, options)));
   const auto start = std::chrono::steady_clock::now();
@@ -129,10 +130,7 @@ int main(int argc, char** argv) {
   options.add("target", settings.search.target,
               "end when a clique of so many vertices is found; 0: when none can be larger");
   options.add("result", settings.result, "write the clique, nodes and times as JSON");
-  options.add("cut-every", settings.search.cut_every,
-              "tasks of all ranks, about, after which all stand still for a moment, so that a "
-              "checkpoint can be made; 0: when --ckpt-interval or a stop signal asks for one");
-  settings.ckpt.declare(options, "cuts");
+  settings.ckpt.declare_with_cuts(options);
   options.example("mpirun -n 4 cairn-clique --graph hamming8-4 --threads 2");
   options.example("cairn-clique --graph johnson32-2-4 --target 16");
   options.example("cairn-clique --graph brock200_1.clq --result result.json");

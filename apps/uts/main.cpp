@@ -39,7 +39,6 @@ struct Settings {
   std::string kernel = "auto";
   std::string leaves = "push";
   std::filesystem::path result;
-  std::uint64_t cut_every = 0;
   bool metrics = false;
   program::CheckpointOptions ckpt;
 };
@@ -122,19 +121,21 @@ int grow(program::Context& context, const Settings& settings, const program::Opt
   Result result{settings.tree,          parameters,   {},
                 std::string(hash.name), world.size(), context.threads};
   result.restored_from = run.restore_or(world, roots_of(tree, world));
+  result.nodes_before = pool.merged(run.state().results).nodes;
   if (result.restored_from)
     context.log.info(fmt::format("restored from cut {}: {} nodes are counted, {} wait",
-                                 *result.restored_from, run.tasks_done(), run.tasks_left()));
-  result.nodes_before = pool.merged(run.state().results).nodes;
+                                 *result.restored_from, result.nodes_before, run.tasks_left()));
   barrier(world);
   const auto start = std::chrono::steady_clock::now();
   const double cpu_start = program::process_cpu_seconds();
-  const auto counts = explore(tree, hash, leaves, pool, run, {.every_tasks = settings.cut_every});
+  const auto counts =
+      explore(tree, hash, leaves, pool, run, {.every_tasks = settings.ckpt.cut_every});
   ckpt.wait();
   heartbeat.finish();
   if (!counts) {
+    const auto so_far = pool.merged(run.state().results).nodes;
     program::say_stopped(context, ckpt.stop_signal(),
-                         fmt::format("{} nodes, {} wait", run.tasks_done(), run.tasks_left()),
+                         fmt::format("{} nodes, {} wait", so_far, run.tasks_left()),
                          settings.ckpt.directory);
     return stop_exit_code(ckpt.stop_signal());
   }
@@ -180,10 +181,7 @@ int main(int argc, char** argv) {
   options.flag("metrics", settings.metrics,
                "how well ranks and threads were used: POP metrics and times of each rank, on "
                "stderr, and in the result file");
-  options.add("cut-every", settings.cut_every,
-              "tasks of all ranks, about, after which all stand still for a moment, so that a "
-              "checkpoint can be made; 0: when --ckpt-interval or a stop signal asks for one");
-  settings.ckpt.declare(options, "cuts");
+  settings.ckpt.declare_with_cuts(options);
   options.example("mpirun -n 4 cairn-uts --tree T1XL --ckpt-dir ckpt --ckpt-interval 10");
   options.example("mpirun -n 2 cairn-uts --tree T1 --threads 1 --result result.json");
   options.example("cairn-uts -t 1 -a 3 -d 10 -b 4 -r 19");

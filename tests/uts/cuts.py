@@ -21,12 +21,13 @@ from processes import (as_users_have_mpirun, check, children, finish, newest_ste
 
 # From the published table of the benchmark.
 TREES = {"T1": (4130071, 10, 3305118), "T3": (4112897, 1572, 3599034), "T5": (4147582, 20, 2181318)}
-BAD_DATA, RUN_AGAIN = 65, 75
+USAGE, BAD_DATA, RUN_AGAIN = 64, 65, 75
+EVERY = ([], ["--ckpt-every", 1], ["--ckpt-every", 2])  # each cut is saved unless something says otherwise
 
 
 def command(chooser, args, tree, directory, result):
     return [args.mpiexec, "-n", chooser.choice((1, 2, 3, 4, 7)), args.uts, "--tree", tree, "--kernel", "portable", "--threads",
-            chooser.choice((1, 2, 4)), "--ckpt-dir", directory, "--ckpt-every", 1, "--cut-every", 150000, "--ckpt-mode",
+            chooser.choice((1, 2, 4)), "--ckpt-dir", directory, *chooser.choice(EVERY), "--cut-every", 150000, "--ckpt-mode",
             chooser.choice(("sync", "async")), "--result", result]
 
 
@@ -73,6 +74,11 @@ def other_tree_is_refused(args, scratch):
           f"another tree went on from a checkpoint of T1:\n{ended}")
 
 
+def counting_no_cuts_is_refused(args, scratch):
+    ended = run([args.mpiexec, "-n", 2, args.uts, "--tree", "T1", "--ckpt-dir", scratch / "no cuts", "--ckpt-every", 5])
+    check(ended.code == USAGE and "--cut-every" in ended.err and not ended.out, ended)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("mpiexec")
@@ -89,6 +95,7 @@ def main():
         for tree in TREES if args.long else ("T1", "T3"):
             cycles(chooser, args, tree, scratch)
         other_tree_is_refused(args, scratch)
+        counting_no_cuts_is_refused(args, scratch)
     remove_segments(segments() - before)
 
 

@@ -172,6 +172,26 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
       .hide_default("time-limit");
 }
 
+void CheckpointOptions::declare_with_cuts(Options& options) {
+  has_cuts = true;
+  options.add("cut-every", cut_every,
+              "tasks of all ranks, about, after which all stand still for a moment, so that a "
+              "checkpoint can be made; 0: when --ckpt-interval or a stop signal asks for one");
+  declare(options, "cuts");
+}
+
+/// Where nothing else says when, each cut is saved; and what counts cuts needs some.
+void CheckpointOptions::count_cuts(ckpt::Options& options) const {
+  const bool is_by_time =
+      options.interval_seconds > 0 || options.interval == ckpt::Options::Interval::automatic;
+  if (is_by_time) return;
+  if (cut_every == 0 && (every != 0 || local_every != 0))
+    refuse(
+        "--ckpt-every and --ckpt-local-every count cuts; say with --cut-every TASKS when there "
+        "is one");
+  if (cut_every != 0 && every == 0) options.every = 1;
+}
+
 ckpt::Options CheckpointOptions::resolve(const Context& context, std::string program,
                                          std::string identity) const {
   ckpt::Options options{.directory = directory,
@@ -205,6 +225,7 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
   } else {
     refuse("--ckpt-interval is a number of seconds or auto, not '" + interval + "'");
   }
+  if (has_cuts) count_cuts(options);
   if (!(patience >= 0)) refuse(fmt::format("--ckpt-patience {} is below 0", patience));
   if (!(mtbf_hours > 0)) refuse(fmt::format("--ckpt-mtbf {} is not above 0", mtbf_hours));
   if (const auto seconds = parse_duration(time_limit)) {

@@ -39,15 +39,23 @@ struct CheckpointOptions {
   std::string redundancy = "partner";
   std::filesystem::path journal_directory;
   std::string time_limit;
+  std::uint64_t cut_every = 0;  ///< tasks between two cuts
+  bool has_cuts = false;        ///< declare_with_cuts() has been called
 
   /// Adds them to the options of a program whose steps are called `steps`.
   void declare(Options& options, std::string_view steps);
+  /// The same for a program of tasks, whose steps are the cuts that `--cut-every` asks for
+  /// (cairn/loadbalance/checkpointed_run.hpp); each is saved unless the others say when.
+  void declare_with_cuts(Options& options);
 
   /// As a Checkpointer takes them; warnings go to the log. The time limit counts from the start of
   /// this process. Collective.
   /// @throws Error{Errc::usage}, agreed, for words that an option does not know
   [[nodiscard]] ckpt::Options resolve(const Context& context, std::string program,
                                       std::string identity) const;
+
+ private:
+  void count_cuts(ckpt::Options& options) const;
 };
 
 /// Seconds of "SECONDS", "MM:SS", "HH:MM:SS", "D-HH", "D-HH:MM" or "D-HH:MM:SS", as Slurm writes
