@@ -4,13 +4,12 @@ usage: program.py MPIEXEC CAIRN_CLIQUE
 """
 
 import itertools
-import json
 import pathlib
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from processes import run, scratch_directory  # noqa: E402
+from program_case import ProgramCase  # noqa: E402
 
 MPIEXEC, CLIQUE = sys.argv[1:3]
 USAGE, BAD_DATA, NO_INPUT, RUN_AGAIN = 64, 65, 66, 75
@@ -20,18 +19,12 @@ def hamming(bits, distance):
     return {(a, b) for a, b in itertools.permutations(range(2**bits), 2) if bin(a ^ b).count("1") >= distance}
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        scratch = scratch_directory()
-        self.scratch = scratch.__enter__()
-        self.addCleanup(scratch.__exit__, None, None, None)
+class Case(ProgramCase):
+    program = CLIQUE
 
     def found(self, *options, launcher=(), code=0):
         """What stands on stdout, which must be what stands in the result file."""
-        file = self.scratch / "result.json"
-        done = run([*launcher, CLIQUE, *options, "--result", file])
-        self.assertEqual(done.code, code, done)
-        result = json.loads(file.read_text())
+        done, result = self.ended(*options, launcher=launcher, code=code)
         out = dict(line.split(" ", 1) for line in done.out.splitlines())
         self.assertEqual(list(out), ["size", "members", "proved", "nodes", "seconds"])
         self.assertEqual([int(m) for m in out["members"].split()], result["members"])
@@ -40,14 +33,6 @@ class Case(unittest.TestCase):
         self.assertEqual(int(out["nodes"]), result["nodes"])
         self.assertEqual(out["proved"] == "yes", result["proved"])
         return result
-
-    def refused(self, code, *options, words, launcher=()):
-        done = run([*launcher, CLIQUE, *options])
-        ours = done.lines_of("cairn-clique")
-        self.assertEqual((done.code, done.out, len(ours)), (code, "", 1), done)
-        self.assertTrue(ours[0].startswith("cairn-clique: error: "), done)
-        for word in words:
-            self.assertIn(word, ours[0])
 
     def test_a_clique_of_the_published_size_on_any_ranks(self):
         edges = hamming(8, 4)
@@ -97,11 +82,7 @@ class Case(unittest.TestCase):
         self.refused(BAD_DATA, "--graph", bad, words=["bad.clq, line 2"], launcher=[MPIEXEC, "-n", 3])
 
     def test_help_and_version(self):
-        done = run([CLIQUE, "--help"])
-        self.assertEqual(done.code, 0, done)
-        for word in ("--graph", "johnson16-2-4", "--target", "--result", "--ckpt-dir"):
-            self.assertIn(word, done.out)
-        self.assertTrue(run([CLIQUE, "--version"]).out.startswith("cairn-clique "))
+        self.check_help_and_version("--graph", "johnson16-2-4", "--target", "--result", "--ckpt-dir")
 
 
 if __name__ == "__main__":

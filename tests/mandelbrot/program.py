@@ -3,7 +3,6 @@
 usage: program.py MPIEXEC CAIRN_MANDELBROT
 """
 
-import json
 import pathlib
 import signal
 import struct
@@ -11,7 +10,8 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from processes import finish, run, scratch_directory, start  # noqa: E402
+from processes import finish, run, start  # noqa: E402
+from program_case import ProgramCase  # noqa: E402
 
 MPIEXEC, MANDELBROT = sys.argv[1:3]
 USAGE, NO_INPUT, RUN_AGAIN, INTERRUPTED = 64, 66, 75, 130
@@ -26,18 +26,12 @@ def size_of_png(path):
     return struct.unpack(">II", header[16:24])
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        scratch = scratch_directory()
-        self.scratch = scratch.__enter__()
-        self.addCleanup(scratch.__exit__, None, None, None)
+class Case(ProgramCase):
+    program = MANDELBROT
 
     def drawn(self, *options, launcher=()):
         """The result file, which must say what stands on stdout."""
-        file = self.scratch / "result.json"
-        done = run([*launcher, MANDELBROT, *options, "--result", file])
-        self.assertEqual(done.code, 0, done)
-        result = json.loads(file.read_text())
+        done, result = self.ended(*options, launcher=launcher)
         lines = [line.split() for line in done.out.splitlines()]
         out = {words[0]: words[1] for words in lines if len(words) == 2}
         self.assertEqual(out["checksum"], result["checksum"])
@@ -56,14 +50,6 @@ class Case(unittest.TestCase):
         for busy_seconds, part in zip(busy, utilisation):
             self.assertAlmostEqual(part, busy_seconds / result["seconds"] / result["threads"])
         return result
-
-    def refused(self, code, *options, words, launcher=()):
-        done = run([*launcher, MANDELBROT, *options])
-        ours = done.lines_of("cairn-mandelbrot")
-        self.assertEqual((done.code, done.out, len(ours)), (code, "", 1), done)
-        self.assertTrue(ours[0].startswith("cairn-mandelbrot: error: "), done)
-        for word in words:
-            self.assertIn(word, ours[0])
 
     def test_all_schedules_have_one_checksum(self):
         expected = self.drawn(*SMALL, "--threads", 1)
@@ -129,11 +115,7 @@ class Case(unittest.TestCase):
             self.assertIn(f"stopped by signal {int(number)}", done.lines_of("cairn-mandelbrot")[0])
 
     def test_help_and_version(self):
-        done = run([MANDELBROT, "--help"])
-        self.assertEqual(done.code, 0, done)
-        for word in ("--schedule", "round-robin", "--view", "corner", "--owners", "--threads", "--rows"):
-            self.assertIn(word, done.out)
-        self.assertTrue(run([MANDELBROT, "--version"]).out.startswith("cairn-mandelbrot "))
+        self.check_help_and_version("--schedule", "round-robin", "--view", "corner", "--owners", "--threads", "--rows")
 
 
 if __name__ == "__main__":

@@ -3,14 +3,14 @@
 usage: program.py MPIEXEC CAIRN_QUEENS
 """
 
-import json
 import pathlib
 import signal
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from processes import finish, run, scratch_directory, start  # noqa: E402
+from processes import finish, start  # noqa: E402
+from program_case import ProgramCase  # noqa: E402
 
 MPIEXEC, QUEENS = sys.argv[1:3]
 USAGE, NO_INPUT, RUN_AGAIN, INTERRUPTED = 64, 66, 75, 130
@@ -18,32 +18,18 @@ USAGE, NO_INPUT, RUN_AGAIN, INTERRUPTED = 64, 66, 75, 130
 KNOWN = {1: (1, 2), 3: (0, 6), 8: (92, 2057), 12: (14200, 856189)}
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        scratch = scratch_directory()
-        self.scratch = scratch.__enter__()
-        self.addCleanup(scratch.__exit__, None, None, None)
+class Case(ProgramCase):
+    program = QUEENS
 
     def counted(self, n, *options, launcher=()):
         """The result file, which says what stands on stdout and what is known."""
-        file = self.scratch / "result.json"
-        done = run([*launcher, QUEENS, "--n", n, *options, "--result", file])
-        self.assertEqual(done.code, 0, done)
-        result = json.loads(file.read_text())
+        done, result = self.ended("--n", n, *options, launcher=launcher)
         out = dict(line.split() for line in done.out.splitlines())
         self.assertGreater(float(out.pop("nodes_per_second")), 0)
         self.assertEqual((int(out.pop("solutions")), int(out.pop("nodes")), out), (*KNOWN[n], {}))
         self.assertEqual((result["solutions"], result["nodes"], result["n"]), (*KNOWN[n], n))
         self.assertGreater(result["seconds"], 0)
         return result
-
-    def refused(self, code, *options, words, launcher=()):
-        done = run([*launcher, QUEENS, *options])
-        ours = done.lines_of("cairn-queens")
-        self.assertEqual((done.code, done.out, len(ours)), (code, "", 1), done)
-        self.assertTrue(ours[0].startswith("cairn-queens: error: "), done)
-        for word in words:
-            self.assertIn(word, ours[0])
 
     def test_boards_have_their_known_counts(self):
         for n in KNOWN:
@@ -77,11 +63,7 @@ class Case(unittest.TestCase):
             self.assertIn(f"stopped by signal {int(number)}", done.lines_of("cairn-queens")[0])
 
     def test_help_and_version(self):
-        done = run([QUEENS, "--help"])
-        self.assertEqual(done.code, 0, done)
-        for word in ("--n", "--depth", "--result", "--threads"):
-            self.assertIn(word, done.out)
-        self.assertTrue(run([QUEENS, "--version"]).out.startswith("cairn-queens "))
+        self.check_help_and_version("--n", "--depth", "--result", "--threads")
 
 
 if __name__ == "__main__":

@@ -4,14 +4,14 @@ usage: program.py MPIEXEC CAIRN_UTS
 """
 
 import hashlib
-import json
 import math
 import pathlib
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from processes import run, scratch_directory  # noqa: E402
+from processes import run  # noqa: E402
+from program_case import ProgramCase  # noqa: E402
 
 MPIEXEC, UTS = sys.argv[1:3]
 USAGE, NO_INPUT = 64, 66
@@ -37,31 +37,17 @@ def values(out):
     return {name: float(value) for name, value in (line.split() for line in out.splitlines())}
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        scratch = scratch_directory()
-        self.scratch = scratch.__enter__()
-        self.addCleanup(scratch.__exit__, None, None, None)
+class Case(ProgramCase):
+    program = UTS
 
     def counts(self, *options, launcher=()):
         """What stands on stdout, which must be what stands in the result file."""
-        file = self.scratch / "result.json"
-        done = run([*launcher, UTS, *options, "--result", file])
-        self.assertEqual(done.code, 0, done)
-        result = json.loads(file.read_text())
+        done, result = self.ended(*options, launcher=launcher)
         counts = {name: result[name] for name in ("nodes", "depth", "leaves")}
         out = values(done.out)
         self.assertGreater(out.pop("nodes_per_second"), 0)
         self.assertEqual(out, counts)
         return counts, result
-
-    def refused(self, code, *options, words, launcher=()):
-        done = run([*launcher, UTS, *options])
-        ours = done.lines_of("cairn-uts")
-        self.assertEqual((done.code, done.out, len(ours)), (code, "", 1), done)
-        self.assertTrue(ours[0].startswith("cairn-uts: error: "), done)
-        for word in words:
-            self.assertIn(word, ours[0])
 
     def test_a_named_tree_has_its_published_size(self):
         counts, result = self.counts("--tree", "T1")
@@ -123,11 +109,7 @@ class Case(unittest.TestCase):
                      launcher=[MPIEXEC, "-n", 3])
 
     def test_help_and_version(self):
-        done = run([UTS, "--help"])
-        self.assertEqual(done.code, 0, done)
-        for word in ("--tree", "T3XXL", "-t, --type", "-q, --probability", "--result"):
-            self.assertIn(word, done.out)
-        self.assertTrue(run([UTS, "--version"]).out.startswith("cairn-uts "))
+        self.check_help_and_version("--tree", "T3XXL", "-t, --type", "-q, --probability", "--result")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from processes import children, finish, run, scratch_directory, start, wait_until  # noqa: E402
+from processes import children, finish, run, start, wait_until  # noqa: E402
+from program_case import ProgramCase  # noqa: E402
 
 MPIEXEC, UTS = sys.argv[1:3]
 PARTS = ("work_seconds", "poll_seconds", "search_seconds", "idle_seconds")
@@ -26,17 +27,11 @@ def signals(pid, *fields):
     return {number for number in range(1, 65) if masks >> (number - 1) & 1}
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        scratch = scratch_directory()
-        self.scratch = scratch.__enter__()
-        self.addCleanup(scratch.__exit__, None, None, None)
+class Case(ProgramCase):
+    program = UTS
 
     def measured(self, ranks, threads, *options):
-        file = self.scratch / "result.json"
-        done = run([MPIEXEC, "-n", ranks, UTS, "--tree", "T1", "--threads", threads, "--result", file, *options])
-        self.assertEqual(done.code, 0, done)
-        return done, json.loads(file.read_text())
+        return self.ended("--tree", "T1", "--threads", threads, *options, launcher=[MPIEXEC, "-n", ranks])
 
     def check_metrics(self, result, ranks, threads):
         metrics = result["metrics"]
