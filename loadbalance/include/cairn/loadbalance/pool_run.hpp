@@ -219,7 +219,7 @@ class PoolRun final : private TaskBank {
     const auto takers = static_cast<std::size_t>(std::max(1, hungry_.load()));
     const std::size_t count = (common_.size() + takers - 1) / takers;
     worker.stack.push_all(std::span<const T>(common_).last(count));
-    common_.resize(common_.size() - count);
+    common_.erase(common_.end() - static_cast<std::ptrdiff_t>(count), common_.end());
   }
 
   void fail(Errc code, const T& task, std::size_t count, const char* what) {
@@ -357,8 +357,9 @@ class PoolRun final : private TaskBank {
     if (tasks.empty()) {
       const Lock lock(mutex_);
       const std::size_t count = std::min(most, (common_.size() + 1) / 2);
-      tasks.assign(common_.end() - static_cast<std::ptrdiff_t>(count), common_.end());
-      common_.resize(common_.size() - count);
+      const auto first = common_.end() - static_cast<std::ptrdiff_t>(count);
+      tasks.assign(first, common_.end());
+      common_.erase(first, common_.end());
       if (tasks.empty()) count_hungry(network_is_hungry_, true);
     }
     const auto bytes = std::as_bytes(std::span<const T>(tasks));
