@@ -31,6 +31,7 @@ build_packages="
   libfmt-dev                    # text formatting (g++ 12 has no std::format)
 "
 test_packages="
+  lld                           # links the tests in a quarter of the time
   doctest-dev                   # unit tests
   librandom123-dev              # known answers of Philox, from its authors
   python3                       # tests of processes: kills, signals, exit codes

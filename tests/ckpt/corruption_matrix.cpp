@@ -187,7 +187,7 @@ std::string flipped(std::string bytes, std::size_t at, int bit) {
 /// How much smaller the short form's samples are where ranks have to wait for each other: restarts
 /// then take ten times as long on a busy machine.
 std::uint64_t thinning() {
-  return world().size() == 1 ? 1 : 4 * static_cast<std::uint64_t>(world().size() - 1);
+  return world().size() == 1 ? 1 : 10 * static_cast<std::uint64_t>(world().size() - 1);
 }
 
 /// The bits of a byte to flip: all, or one of the byte, or of some bytes, that its place chooses.

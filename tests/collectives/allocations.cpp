@@ -1,5 +1,7 @@
 // A collective call allocates nothing.
 
+#include "allocations.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -15,7 +17,6 @@
 #include "cairn/collectives/node_engine.hpp"
 #include "cairn/collectives/point_to_point.hpp"
 #include "cairn/collectives/signals.hpp"
-#include "count_allocations.hpp"
 #include "mpi_test.hpp"
 
 using namespace cairn;

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "allocations.hpp"
 #include "cairn/collectives/sparse.hpp"
 #include "cairn/collectives/unknown_counts.hpp"
-#include "count_allocations.hpp"
 #include "mpi_test.hpp"
 
 using namespace cairn;

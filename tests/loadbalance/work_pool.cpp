@@ -1,12 +1,14 @@
 // Work that unfolds unevenly, over the threads of all ranks: everything once, whoever does it.
 #include "cairn/loadbalance/work_pool.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <limits>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "../support/mpi_test.hpp"
@@ -70,6 +72,49 @@ std::vector<Node> roots(int trees, int order) {
   if (world().rank() >= trees) return {};
   return {{static_cast<std::uint64_t>(world().rank()) << order, order}};
 }
+
+/// The same tree, of tasks that are no plain bytes: a node's number is a path of words.
+struct Path {
+  std::vector<std::string> words = {};
+  int order = 0;
+};
+
+}  // namespace
+
+template <>
+inline constexpr auto cairn::members_of<Path> = cairn::Members<&Path::words, &Path::order>{};
+
+namespace {
+
+std::string describe(const Path& path) {
+  return path.words.empty() ? "the root" : path.words.back();
+}
+
+void follow(Path& path, Spawner<Path>& spawner, Seen& seen) {
+  std::this_thread::sleep_for(std::chrono::microseconds(20));  // so that there is time to steal
+  std::uint64_t number = 0;
+  for (const std::string& word : path.words) number += std::stoull(word);
+  seen.add(number);
+  for (int order = 0; order < path.order; ++order) {
+    Path child{path.words, order};
+    child.words.push_back(std::to_string(std::uint64_t{1} << order));
+    spawner.push(std::move(child));
+  }
+}
+
+/// Numbers from `first` to before `last`, of which a split takes the upper half.
+struct Range {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+
+  static std::size_t split(std::span<Range> tasks, std::size_t most, std::vector<Range>& out) {
+    for (auto& range : tasks.first(std::min(most, tasks.size()))) {
+      const auto middle = range.first + (range.last - range.first) / 2;
+      if (range.last - range.first > 1) out.push_back({middle, std::exchange(range.last, middle)});
+    }
+    return tasks.size();
+  }
+};
 
 }  // namespace
 
@@ -223,6 +268,33 @@ TEST_CASE("tasks larger than a message may be travel one at a time") {
   std::vector<Large> mine(world().is_root() ? 1 : 0);
   if (!mine.empty()) mine[0].node.order = 9;
   CHECK(pool.run<Large, Seen>(mine, large) == numbers(1 << 9));
+}
+
+TEST_CASE("tasks that list their members travel, in messages of many and of one") {
+  for (const std::size_t most_bytes : {1, 300, 65536}) {
+    CAPTURE(most_bytes);
+    WorkPool pool(world(),
+                  {.threads = 2, .stealing = {.least_work_us = 0, .most_bytes = most_bytes}});
+    std::vector<Path> mine(world().is_root() ? 1 : 0);
+    if (!mine.empty()) mine[0].order = 10;
+    CHECK(pool.run<Path, Seen>(mine, follow) == numbers(1 << 10));
+    const auto bytes = all_reduce(world(), pool.report().stealing.bytes_got);
+    if (world().size() > 1) CHECK(bytes > 0);
+  }
+}
+
+TEST_CASE("tasks that say how they are split, be it one alone") {
+  WorkPool pool(world(), {.threads = 2, .stealing = {.least_work_us = 0}});
+  // One at a time, so that the range is there to be split while its numbers are seen.
+  const auto one = [](Range& range, Spawner<Range>& spawner, Seen& seen) {
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
+    seen.add(range.first);
+    if (++range.first < range.last) spawner.push(range);
+  };
+  std::vector<Range> mine(world().is_root() ? 1 : 0);
+  if (!mine.empty()) mine[0].last = 4000;
+  CHECK(pool.run<Range, Seen>(mine, one) == numbers(4000));
+  CHECK(all_reduce(world(), pool.report().shared + pool.report().stealing.bytes_got) > 0);
 }
 
 TEST_CASE("a task is named by its bytes where nobody says how") {

@@ -1,13 +1,9 @@
-// Memory runs out at any allocation of a word count, on any rank: operator new is replaced by one
-// that fails on demand.
+// Memory runs out at any allocation of a word count, on any rank.
 
-#include <atomic>
-#include <cstddef>
-#include <cstdlib>
-#include <new>
 #include <string>
 #include <vector>
 
+#include "allocations.hpp"
 #include "cairn/collectives/agree.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/mapreduce/word_count.hpp"
@@ -16,31 +12,6 @@
 
 using namespace cairn;
 using namespace cairn::mapreduce;
-
-namespace {
-
-std::atomic<long> until_failure{0};  // the allocation that fails counts it down to 0
-
-void* allocate(std::size_t size, std::size_t alignment) {
-  void* memory = nullptr;
-  const bool fails = until_failure.load() > 0 && until_failure.fetch_sub(1) == 1;
-  if (alignment < sizeof(void*)) alignment = sizeof(void*);
-  if (fails || posix_memalign(&memory, alignment, size == 0 ? 1 : size) != 0)
-    throw std::bad_alloc();
-  return memory;
-}
-
-}  // namespace
-
-// The array and nothrow forms call these.
-void* operator new(std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  return allocate(size, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -65,18 +36,18 @@ test::Counts count(const InputList& list) {
 bool gets_through(const std::vector<std::string>& inputs, const test::Counts& expected, int victim,
                   long n) {
   const auto& comm = test::world();
-  const auto arm = [&] { until_failure = n; };
+  const auto arm = [&] { test::fail_allocation(n); };
   try {
     // Not while rank 0 walks through folders: std::filesystem allocates in noexcept functions.
     if (comm.rank() == victim && !comm.is_root()) arm();
     const InputList list = list_inputs(comm, inputs);
     if (comm.rank() == victim && comm.is_root()) arm();
     const auto counts = count(list);
-    until_failure = 0;
+    test::fail_allocation(0);
     if (comm.is_root()) CHECK(counts == expected);
     return true;
   } catch (const Error& error) {
-    until_failure = 0;
+    test::fail_allocation(0);
     if (!error.agreed()) throw;
     CHECK(error.code() == Errc::unavailable);
     CHECK(std::string(error.what()).find("out of memory") != std::string::npos);

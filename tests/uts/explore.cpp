@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "count_allocations.hpp"
+#include "allocations.hpp"
 
 using namespace cairn::uts;
 

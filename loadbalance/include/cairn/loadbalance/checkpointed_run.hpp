@@ -35,14 +35,19 @@ struct CutOptions {
 /// either in the results or among what is left, never both: a run that is killed does again what it
 /// has done since the last cut, and nothing twice.
 ///
-/// The epoch has the datasets `tasks` (bytes, [tasks × sizeof(T)]) and `results/bytes` (one A of
-/// each rank), and the values `tasks_done` and `tasks_left` of all ranks.
+/// The epoch has the datasets `tasks` (bytes, [tasks × sizeof(T)]; of tasks that list their members
+/// `tasks/bytes`, one blob each) and `results/bytes` (one A of each rank), and the values
+/// `tasks_done` and `tasks_left` of all ranks.
 template <PoolTask T, Accumulator A>
 class CheckpointedRun {
  public:
   /// Registers its fields. Local. @param ckpt  of the pool's communicator; lives as long as this
   explicit CheckpointedRun(ckpt::Checkpointer& ckpt) : ckpt_(ckpt) {
-    ckpt.elements("tasks", bytes_, sizeof(T));
+    if constexpr (is_plain) {
+      ckpt.elements("tasks", bytes_, sizeof(T));
+    } else {
+      ckpt.blobs("tasks", task_blobs_);
+    }
     ckpt.blobs("results", blobs_);
     ckpt.value("tasks_done", done_);
     ckpt.value("tasks_left", left_);
@@ -99,24 +104,49 @@ class CheckpointedRun {
   [[nodiscard]] std::uint64_t tasks_left() const noexcept { return left_; }
 
  private:
+  static constexpr bool is_plain = std::is_trivially_copyable_v<T>;
+
   void save(const Communicator& comm) {
     together(comm, [&] { pack(); });
     ckpt_.save(cut_);
   }
 
   void pack() {
-    bytes_.resize(run_.tasks.size() * sizeof(T));
-    if (!bytes_.empty()) std::memcpy(bytes_.data(), run_.tasks.data(), bytes_.size());
+    pack_tasks();
     blobs_.assign(1, ckpt::Blob(sizeof(A)));
     std::memcpy(blobs_[0].data(), &run_.results, sizeof(A));
   }
 
+  void pack_tasks() {
+    if constexpr (is_plain) {
+      bytes_.resize(run_.tasks.size() * sizeof(T));
+      if (!bytes_.empty()) std::memcpy(bytes_.data(), run_.tasks.data(), bytes_.size());
+    } else {
+      task_blobs_.clear();
+      for (const T& task : run_.tasks) {
+        loadbalance::pack(task, task_blobs_.emplace_back());
+      }
+    }
+  }
+
+  void unpack_tasks() {
+    if constexpr (is_plain) {
+      run_.tasks.resize(bytes_.size() / sizeof(T));
+      if (!bytes_.empty())
+        std::memcpy(static_cast<void*>(run_.tasks.data()), bytes_.data(), bytes_.size());
+    } else {
+      for (const auto& blob : task_blobs_) {
+        Unpacker unpacker(blob);
+        unpacker.take(run_.tasks.emplace_back());
+        if (!unpacker.is_empty())
+          throw Error(Errc::bad_data, "the checkpoint has a task with bytes behind its end");
+      }
+    }
+  }
+
   void unpack(const Communicator& comm) {
     run_ = {};
-    together(comm, [&] {
-      run_.tasks.resize(bytes_.size() / sizeof(T));
-      if (!bytes_.empty()) std::memcpy(run_.tasks.data(), bytes_.data(), bytes_.size());
-    });
+    together(comm, [&] { unpack_tasks(); });
     const auto found = all_reduce(comm, static_cast<std::uint64_t>(run_.tasks.size()));
     together(comm, [&] {
       if (found != left_)
@@ -140,7 +170,8 @@ class CheckpointedRun {
   std::uint64_t cut_ = 0;
   std::uint64_t done_ = 0;
   std::uint64_t left_ = 0;
-  std::vector<std::uint8_t> bytes_;
+  std::vector<std::uint8_t> bytes_;     // of plain tasks
+  std::vector<ckpt::Blob> task_blobs_;  // of others
   std::vector<ckpt::Blob> blobs_;
 };
 

@@ -8,11 +8,12 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <deque>
 #include <exception>
 #include <functional>
+#include <iterator>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -25,7 +26,7 @@
 #include "cairn/loadbalance/incumbent.hpp"
 #include "cairn/loadbalance/pool_report.hpp"
 #include "cairn/loadbalance/pool_telemetry.hpp"
-#include "cairn/loadbalance/priority_stack.hpp"
+#include "cairn/loadbalance/pool_worker.hpp"
 #include "cairn/loadbalance/process.hpp"
 #include "cairn/loadbalance/steal_network.hpp"
 
@@ -46,9 +47,6 @@ struct WorkPoolOptions {
 };
 
 namespace detail {
-
-/// Of a BlockProcess.
-constexpr std::size_t tasks_at_once = 64;
 
 /// One run of a pool on this rank, or a part of one. `pause` says whether it shall end early.
 template <PoolTask T, Accumulator A, typename Process, std::predicate<std::uint64_t> Pause>
@@ -94,7 +92,7 @@ class PoolRun final : private TaskBank {
     telemetry_.finish(static_cast<int>(helpers_) + 1, report);
     for (auto& worker : workers_) {
       total.merge(worker.results);
-      report.tasks += worker.tasks;
+      report.tasks += worker.tasks();
     }
     return total;
   }
@@ -118,10 +116,9 @@ class PoolRun final : private TaskBank {
 
   // Between two looks at the network, and longer where a look takes long: where ranks outnumber
   // cores, MPI gives the core away at each.
-  static constexpr std::chrono::microseconds between_looks{20};
+  static constexpr std::chrono::microseconds least_between_looks{20};
   static constexpr std::chrono::microseconds longest_between_looks{500};
-  static constexpr int share_of_looks = 20;      // a look takes a twentieth of the time
-  static constexpr std::size_t most_tasks = 64;  // between two looks at the clock and at hungry_
+  static constexpr int share_of_looks = 20;  // a look takes a twentieth of the time
   // Who waits looks again at once at first, since to be put to sleep and woken takes long, and on a
   // busy machine much longer; then it gives way to others, and then it sleeps. Turns, not times:
   // who gives way may be back only after milliseconds.
@@ -130,79 +127,18 @@ class PoolRun final : private TaskBank {
   static constexpr std::chrono::microseconds shortest_nap{20};
   static constexpr std::chrono::microseconds longest_nap{1000};
 
-  struct alignas(128) Worker {
-    Worker(const Process& work, WorkMeter& of_it) : process(work), meter(of_it) {}
-
-    Process process;
-    StackOf<T> stack;
-    A results{};
-    WorkMeter& meter;
-    std::uint64_t tasks = 0;
-    std::size_t pace = 1;  ///< tasks that it does at a time, fewer of long ones
-    Clock::duration between_looks = PoolRun::between_looks;
-  };
+  using Worker = PoolWorker<T, A, Process>;
 
   // --- all threads -------------------------------------------------------------------------
 
-  /// Works on the youngest tasks until it is time to look at the others.
-  void work(Worker& worker) {
-    if (worker.stack.empty()) return;
-    const auto begin = Clock::now();
-    auto before = begin;
-    const auto end = begin + worker.between_looks;
-    worker.meter.begin(begin);
-    while (before < end && !worker.stack.empty()) {
-      process_at_pace(worker);
-      const auto after = Clock::now();
-      worker.pace = next_pace(worker.pace, after - before);
-      before = after;
+  /// Until `span` has passed.
+  void work(Worker& worker, Clock::duration span) {
+    worker.work(span, [&] {
+      if (auto error = worker.take_error()) [[unlikely]]
+        fail(std::move(*error));
       if (is_dropped_.load(std::memory_order_relaxed)) worker.stack.clear();
-      if (hungry_.load(std::memory_order_relaxed) > 0 && worker.stack.size() > 1) share(worker);
-    }
-    worker.meter.end(begin, before, worker.tasks);
-  }
-
-  void process_at_pace(Worker& worker) {
-    std::size_t done = 0;
-    while (done < worker.pace && !worker.stack.empty()) done += process_some(worker);
-    worker.tasks += done;
-  }
-
-  /// So many that they take at most between_looks, if they are like the last `pace`.
-  static std::size_t next_pace(std::size_t pace, Clock::duration took) {
-    if (took <= between_looks) return std::min(2 * pace, most_tasks);
-    const auto fitting = static_cast<std::size_t>(between_looks * pace / took);
-    return std::max<std::size_t>(1, fitting);
-  }
-
-  /// How many.
-  std::size_t process_some(Worker& worker) {
-    Spawner<T> spawner(worker.stack);
-    if constexpr (BlockProcess<Process, T, A>) {
-      const auto tasks = worker.stack.pop(detail::tasks_at_once);
-      const std::size_t count = tasks.size();
-      const T first = tasks.front();
-      guard(worker, first, count, [&] { worker.process(tasks, spawner, worker.results); });
-      return count;
-    } else {
-      const T task = worker.stack.pop();
-      guard(worker, task, 1, [&] { worker.process(task, spawner, worker.results); });
-      return 1;
-    }
-  }
-
-  /// What a task throws ends the run, and names it.
-  template <typename Call>
-  void guard(Worker& worker, const T& task, std::size_t count, Call call) {
-    try {
-      return call();
-    } catch (const std::exception& error) {
-      const auto* const known = dynamic_cast<const Error*>(&error);
-      fail(known != nullptr ? known->code() : Errc::internal, task, count, error.what());
-    } catch (...) {
-      fail(Errc::internal, task, count, "of an exception of an unknown kind");
-    }
-    worker.stack.clear();
+      if (hungry_.load(std::memory_order_relaxed) > 0 && worker.stack.can_split()) share(worker);
+    });
   }
 
   void share(Worker& worker) {
@@ -214,31 +150,43 @@ class PoolRun final : private TaskBank {
     something_common_.notify_all();
   }
 
-  /// Takes a fair part of what is common. With the lock.
-  void take_common(Worker& worker) {
-    const auto takers = static_cast<std::size_t>(std::max(1, hungry_.load()));
-    const std::size_t count = (common_.size() + takers - 1) / takers;
-    worker.stack.push_all(std::span<const T>(common_).last(count));
+  /// Takes its part of what is common, which `takers` threads want. With the lock.
+  void take_common(Worker& worker, int takers) {
+    const auto parts = static_cast<std::size_t>(std::max(1, takers));
+    const std::size_t count = (common_.size() + parts - 1) / parts;
+    worker.stack.take_all(std::span(common_).last(count));
     common_.erase(common_.end() - static_cast<std::ptrdiff_t>(count), common_.end());
   }
 
-  void fail(Errc code, const T& task, std::size_t count, const char* what) {
+  /// Calls `call`, and fails when there is no room for tasks that wait or are shared.
+  template <typename Call>
+  void in_memory(Worker& worker, Call call) {
+    try {
+      call();
+    } catch (const std::bad_alloc&) {
+      worker.stack.clear();
+      fail(Error(Errc::unavailable, "out of memory for tasks"));
+    }
+  }
+
+  void fail(Error error) {
     const Lock lock(mutex_);
     is_dropped_ = true;
     common_.clear();
-    if (error_) return;
-    const auto others = count == 1 ? "" : " or one of " + std::to_string(count - 1) + " with it";
-    // A request to stop is nothing that a task has done wrong.
-    const bool is_request = code == Errc::run_again || code == Errc::interrupted;
-    error_.emplace(code, is_request ? std::string(what)
-                                    : "task " + description_of(task) + others + " failed: " + what);
+    if (!error_) error_.emplace(std::move(error));
   }
 
   // --- threads beside the first ------------------------------------------------------------
 
   void help(Worker& worker) {
-    while (wait_for_work(worker))
-      while (!worker.stack.empty() && !is_pausing_.load(std::memory_order_relaxed)) work(worker);
+    bool is_over = false;
+    while (!is_over) {
+      in_memory(worker, [&] {
+        is_over = !wait_for_work(worker);
+        while (!worker.stack.empty() && !is_pausing_.load(std::memory_order_relaxed))
+          work(worker, least_between_looks);
+      });
+    }
   }
 
   /// False: there will be none.
@@ -253,9 +201,9 @@ class PoolRun final : private TaskBank {
       lock.lock();
     }
     something_common_.wait(lock, is_time);
-    if (!is_over_) take_common(worker);
-    --hungry_;
+    const int takers = hungry_--;
     --idle_helpers_;
+    if (!is_over_) take_common(worker, takers);
     return !is_over_;
   }
 
@@ -265,9 +213,11 @@ class PoolRun final : private TaskBank {
     unsigned idle_turns = 0;
     while (!network_.is_over()) {
       if (!is_pausing_) {
-        if (worker.stack.empty()) try_common(worker);
-        work_timed(worker);
-        if (pause_(worker.tasks * workers_.size())) network_.pause();
+        in_memory(worker, [&] {
+          if (worker.stack.empty()) try_common(worker);
+          work_timed(worker);
+        });
+        if (pause_(worker.tasks() * workers_.size())) network_.pause();
       }
       const bool is_heard = look(worker);
       if (error_is_new()) network_.give_up();
@@ -283,10 +233,10 @@ class PoolRun final : private TaskBank {
   }
 
   void work_timed(Worker& worker) {
-    const auto before = worker.tasks;
+    const auto before = worker.tasks();
     const auto begin = telemetry_.now();
-    work(worker);
-    if (const auto done = worker.tasks - before; done > 0) {
+    work(worker, between_looks_);
+    if (const auto done = worker.tasks() - before; done > 0) {
       telemetry_.spent(PoolState::work);
       seconds_per_task_ = seconds_of(telemetry_.now() - begin) / static_cast<double>(done);
     }
@@ -309,8 +259,8 @@ class PoolRun final : private TaskBank {
     const bool is_heard = network_.progress(*this);
     telemetry_.spent(state);
     if (state == PoolState::poll && !is_heard)
-      worker.between_looks = std::clamp<Clock::duration>(
-          share_of_looks * (telemetry_.now() - begin), between_looks, longest_between_looks);
+      between_looks_ = std::clamp<Clock::duration>(share_of_looks * (telemetry_.now() - begin),
+                                                   least_between_looks, longest_between_looks);
     return is_heard;
   }
 
@@ -323,7 +273,7 @@ class PoolRun final : private TaskBank {
   void try_common(Worker& worker) {
     const Lock lock(mutex_);
     if (common_.empty()) return;
-    take_common(worker);
+    take_common(worker, hungry_);
     count_hungry(lead_is_hungry_, false);
   }
 
@@ -351,19 +301,26 @@ class PoolRun final : private TaskBank {
   // --- the network's view of this rank --------------------------------------------------------
 
   void withdraw(std::size_t most_bytes, std::vector<std::byte>& out) override {
-    const std::size_t most = std::max<std::size_t>(1, most_bytes / sizeof(T));
+    in_memory(workers_[0], [&] {
+      auto tasks = spare(std::max<std::size_t>(1, most_bytes / bytes_per_task_));
+      const std::size_t count = pack_tasks(std::span<const T>(tasks), most_bytes, out);
+      workers_[0].stack.take_all(std::span(tasks).subspan(count));  // there was no room for these
+      if (count > 0) bytes_per_task_ = std::max<std::size_t>(1, out.size() / count);
+    });
+  }
+
+  [[nodiscard]] std::vector<T> spare(std::size_t most) {
     std::vector<T> tasks;
     if (is_worth_sharing(workers_[0].stack.size())) workers_[0].stack.split(most, tasks);
     if (tasks.empty()) {
       const Lock lock(mutex_);
       const std::size_t count = std::min(most, (common_.size() + 1) / 2);
       const auto first = common_.end() - static_cast<std::ptrdiff_t>(count);
-      tasks.assign(first, common_.end());
+      tasks.assign(std::move_iterator(first), std::move_iterator(common_.end()));
       common_.erase(first, common_.end());
       if (tasks.empty()) count_hungry(network_is_hungry_, true);
     }
-    const auto bytes = std::as_bytes(std::span<const T>(tasks));
-    out.insert(out.end(), bytes.begin(), bytes.end());
+    return tasks;
   }
 
   /// By what the last tasks have taken.
@@ -372,8 +329,7 @@ class PoolRun final : private TaskBank {
   }
 
   void deposit(std::span<const std::byte> tasks) override {
-    const auto room = workers_[0].stack.grow(tasks.size() / sizeof(T));
-    std::memcpy(static_cast<void*>(room.data()), tasks.data(), room.size_bytes());
+    in_memory(workers_[0], [&] { unpack_tasks<T>(tasks, workers_[0].stack); });
   }
 
   std::optional<std::size_t> stillness() override {
@@ -398,12 +354,14 @@ class PoolRun final : private TaskBank {
   double least_work_seconds_;
   /// Of the first thread; tasks of which nothing is known are worth to be shared.
   double seconds_per_task_ = 1;
-  std::deque<Worker> workers_;  // [0] is the caller's thread's
+  std::size_t bytes_per_task_ = sizeof(T);  // of those that went last
+  std::deque<Worker> workers_;              // [0] is the caller's thread's
   std::size_t helpers_ = 0;
   std::atomic<int> hungry_{0};  // threads that wait, and the network
   std::atomic<bool> is_dropped_{false};
   std::atomic<bool> is_pausing_{false};
-  bool lead_is_hungry_ = false;  // of the first thread alone
+  bool lead_is_hungry_ = false;  // this and the next: of the first thread alone
+  Clock::duration between_looks_ = least_between_looks;
 
   std::mutex mutex_;  // of all below
   std::condition_variable something_common_;

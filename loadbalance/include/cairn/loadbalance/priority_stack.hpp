@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "cairn/loadbalance/task_stack.hpp"
@@ -35,6 +36,7 @@ class PriorityStack {
  public:
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] bool can_split() const noexcept { return size_ >= (SplittableTask<T> ? 1 : 2); }
 
   void clear() noexcept {
     for (auto& bucket : buckets_) bucket.clear();
@@ -54,9 +56,10 @@ class PriorityStack {
     return tasks;
   }
 
-  void push(const T& task) {
+  void push(const T& task) { push(T(task)); }
+  void push(T&& task) {
     settle();
-    put(task);
+    put(std::move(task));
     ++size_;
   }
 
@@ -69,13 +72,14 @@ class PriorityStack {
   }
 
   void push_all(std::span<const T> tasks) { std::ranges::copy(tasks, grow(tasks.size()).begin()); }
+  void take_all(std::span<T> tasks) { std::ranges::move(tasks, grow(tasks.size()).begin()); }
 
   /// Not of an empty stack.
-  [[nodiscard]] T pop() noexcept { return pop(1).front(); }
+  [[nodiscard]] T pop() { return std::move(pop(1).front()); }
 
   /// The youngest of the most urgent ones, at most `count`, of one priority, the youngest last;
   /// they stand until the next push() or grow().
-  [[nodiscard]] std::span<const T> pop(std::size_t count) noexcept {
+  [[nodiscard]] std::span<T> pop(std::size_t count) {
     settle();
     if (filled_ == 0) return {};
     const auto best = static_cast<std::size_t>(std::bit_width(filled_) - 1);
@@ -92,34 +96,55 @@ class PriorityStack {
   }
 
   /// Moves every second task of all priorities, counted from the least urgent on, to the end of
-  /// `out`; at most `most`, then fewer of each, and never the one that is next.
+  /// `out`; at most `most`, then fewer of each, and never the one that is next. A SplittableTask
+  /// decides otherwise, about the tasks of one priority at a time.
   void split(std::size_t most, std::vector<T>& out) {
     settle();
-    if (size_ < 2 || most == 0) return;
-    const std::size_t step = std::max<std::size_t>(2, (size_ + most - 1) / most);
-    std::size_t index = 0;
-    std::size_t left = size_;
-    for (std::size_t b = 0; b < buckets_.size(); ++b) {
-      kept_.clear();
-      for (const T& task : buckets_[b].all()) {
-        const bool leaves = index % step == 0 && index + 1 < size_;
-        (leaves ? out : kept_).push_back(task);
-        left -= leaves ? 1 : 0;
-        ++index;
-      }
-      buckets_[b].clear();
-      buckets_[b].push_all(kept_);
-      if (kept_.empty()) filled_ &= ~bit(b);
+    if (!can_split() || most == 0) return;
+    if constexpr (SplittableTask<T>) {
+      split_buckets(most, out);
+    } else {
+      move_every_second(most, out);
     }
-    size_ = left;
   }
 
  private:
   static constexpr std::uint64_t bit(std::size_t bucket) { return std::uint64_t{1} << bucket; }
 
-  void put(const T& task) {
+  void move_every_second(std::size_t most, std::vector<T>& out) {
+    const std::size_t step = std::max<std::size_t>(2, (size_ + most - 1) / most);
+    std::size_t index = 0;
+    std::size_t left = size_;
+    for (std::size_t b = 0; b < buckets_.size(); ++b) {
+      kept_.clear();
+      for (T& task : buckets_[b].all()) {
+        const bool leaves = index % step == 0 && index + 1 < size_;
+        (leaves ? out : kept_).push_back(std::move(task));
+        left -= leaves ? 1 : 0;
+        ++index;
+      }
+      buckets_[b].clear();
+      buckets_[b].take_all(kept_);
+      if (kept_.empty()) filled_ &= ~bit(b);
+    }
+    size_ = left;
+  }
+
+  /// Each priority gives a fair part of `most`.
+  void split_buckets(std::size_t most, std::vector<T>& out) {
+    const std::size_t all = size_;
+    for (std::size_t b = 0; b < buckets_.size(); ++b) {
+      auto& bucket = buckets_[b];
+      const std::size_t before = bucket.size();
+      bucket.split((most * before + all - 1) / all, out);
+      size_ -= before - bucket.size();
+      if (bucket.empty()) filled_ &= ~bit(b);
+    }
+  }
+
+  void put(T&& task) {
     const auto bucket = std::min<std::size_t>(task.priority(), buckets_.size() - 1);
-    buckets_[bucket].push(task);
+    buckets_[bucket].push(std::move(task));
     filled_ |= bit(bucket);
   }
 
@@ -127,7 +152,7 @@ class PriorityStack {
   void settle() {
     if (fresh_.empty()) [[likely]]
       return;
-    for (const T& task : fresh_) put(task);
+    for (T& task : fresh_) put(std::move(task));
     fresh_.clear();
   }
 

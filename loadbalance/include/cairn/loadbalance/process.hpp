@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "cairn/loadbalance/priority_stack.hpp"
 
@@ -19,6 +21,7 @@ class Spawner {
  public:
   explicit Spawner(StackOf<T>& stack) : stack_(&stack) {}
   void push(const T& task) { stack_->push(task); }
+  void push(T&& task) requires(!std::is_trivially_copyable_v<T>) { stack_->push(std::move(task)); }
   /// Room for `count` tasks, all of which the caller writes before its next call.
   [[nodiscard]] std::span<T> grow(std::size_t count) { return stack_->grow(count); }
   /// The last `count` of those are not needed.
@@ -44,13 +47,15 @@ template <PoolTask T>
     return std::string(describe(task));
   } else {
     constexpr std::size_t most = 32;
+    std::vector<std::byte> bytes;
+    detail::pack_tasks(std::span(&task, 1), sizeof(T), bytes);
     std::string text = "of the bytes";
-    for (const auto byte : std::as_bytes(std::span(&task, 1)).first(std::min(sizeof(T), most))) {
+    for (const auto byte : std::span(bytes).first(std::min(bytes.size(), most))) {
       constexpr std::string_view digits = "0123456789abcdef";
       text += {' ', digits[std::to_integer<std::size_t>(byte >> 4)],
                digits[std::to_integer<std::size_t>(byte & std::byte{15})]};
     }
-    return text + (sizeof(T) > most ? " …" : "");
+    return text + (bytes.size() > most ? " …" : "");
   }
 }
 

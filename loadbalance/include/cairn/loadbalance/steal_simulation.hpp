@@ -50,6 +50,7 @@ namespace detail {
 /// Of all ranks. Ranks touch each other by messages alone, which take `latency`: so, within a
 /// window of that length, each can be simulated on its own, in any order.
 template <PoolTask T, typename Expand>
+requires std::is_trivially_copyable_v<T>
 class Simulation {
  public:
   Simulation(const SimulatedCluster& cluster, const StealOptions& stealing, Expand& expand)

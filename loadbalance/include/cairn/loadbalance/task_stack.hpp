@@ -2,18 +2,33 @@
 #pragma once
 
 #include <algorithm>
+#include <cassert>
+#include <concepts>
 #include <cstddef>
-#include <cstring>
 #include <memory>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
+
+#include "cairn/loadbalance/task_bytes.hpp"
 
 namespace cairn::loadbalance {
 
-/// What can be a task: bytes that mean the same on every rank, so no pointers in it.
+/// A task that says itself how a stack of its kind is split between two threads or ranks, instead
+/// of by every second one:
+///
+///     /// Leaves what it keeps in front, changed or not, and appends at most `most` to `out`.
+///     /// @param tasks  from the oldest to the youngest, at least one
+///     /// @return how many it keeps
+///     static std::size_t split(std::span<T> tasks, std::size_t most, std::vector<T>& out);
+///
+/// It may make new tasks of one, as the halves of a range. It shall not throw but for memory.
 template <typename T>
-concept PoolTask = std::is_trivially_copyable_v<T> && std::is_default_constructible_v<T>;
+concept SplittableTask = PoolTask<T> &&
+    requires(std::span<T> tasks, std::size_t most, std::vector<T>& out) {
+  { T::split(tasks, most, out) } -> std::convertible_to<std::size_t>;
+};
 
 /// A stack of tasks that one thread uses; grows, never shrinks, no atomics.
 template <PoolTask T>
@@ -25,11 +40,20 @@ class TaskStack {
 
   /// From the oldest to the youngest.
   [[nodiscard]] std::span<const T> all() const noexcept { return {tasks_.get(), size_}; }
+  [[nodiscard]] std::span<T> all() noexcept { return {tasks_.get(), size_}; }
+
+  /// Whether split() may find some.
+  [[nodiscard]] bool can_split() const noexcept { return size_ >= (SplittableTask<T> ? 1 : 2); }
 
   void push(const T& task) {
     if (size_ == capacity_) [[unlikely]]
       reserve(size_ + 1);
     tasks_[size_++] = task;
+  }
+  void push(T&& task) requires(!std::is_trivially_copyable_v<T>) {
+    if (size_ == capacity_) [[unlikely]]
+      reserve(size_ + 1);
+    tasks_[size_++] = std::move(task);
   }
 
   /// Room for `count` tasks at the top, to be written by the caller; valid until the next call.
@@ -41,13 +65,15 @@ class TaskStack {
   }
 
   void push_all(std::span<const T> tasks) { std::ranges::copy(tasks, grow(tasks.size()).begin()); }
+  /// Leaves them without a value.
+  void take_all(std::span<T> tasks) { std::ranges::move(tasks, grow(tasks.size()).begin()); }
 
   /// The youngest one. Not of an empty stack.
-  [[nodiscard]] T pop() noexcept { return tasks_[--size_]; }
+  [[nodiscard]] T pop() noexcept { return std::move(tasks_[--size_]); }
 
   /// The youngest ones, at most `count`, the youngest last; they stand until the next push() or
   /// grow().
-  [[nodiscard]] std::span<const T> pop(std::size_t count) noexcept {
+  [[nodiscard]] std::span<T> pop(std::size_t count) noexcept {
     count = std::min(count, size_);
     size_ -= count;
     return {tasks_.get() + size_, count};
@@ -58,26 +84,37 @@ class TaskStack {
 
   /// Moves every second task, from the oldest on, to the end of `out`; at most `most`, then fewer
   /// of every age, and never the youngest. What a task stands for is mostly told by its age: so
-  /// both sides have a share of all kinds.
+  /// both sides have a share of all kinds. A SplittableTask decides otherwise.
   void split(std::size_t most, std::vector<T>& out) {
-    if (size_ < 2 || most == 0) return;
+    if (!can_split() || most == 0) return;
+    if constexpr (SplittableTask<T>) {
+      const std::size_t kept = T::split(all(), most, out);
+      assert(kept <= size_);
+      size_ = kept;
+    } else {
+      move_every_second(most, out);
+    }
+  }
+
+ private:
+  void move_every_second(std::size_t most, std::vector<T>& out) {
     const std::size_t step = std::max<std::size_t>(2, (size_ + most - 1) / most);
     std::size_t kept = 0;
     for (std::size_t i = 0; i < size_; ++i) {
       if (i % step == 0 && i + 1 < size_) {
-        out.push_back(tasks_[i]);
+        out.push_back(std::move(tasks_[i]));
       } else {
-        tasks_[kept++] = tasks_[i];
+        if (kept != i) tasks_[kept] = std::move(tasks_[i]);
+        ++kept;
       }
     }
     size_ = kept;
   }
 
- private:
   void reserve(std::size_t wanted) {
     const std::size_t capacity = std::max({wanted, 2 * capacity_, std::size_t{256}});
     auto larger = std::make_unique_for_overwrite<T[]>(capacity);
-    std::copy_n(tasks_.get(), size_, larger.get());
+    std::move(tasks_.get(), tasks_.get() + size_, larger.get());
     tasks_ = std::move(larger);
     capacity_ = capacity;
   }

@@ -74,9 +74,10 @@ class WorkPool {
   /// @return the merged accumulators of all threads of all ranks, equal on all ranks if merging is
   ///         exact; else merged in the order of ranks
   /// @throws on all ranks, agreed: what a task has thrown first on the lowest rank where one has,
-  ///         with the task's name (description_of); the tasks that are left are dropped. On one
-  ///         rank alone: Error{mpi_failure}, and std::bad_alloc when there is no room for tasks
-  ///         that were stolen; the others may then wait for it, so end the job
+  ///         with the task's name (description_of); the tasks that are left are dropped. So
+  ///         does a rank without memory for its tasks, with unavailable. On one rank alone:
+  ///         Error{mpi_failure}, and std::bad_alloc when there is no room for messages; the others
+  ///         may then wait for it, so end the job
   /// @par Cost  a few ns a task
   template <PoolTask T, Accumulator A, typename Process>
   A run(std::span<const T> roots, Process process) {

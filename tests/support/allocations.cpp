@@ -1,4 +1,4 @@
-#include "count_allocations.hpp"
+#include "allocations.hpp"
 
 #include <atomic>
 #include <cstdlib>
@@ -7,21 +7,24 @@
 namespace {
 
 std::atomic<std::size_t> calls{0};
+std::atomic<long> until_failure{0};  // the allocation that fails counts it down to 0
 
-void* counted(std::size_t size, std::size_t alignment) {
+void* allocate(std::size_t size, std::size_t alignment) {
   calls.fetch_add(1, std::memory_order_relaxed);
+  const bool fails = until_failure.load() > 0 && until_failure.fetch_sub(1) == 1;
   void* memory = nullptr;
   if (alignment < sizeof(void*)) alignment = sizeof(void*);
-  if (posix_memalign(&memory, alignment, size == 0 ? 1 : size) != 0) throw std::bad_alloc();
+  if (fails || posix_memalign(&memory, alignment, size == 0 ? 1 : size) != 0)
+    throw std::bad_alloc();
   return memory;
 }
 
 }  // namespace
 
 // The array and nothrow forms call these.
-void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
+void* operator new(std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
 void* operator new(std::size_t size, std::align_val_t alignment) {
-  return counted(size, static_cast<std::size_t>(alignment));
+  return allocate(size, static_cast<std::size_t>(alignment));
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
@@ -31,5 +34,7 @@ void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std
 namespace cairn::test {
 
 std::size_t allocations() { return calls.load(); }
+
+void fail_allocation(long n) { until_failure = n; }
 
 }  // namespace cairn::test

@@ -1,0 +1,125 @@
+/// One thread of a WorkPool's run, on its own: work_pool.hpp is what programs include.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <new>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "cairn/core/error.hpp"
+#include "cairn/loadbalance/pool_telemetry.hpp"
+#include "cairn/loadbalance/priority_stack.hpp"
+#include "cairn/loadbalance/process.hpp"
+
+namespace cairn::loadbalance::detail {
+
+/// Of a BlockProcess, at most.
+constexpr std::size_t tasks_at_once = 64;
+
+/// Its tasks and its results, which no other thread touches while it works.
+template <PoolTask T, Accumulator A, typename Process>
+class alignas(128) PoolWorker {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// What it does between two looks at the clock takes at most so long, unless one task does.
+  static constexpr std::chrono::microseconds longest_turn{20};
+
+  PoolWorker(const Process& work, WorkMeter& meter) : process_(work), meter_(meter) {}
+
+  /// Works on the youngest tasks until `span` has passed or none is left, and calls `between()`
+  /// every now and then.
+  template <typename Between>
+  void work(Clock::duration span, Between between) {
+    if (stack.empty()) return;
+    const auto begin = Clock::now();
+    auto before = begin;
+    meter_.begin(begin);
+    while (before < begin + span && !stack.empty()) {
+      take_turn();
+      const auto after = Clock::now();
+      adapt(after - before);
+      before = after;
+      between();
+    }
+    meter_.end(begin, before, tasks_);
+  }
+
+  [[nodiscard]] std::uint64_t tasks() const noexcept { return tasks_; }  ///< done
+
+  /// What a task has thrown since the last call; the others of this thread are dropped then.
+  [[nodiscard]] std::optional<Error> take_error() { return std::exchange(error_, std::nullopt); }
+
+  StackOf<T> stack;
+  A results{};
+
+ private:
+  static constexpr std::size_t most_tasks = 64;  // a turn
+
+  void take_turn() {
+    std::size_t done = 0;
+    while (done < pace_ && !stack.empty()) done += process_some();
+    tasks_ += done;
+  }
+
+  /// A turn has taken so long: the next one fits, if its tasks are like those of the last.
+  void adapt(Clock::duration took) {
+    pace_ = took <= longest_turn
+                ? std::min(2 * pace_, most_tasks)
+                : std::max<std::size_t>(1, static_cast<std::size_t>(longest_turn * pace_ / took));
+  }
+
+  /// How many.
+  std::size_t process_some() {
+    Spawner<T> spawner(stack);
+    if constexpr (BlockProcess<Process, T, A>) {
+      const std::span<const T> tasks = stack.pop(tasks_at_once);
+      const std::size_t count = tasks.size();
+      const T first = tasks.front();
+      guard(first, count, [&] { process_(tasks, spawner, results); });
+      return count;
+    } else {
+      T task = stack.pop();
+      guard(task, 1, [&] { process_(task, spawner, results); });
+      return 1;
+    }
+  }
+
+  /// What a task throws names it.
+  template <typename Call>
+  void guard(const T& task, std::size_t count, Call call) {
+    try {
+      return call();
+    } catch (const std::bad_alloc&) {
+      fail(Errc::unavailable, task, count, "out of memory");
+    } catch (const std::exception& error) {
+      const auto* const known = dynamic_cast<const Error*>(&error);
+      fail(known != nullptr ? known->code() : Errc::internal, task, count, error.what());
+    } catch (...) {
+      fail(Errc::internal, task, count, "of an exception of an unknown kind");
+    }
+  }
+
+  void fail(Errc code, const T& task, std::size_t count, const char* what) {
+    stack.clear();
+    const auto others = count == 1 ? "" : " or one of " + std::to_string(count - 1) + " with it";
+    // A request to stop is nothing that a task has done wrong.
+    const bool is_request = code == Errc::run_again || code == Errc::interrupted;
+    error_.emplace(code, is_request ? std::string(what)
+                                    : "task " + description_of(task) + others + " failed: " + what);
+  }
+
+  Process process_;
+  WorkMeter& meter_;
+  std::uint64_t tasks_ = 0;
+  std::size_t pace_ = 1;  // tasks a turn, fewer of long ones
+  std::optional<Error> error_;
+};
+
+}  // namespace cairn::loadbalance::detail
