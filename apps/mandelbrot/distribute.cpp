@@ -1,13 +1,17 @@
 #include "distribute.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
-#include <cstdint>
+#include <chrono>
 #include <future>
+#include <numeric>
 #include <utility>
 #include <vector>
 
 #include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/collective.hpp"
+#include "cairn/loadbalance/repartition.hpp"
 #include "cairn/loadbalance/schedule.hpp"
 #include "cairn/loadbalance/work_pool.hpp"
 
@@ -15,11 +19,12 @@ namespace cairn::mandelbrot {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Kind>, 5> kinds{
+constexpr std::array<std::pair<std::string_view, Kind>, 6> kinds{
     {{"block", Kind::block},
      {"round-robin", Kind::round_robin},
      {"random", Kind::random},
      {"weighted", Kind::weighted},
+     {"repartition", Kind::repartition},
      {"stealing", Kind::stealing}}};
 
 loadbalance::Schedule schedule_of(Kind kind, std::size_t tasks, std::span<const double> weights,
@@ -28,6 +33,22 @@ loadbalance::Schedule schedule_of(Kind kind, std::size_t tasks, std::span<const 
   if (kind == Kind::random) return loadbalance::random_schedule(tasks, workers);
   if (kind == Kind::round_robin) return loadbalance::round_robin_schedule(tasks, workers);
   return loadbalance::block_schedule(tasks, workers);
+}
+
+/// Of a schedule that gives each worker a range.
+loadbalance::Ranges ranges_of(const loadbalance::Schedule& schedule, int workers) {
+  loadbalance::Ranges ranges(static_cast<std::size_t>(workers) + 1);
+  for (const int worker : schedule) ++ranges[static_cast<std::size_t>(worker) + 1];
+  std::partial_sum(ranges.begin(), ranges.end(), ranges.begin());
+  return ranges;
+}
+
+loadbalance::Schedule schedule_of(const loadbalance::Ranges& ranges) {
+  loadbalance::Schedule schedule(static_cast<std::size_t>(ranges.back()));
+  for (std::size_t worker = 0; worker + 1 < ranges.size(); ++worker)
+    std::fill(schedule.begin() + ranges[worker], schedule.begin() + ranges[worker + 1],
+              static_cast<int>(worker));
+  return schedule;
 }
 
 /// Each thread of this rank does what the schedule says.
@@ -92,13 +113,35 @@ std::string names_of_kinds() {
   return names;
 }
 
-void distribute(const Communicator& comm, int threads, Kind kind, std::size_t tasks,
-                std::span<const double> weights, const Work& work) {
-  if (kind == Kind::stealing) return steal(comm, threads, tasks, work);
-  together(comm, [&] {
-    follow(schedule_of(kind, tasks, weights, comm.size() * threads), comm.rank() * threads, threads,
-           work);
+void Distributor::run(std::size_t tasks, std::span<const double> weights, const Work& work) {
+  if (kind_ == Kind::stealing) return steal(*comm_, threads_, tasks, work);
+  if (kind_ == Kind::repartition) return repartition(tasks, work);
+  together(*comm_, [&] {
+    follow(schedule_of(kind_, tasks, weights, comm_->size() * threads_), comm_->rank() * threads_,
+           threads_, work);
   });
+}
+
+void Distributor::repartition(std::size_t tasks, const Work& work) {
+  using Clock = std::chrono::steady_clock;
+  const int workers = comm_->size() * threads_;
+  std::vector<std::int64_t> taken(tasks);
+  together(*comm_, [&] {
+    // Nothing has to be moved: what is drawn anew has no home.
+    if (nanoseconds_.size() == tasks && tasks > 0) {
+      ranges_ = loadbalance::repartition(nanoseconds_, ranges_, {.bytes_per_object = 0}).ranges;
+    } else {
+      ranges_ = ranges_of(loadbalance::block_schedule(tasks, workers), workers);
+    }
+    follow(schedule_of(ranges_), comm_->rank() * threads_, threads_,
+           [&](std::size_t task, int thread) {
+             const auto start = Clock::now();
+             work(task, thread);
+             taken[task] = std::chrono::nanoseconds(Clock::now() - start).count();
+           });
+  });
+  all_reduce(*comm_, std::span<std::int64_t>(taken));  // who has not done it has 0
+  nanoseconds_ = std::move(taken);
 }
 
 }  // namespace cairn::mandelbrot

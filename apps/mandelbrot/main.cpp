@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
@@ -36,6 +38,8 @@ struct Settings {
   std::string view = "set";
   std::string center;
   double zoom = 0;
+  int frames = 1;
+  double zoom_step = 1.05;
   std::uint64_t iterations = 0;
   std::filesystem::path picture, owners, result;
 };
@@ -73,6 +77,19 @@ Raster raster_of(const Settings& settings, const program::Options& options) {
   return {settings.width, settings.height, view, settings.columns, settings.rows};
 }
 
+/// Of each frame, checked before the first is drawn.
+std::vector<Raster> rasters_of(const Settings& settings, const program::Options& options) {
+  if (settings.frames < 1) throw Error(Errc::usage, "--frames is at least 1");
+  if (!(settings.zoom_step > 0)) throw Error(Errc::usage, "--zoom-step is above 0");
+  std::vector<Raster> rasters{raster_of(settings, options)};
+  View view = rasters[0].view();
+  for (int frame = 1; frame < settings.frames; ++frame) {
+    view.zoom *= settings.zoom_step;
+    rasters.emplace_back(settings.width, settings.height, view, settings.columns, settings.rows);
+  }
+  return rasters;
+}
+
 Kind schedule_of(const Settings& settings) {
   if (const auto kind = kind_of(settings.schedule)) return *kind;
   throw Error(Errc::usage,
@@ -101,23 +118,31 @@ void write_files(const Settings& settings, const Raster& raster, const Result& r
 
 int draw(program::Context& context, const Settings& settings, const program::Options& options) {
   const auto& world = context.world;
-  const Raster raster = agreed(world, [&] { return raster_of(settings, options); });
+  const auto rasters = agreed(world, [&] { return rasters_of(settings, options); });
+  const Raster& first = rasters.front();
   const Kind kind = agreed(world, [&] { return schedule_of(settings); });
   // A schedule is of all ranks, and so they all have the same number of threads.
   const int threads = all_reduce(world, context.threads, Minimum{});
   program::check_places(world, {settings.picture, settings.owners, settings.result});
 
   context.log.info(fmt::format("{} x {} pixels in {} tiles, {}; {} ranks of {} threads",
-                               raster.width(), raster.height(), raster.tiles(), settings.schedule,
+                               first.width(), first.height(), first.tiles(), settings.schedule,
                                world.size(), threads));
-  using Keep = RenderOptions::Keep;
   const bool has_pictures = !settings.picture.empty() || !settings.owners.empty();
-  Result result{settings.schedule, settings.columns, settings.rows, world.size(), threads, {}};
-  result.rendering =
-      render(world, raster, {kind, threads, has_pictures ? Keep::pixels : Keep::totals});
+  Result result{
+      settings.schedule, settings.columns, settings.rows, world.size(), threads, {}, {}, {}};
+  Distributor distributor(world, threads, kind);
+  for (std::size_t frame = 0; frame < rasters.size(); ++frame) {
+    const bool is_last = frame + 1 == rasters.size();
+    Rendering drawn =
+        render(distributor, rasters[frame], has_pictures && is_last ? Keep::pixels : Keep::totals);
+    result.frame_seconds.push_back(drawn.seconds);
+    result.frame_imbalance.push_back(drawn.imbalance());
+    result.rendering.add(std::move(drawn));
+  }
   together(world, [&] {
     if (!world.is_root()) return;
-    write_files(settings, raster, result);
+    write_files(settings, rasters.back(), result);
     print_result(result);
   });
   return 0;
@@ -141,10 +166,14 @@ int main(int argc, char** argv) {
       .hide_default("zoom")
       .add("iterations", settings.iterations, "of a pixel at most, instead of the view's")
       .hide_default("iterations")
-      .add("picture", settings.picture, "PNG of the set")
-      .add("owners", settings.owners, "PNG of who computed what: a colour for each rank and thread")
+      .add("frames", settings.frames, "pictures to draw, each nearer than the one before")
+      .add("zoom-step", settings.zoom_step, "from one frame to the next, a factor")
+      .add("picture", settings.picture, "PNG of the set, of the last frame")
+      .add("owners", settings.owners,
+           "PNG of who computed what in the last frame: a colour for each rank and thread")
       .add("result", settings.result, "write checksum, times and balance as JSON")
       .example("mpirun -n 2 cairn-mandelbrot --view corner --schedule block --owners owners.png")
+      .example("mpirun -n 2 cairn-mandelbrot --view corner --schedule repartition --frames 5")
       .example("cairn-mandelbrot --center -0.745,0.113 --zoom 200 --picture set.png");
   return program::run(argc, argv, options,
                       [&](program::Context& context) { return draw(context, settings, options); });

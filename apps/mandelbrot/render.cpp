@@ -1,8 +1,11 @@
 #include "render.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
+#include <numeric>
 #include <span>
+#include <utility>
 
 #include "cairn/collectives/collective.hpp"
 #include "cairn/program/cpu_time.hpp"
@@ -54,13 +57,31 @@ std::vector<double> of_ranks(const Communicator& comm, const std::vector<Share>&
 
 }  // namespace
 
-Rendering render(const Communicator& comm, const Raster& raster, const RenderOptions& options) {
-  const bool keeps = options.keep == RenderOptions::Keep::pixels;
+double Rendering::imbalance() const {
+  const double mean = std::accumulate(busy_seconds.begin(), busy_seconds.end(), 0.0) /
+                      static_cast<double>(busy_seconds.size());
+  return mean > 0 ? *std::ranges::max_element(busy_seconds) / mean : 1;
+}
+
+void Rendering::add(Rendering later) {
+  later.totals.merge(totals);
+  later.seconds += seconds;
+  for (std::size_t rank = 0; rank < busy_seconds.size(); ++rank) {
+    later.busy_seconds[rank] += busy_seconds[rank];
+    later.cpu_seconds[rank] += cpu_seconds[rank];
+  }
+  *this = std::move(later);
+}
+
+Rendering render(Distributor& distributor, const Raster& raster, Keep keep) {
+  const Communicator& comm = distributor.comm();
+  const int threads = distributor.threads();
+  const bool keeps = keep == Keep::pixels;
   Rendering result;
   std::vector<std::uint32_t> shades(keeps ? raster.pixels() : 0);
   std::vector<std::uint32_t> owners(keeps ? raster.tiles() : 0);
-  std::vector<Share> shares(static_cast<std::size_t>(options.threads));
-  const auto first_worker = static_cast<std::uint32_t>(comm.rank() * options.threads);
+  std::vector<Share> shares(static_cast<std::size_t>(threads));
+  const auto first_worker = static_cast<std::uint32_t>(comm.rank() * threads);
 
   const auto work = [&](std::size_t tile, int thread) {
     program::throw_if_stopped();
@@ -76,8 +97,8 @@ Rendering render(const Communicator& comm, const Raster& raster, const RenderOpt
   barrier(comm);
   const auto start = Clock::now();
   std::vector<double> weights;
-  if (options.kind == Kind::weighted) weights = weights_of(comm, raster);
-  distribute(comm, options.threads, options.kind, raster.tiles(), weights, work);
+  if (distributor.kind() == Kind::weighted) weights = weights_of(comm, raster);
+  distributor.run(raster.tiles(), weights, work);
   result.totals = merged(comm, shares);  // waits for all
   // Ranks leave the barrier one after the other.
   result.seconds = all_reduce(comm, seconds_since(start), Maximum{});

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -24,11 +23,6 @@ double Result::ideal_seconds() const {
   return sum_of(rendering.busy_seconds) / (static_cast<double>(ranks) * threads);
 }
 
-double Result::imbalance() const {
-  const double mean = sum_of(rendering.busy_seconds) / ranks;
-  return mean > 0 ? *std::ranges::max_element(rendering.busy_seconds) / mean : 1;
-}
-
 double Result::utilisation(int rank) const {
   const double busy = rendering.busy_seconds[static_cast<std::size_t>(rank)];
   return rendering.seconds > 0 ? busy / (rendering.seconds * threads) : 0;
@@ -39,7 +33,11 @@ void print_result(const Result& result) {
   fmt::print("checksum {}\niterations {}\npixels {}\n", hexadecimal(rendering.totals.checksum),
              rendering.totals.iterations, rendering.totals.pixels);
   fmt::print("seconds {:.4g}\nideal_seconds {:.4g}\nimbalance {:.4g}\n", rendering.seconds,
-             result.ideal_seconds(), result.imbalance());
+             result.ideal_seconds(), rendering.imbalance());
+  const std::size_t frames = result.frame_seconds.size();
+  for (std::size_t frame = 0; frames > 1 && frame < frames; ++frame)
+    fmt::print("frame {} seconds {:.4g} imbalance {:.4g}\n", frame, result.frame_seconds[frame],
+               result.frame_imbalance[frame]);
   for (int rank = 0; rank < result.ranks; ++rank)
     fmt::print("rank {} busy_seconds {:.4g} cpu_seconds {:.4g} utilisation {:.3f}\n", rank,
                rendering.busy_seconds[static_cast<std::size_t>(rank)],
@@ -67,7 +65,9 @@ std::string to_json(const Result& result, const Raster& raster) {
                                     {"threads", result.threads},
                                     {"seconds", rendering.seconds},
                                     {"ideal_seconds", result.ideal_seconds()},
-                                    {"imbalance", result.imbalance()},
+                                    {"imbalance", rendering.imbalance()},
+                                    {"frame_seconds", result.frame_seconds},
+                                    {"frame_imbalance", result.frame_imbalance},
                                     {"busy_seconds", rendering.busy_seconds},
                                     {"cpu_seconds", rendering.cpu_seconds},
                                     {"utilisation", utilisation}};

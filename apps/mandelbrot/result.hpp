@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "raster.hpp"
 #include "render.hpp"
@@ -15,12 +16,12 @@ struct Result {
   int rows = 0;
   int ranks = 1;
   int threads = 1;
-  Rendering rendering;
+  Rendering rendering;                  ///< of all frames
+  std::vector<double> frame_seconds;    ///< of each
+  std::vector<double> frame_imbalance;  ///< the same
 
   /// How long the tasks take if nobody ever waits: their time over all threads of all ranks.
   [[nodiscard]] double ideal_seconds() const;
-  /// Of the rank that was busy longest, over the mean.
-  [[nodiscard]] double imbalance() const;
   /// The part of the time that the threads of a rank were busy.
   [[nodiscard]] double utilisation(int rank) const;
 };

@@ -16,7 +16,7 @@ from program_case import ProgramCase  # noqa: E402
 MPIEXEC, MANDELBROT = sys.argv[1:3]
 USAGE, NO_INPUT, RUN_AGAIN, INTERRUPTED = 64, 66, 75, 130
 
-SCHEDULES = ("block", "round-robin", "random", "weighted", "stealing")
+SCHEDULES = ("block", "round-robin", "random", "weighted", "repartition", "stealing")
 SMALL = ("--view", "corner", "--iterations", 300, "--width", 61, "--height", 43)
 
 
@@ -70,6 +70,17 @@ class Case(ProgramCase):
         alone = self.drawn("--schedule", "block", *SMALL)
         self.assertIn(f"checksum {alone['checksum']}\n", ended.out)
 
+    def test_frames_are_pictures_one_after_the_other_under_any_schedule(self):
+        frames = [self.drawn(*SMALL, "--center", "-0.813,0.2035", "--zoom", zoom) for zoom in (34, 34 * 1.5, 34 * 1.5 * 1.5)]
+        iterations = sum(frame["iterations"] for frame in frames)
+        checksum = sum(int(frame["checksum"], 16) for frame in frames) % 2**64
+        for schedule in ("repartition", "weighted", "stealing"):
+            result = self.drawn(*SMALL, "--center", "-0.813,0.2035", "--zoom", 34, "--frames", 3, "--zoom-step", 1.5,
+                                "--schedule", schedule, launcher=[MPIEXEC, "-n", 3])
+            self.assertEqual((result["iterations"], int(result["checksum"], 16)), (iterations, checksum))
+            self.assertEqual((len(result["frame_seconds"]), len(result["frame_imbalance"])), (3, 3))
+            self.assertAlmostEqual(sum(result["frame_seconds"]), result["seconds"])
+
     def test_a_view_is_its_centre_zoom_and_iterations(self):
         named = self.drawn(*SMALL)
         (x, y), zoom = named["center"], named["zoom"]
@@ -91,11 +102,14 @@ class Case(ProgramCase):
         self.assertEqual(len(pictures), 1)
 
     def test_what_makes_no_sense_is_refused_in_one_line(self):
-        self.refused(USAGE, "--schedule", "fair", words=["fair", "block, round-robin", "stealing"])
+        self.refused(USAGE, "--schedule", "fair", words=["fair", "block, round-robin", "repartition"])
         self.refused(USAGE, "--view", "home", words=["home", "set, corner"])
         for center in ("1,2,3", "nan,0"):
             self.refused(USAGE, "--center", center, words=["--center"])
         self.refused(USAGE, "--zoom", 0, words=["--zoom"])
+        self.refused(USAGE, "--frames", 0, words=["--frames"])
+        self.refused(USAGE, "--zoom-step", 0, words=["--zoom-step"])
+        self.refused(USAGE, "--frames", 1000, "--zoom-step", 10, words=["zoom"])
         self.refused(USAGE, "--height", 100000, words=["--height", "100000"])
         self.refused(USAGE, "--rows", 0, words=["--rows"])
         self.refused(USAGE, "--iterations", 2**40, words=["--iterations"])

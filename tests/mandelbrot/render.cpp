@@ -1,10 +1,13 @@
 // The same picture under every schedule, on any number of ranks and threads.
 #include "render.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "../support/mpi_test.hpp"
@@ -19,18 +22,19 @@ using cairn::test::world;
 
 namespace {
 
-constexpr Kind kinds[] = {Kind::block, Kind::round_robin, Kind::random, Kind::weighted,
-                          Kind::stealing};
+constexpr Kind kinds[] = {Kind::block,    Kind::round_robin, Kind::random,
+                          Kind::weighted, Kind::repartition, Kind::stealing};
 const View view{{-0.813, 0.2035}, 34, 300};
 
 Raster small() { return {46, 33, view, 5, 4}; }
 
 /// How often each task was done, on any rank.
-std::vector<int> done_by(Kind kind, int threads, std::size_t tasks) {
+std::vector<int> done_by(Distributor& distributor, std::size_t tasks) {
+  const int threads = distributor.threads();
   std::vector<int> done(tasks);
-  const std::vector<double> weights(kind == Kind::weighted ? tasks : 0, 1.0);
+  const std::vector<double> weights(distributor.kind() == Kind::weighted ? tasks : 0, 1.0);
   std::atomic<bool> is_thread_wrong{false};
-  distribute(world(), threads, kind, tasks, weights, [&](std::size_t task, int thread) {
+  distributor.run(tasks, weights, [&](std::size_t task, int thread) {
     ++done[task];
     if (thread < 0 || thread >= threads) is_thread_wrong = true;
   });
@@ -43,12 +47,35 @@ std::vector<int> done_by(Kind kind, int threads, std::size_t tasks) {
 
 TEST_CASE("every schedule does each task once") {
   for (const Kind kind : kinds)
-    for (const int threads : {1, 2, 3})
-      for (const std::size_t tasks : {0, 1, 2, 5, 1000}) {
+    for (const int threads : {1, 2, 3}) {
+      Distributor distributor(world(), threads, kind);
+      for (const std::size_t tasks : {0, 1, 2, 5, 5, 1000, 1000}) {
         CAPTURE(threads);
         CAPTURE(tasks);
-        CHECK(done_by(kind, threads, tasks) == std::vector<int>(tasks, 1));
+        CHECK(done_by(distributor, tasks) == std::vector<int>(tasks, 1));
       }
+    }
+}
+
+TEST_CASE("repartition learns which tasks are long") {
+  Distributor distributor(world(), 2, Kind::repartition);
+  constexpr std::size_t tasks = 60;
+  const auto workers = static_cast<std::size_t>(2 * world().size());
+  std::vector<std::size_t> sharing;  // workers that have long tasks
+  for (int run = 0; run < 2; ++run) {
+    std::vector<int> long_ones(workers);
+    distributor.run(tasks, {}, [&](std::size_t task, int thread) {
+      if (task >= 16) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      ++long_ones[static_cast<std::size_t>(2 * world().rank() + thread)];
+    });
+    all_reduce(world(), std::span<int>(long_ones));
+    sharing.push_back(workers - static_cast<std::size_t>(std::ranges::count(long_ones, 0)));
+  }
+  const std::size_t of_block = (tasks + workers - 1) / workers;
+  CHECK(sharing[0] == (16 + of_block - 1) / of_block);
+  CHECK(sharing[1] > sharing[0]);
+  CHECK(sharing[1] >= workers / 2);  // all, if sleeps were alike
 }
 
 TEST_CASE("every schedule has the totals of std::complex") {
@@ -56,7 +83,8 @@ TEST_CASE("every schedule has the totals of std::complex") {
   for (const Kind kind : kinds)
     for (const int threads : {1, 2}) {
       CAPTURE(threads);
-      const Rendering drawn = render(world(), small(), {.kind = kind, .threads = threads});
+      Distributor distributor(world(), threads, kind);
+      const Rendering drawn = render(distributor, small());
       CHECK(drawn.totals == expected);
       CHECK(drawn.busy_seconds.size() == static_cast<std::size_t>(world().size()));
       CHECK(drawn.cpu_seconds.size() == drawn.busy_seconds.size());
@@ -67,12 +95,11 @@ TEST_CASE("every schedule has the totals of std::complex") {
 }
 
 TEST_CASE("rank 0 has all shades, and the owners that a static schedule named") {
-  using Keep = RenderOptions::Keep;
   const Raster raster = small();
   const auto workers = static_cast<std::uint32_t>(2 * world().size());
   for (const Kind kind : kinds) {
-    const Rendering drawn =
-        render(world(), raster, {.kind = kind, .threads = 2, .keep = Keep::pixels});
+    Distributor distributor(world(), 2, kind);
+    const Rendering drawn = render(distributor, raster, Keep::pixels);
     if (!world().is_root()) continue;
     CHECK(drawn.shades.size() == raster.pixels());
     std::size_t wrong = 0;
@@ -97,7 +124,8 @@ TEST_CASE("a stop signal, or another error of one rank, ends the work on all") {
     if (world().rank() == world().size() - 1) request_stop(SIGTERM);
     std::optional<Error> error;
     try {
-      (void)render(world(), small(), {.kind = kind, .threads = 2});
+      Distributor distributor(world(), 2, kind);
+      (void)render(distributor, small());
     } catch (const Error& thrown) {
       error = thrown;
     }
