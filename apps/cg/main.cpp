@@ -183,8 +183,8 @@ class Job {
       if (settings_.residual_every != 0 && now % settings_.residual_every == 0) print_progress();
       if (ckpt_.due(now)) save();
       if (const int signal = ckpt_.stop_signal(); signal != 0 && !is_at_end()) {
-        program::say_stopped(context_, signal, fmt::format("iteration {}", now),
-                             settings_.ckpt.directory);
+        program::say_stopped(context_, ckpt_,
+                             {fmt::format("iteration {}", now), now, settings_.ckpt.directory});
         return signal;
       }
     }

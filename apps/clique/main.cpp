@@ -104,8 +104,9 @@ int search(program::Context& context, const Settings& settings) {
     file->commit();
   });
   if (!result.found.is_stopped) return 0;
-  program::say_stopped(context, ckpt.stop_signal(), fmt::format("{} nodes", result.found.nodes),
-                       settings.ckpt.directory);
+  program::say_stopped(
+      context, ckpt,
+      {fmt::format("{} nodes", result.found.nodes), result.found.cut, settings.ckpt.directory});
   return stop_exit_code(ckpt.stop_signal());
 }
 

@@ -243,6 +243,7 @@ SearchResult find(const Communicator& comm, const Graph& graph, const SearchOpti
   result.restored_from = run.restore_or(comm, roots);
   best.offer(static_cast<int>(run.state().results.size));
   result.is_stopped = !run.advance(pool, searcher, {.every_tasks = options.cut_every});
+  result.cut = run.cut();
   const auto found = pool.merged(run.state().results);
   result.members = ordered.original(found.members);
   result.nodes = found.nodes;

@@ -30,6 +30,7 @@ struct SearchResult {
   bool is_stopped = false;        ///< by a signal or a time limit
   std::uint64_t nodes = 0;        ///< of the search tree, of launches before too
   std::optional<std::uint64_t> restored_from = {};  ///< the cut
+  std::uint64_t cut = 0;                            ///< the last one
 };
 
 /// Looks for a largest clique with all threads of all ranks. Collective, blocking.

@@ -142,8 +142,8 @@ class Job {
       if (settings_.norm_every != 0 && step_ % settings_.norm_every == 0) print(norms(field_));
       if (ckpt_.due(step_)) save();
       if (const int signal = ckpt_.stop_signal(); signal != 0 && step_ < settings_.steps) {
-        program::say_stopped(context_, signal, fmt::format("step {}", step_),
-                             settings_.ckpt.directory);
+        program::say_stopped(context_, ckpt_,
+                             {fmt::format("step {}", step_), step_, settings_.ckpt.directory});
         return signal;
       }
     }

@@ -134,9 +134,9 @@ int grow(program::Context& context, const Settings& settings, const program::Opt
   heartbeat.finish();
   if (!counts) {
     const auto so_far = pool.merged(run.state().results).nodes;
-    program::say_stopped(context, ckpt.stop_signal(),
-                         fmt::format("{} nodes, {} wait", so_far, run.tasks_left()),
-                         settings.ckpt.directory);
+    program::say_stopped(context, ckpt,
+                         {fmt::format("{} nodes, {} wait", so_far, run.tasks_left()), run.cut(),
+                          settings.ckpt.directory});
     return stop_exit_code(ckpt.stop_signal());
   }
   result.counts = *counts;

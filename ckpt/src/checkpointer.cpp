@@ -279,4 +279,8 @@ std::optional<std::uint64_t> Checkpointer::epoch() const noexcept {
   return implementation_->epoch();
 }
 
+std::optional<std::uint64_t> Checkpointer::saved_step() const noexcept {
+  return implementation_->saved_step();
+}
+
 }  // namespace cairn::ckpt

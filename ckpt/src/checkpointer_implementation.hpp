@@ -61,6 +61,7 @@ class Checkpointer::Implementation {
 
   [[nodiscard]] int stop_signal() const noexcept { return stop_signal_; }
   [[nodiscard]] std::optional<std::uint64_t> epoch() const noexcept { return epoch_; }
+  [[nodiscard]] std::optional<std::uint64_t> saved_step() const noexcept { return saved_step_; }
 
  private:
   [[nodiscard]] bool is_on() const { return !options_.directory.empty(); }

@@ -157,16 +157,30 @@ class Restart(Case):
         self.assertEqual(ended.code, 64, ended)
         self.assertIn("is of step 28, behind --steps 20", ended.err)
 
-    def test_a_stop_without_a_checkpoint_folder_says_that_nothing_was_saved(self):
-        job = start([MPIEXEC, "-n", 3, HEAT, "--size", 30, "--steps", 100000, "--norm-every", 1],
-                    CAIRN_FAILPOINTS="heat.step=stall:0.01,rank=0")
+    def stopped(self, *options, **failpoints):
+        """The one warning of a run that gets a signal after its first step."""
+        points = ";".join(["heat.step=stall:0.01,rank=0", *failpoints.values()])
+        job = start([MPIEXEC, "-n", 3, HEAT, "--size", 40, "--initial", "spots", "--steps", 100000, "--norm-every", 1,
+                     *options], CAIRN_FAILPOINTS=points)
         job.stdout.readline()  # the first step is done
         os.kill(children(job.pid)[1], signal.SIGTERM)
         ended = finish(job, timeout=30)
         self.assertEqual(ended.code, 75, ended)
-        warnings = [line for line in ended.lines_of("cairn-heat") if "warning" in line]
+        warnings = [line for line in ended.lines_of("cairn-heat") if "stopped by signal 15 at step" in line]
         self.assertEqual(len(warnings), 1, ended)
-        self.assertIn("nothing was saved", warnings[0])
+        self.assertIn("warning", warnings[0])
+        return warnings[0]
+
+    def test_a_stop_without_a_checkpoint_folder_says_that_nothing_was_saved(self):
+        self.assertIn("nothing was saved", self.stopped())
+
+    def test_a_stop_that_cannot_be_saved_says_where_it_goes_on(self):
+        broken = {"sync": "ckpt.data.sync=ENOSPC,rank=1,hit=1"}
+        options = ("--ckpt-dir", self.scratch / "ckpt", "--ckpt-on-error", "continue")
+        self.assertIn("could not be saved; the same command begins again", self.stopped(*options, **broken))
+        self.finished(2, *self.CHECKPOINTS, "--ckpt-dir", self.scratch / "ckpt", "--steps", 7)
+        self.assertIn("could not be saved; run the same command again to go on from epoch 1",
+                      self.stopped(*options, **broken))
 
 
 class Refusals(Case):

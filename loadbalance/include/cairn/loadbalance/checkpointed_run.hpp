@@ -98,6 +98,8 @@ class CheckpointedRun {
   /// What this rank has done since the launch, all parts together; what is between them, as making
   /// a checkpoint, is not in its times. Local.
   [[nodiscard]] const WorkPoolReport& report() const noexcept { return report_; }
+  /// The number of the last cut, saved or not; 0 before the first. Local.
+  [[nodiscard]] std::uint64_t cut() const noexcept { return cut_; }
   /// Tasks that were done up to the last cut or the end, on all ranks, launches before included.
   [[nodiscard]] std::uint64_t tasks_done() const noexcept { return done_; }
   /// Tasks of all ranks that waited at the last cut.

@@ -125,7 +125,8 @@ class PoolRun final : private TaskBank {
   static constexpr unsigned looks = 300;
   static constexpr unsigned yields = 100;
   static constexpr std::chrono::microseconds shortest_nap{20};
-  static constexpr std::chrono::microseconds longest_nap{1000};
+  static constexpr std::chrono::microseconds long_nap{1000};
+  static constexpr std::chrono::microseconds longest_nap{4000};  // after a tenth of a second
 
   using Worker = PoolWorker<T, A, Process>;
 
@@ -294,7 +295,9 @@ class PoolRun final : private TaskBank {
     turns -= looks;
     if (turns <= yields) return std::this_thread::yield();
     Lock lock(mutex_);
-    const auto nap = std::min(shortest_nap * (1U << std::min(turns - yields, 10U)), longest_nap);
+    const unsigned naps = std::min(turns - yields, 1000U);
+    const auto most = std::clamp(naps * long_nap / 32, long_nap, longest_nap);
+    const auto nap = std::min(shortest_nap * (1U << std::min(naps, 10U)), most);
     something_common_.wait_for(lock, nap, [&] { return !common_.empty() && !is_pausing_; });
   }
 

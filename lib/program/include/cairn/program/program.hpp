@@ -11,13 +11,18 @@
 ///     }
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <string_view>
+#include <string>
 
 #include "cairn/collectives/runtime.hpp"
 #include "cairn/program/log.hpp"
 #include "cairn/program/options.hpp"
+
+namespace cairn::ckpt {
+class Checkpointer;
+}
 
 namespace cairn::program {
 
@@ -29,10 +34,16 @@ struct Context {
   int threads;  ///< OpenMP threads of this rank; already set
 };
 
-/// Says on rank 0 that a stop signal ended the work at `where` ("step 34"), and how to go on: it is
-/// saved in `ckpt_dir`, or, if that is empty, lost. Local.
-void say_stopped(const Context& context, int signal, std::string_view where,
-                 const std::filesystem::path& ckpt_dir);
+/// Where a program was when a stop signal ended its work.
+struct Halt {
+  std::string where;                      ///< for people: "step 34"
+  std::uint64_t step = 0;                 ///< that was to be saved then
+  const std::filesystem::path& ckpt_dir;  ///< empty: nothing is saved
+};
+
+/// Says on rank 0 that the signal of `ckpt` ended the work, what of it is saved, and how to go on.
+/// Local.
+void say_stopped(const Context& context, const ckpt::Checkpointer& ckpt, const Halt& halt);
 
 /// Throws when a stop signal has come to this process: for work that has nothing to save, in places
 /// that are passed often. Local; costs a load.
