@@ -99,4 +99,5 @@ def main():
     remove_segments(segments() - before)
 
 
-main()
+if __name__ == "__main__":
+    main()

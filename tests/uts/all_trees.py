@@ -1,0 +1,99 @@
+"""All published trees, on all pairs of 1, 2, 3, 4, 7 ranks and 1, 2, 4 threads, with and without interruption: their counts.
+
+Of each tree there is one run that goes through all pairs in a random order: each launch is killed, or asked to stop, after
+its next cut, and the next pair goes on from there. Trees of a few million nodes are also counted by each pair alone.
+
+usage: all_trees.py MPIEXEC CAIRN_UTS [--seed N] [--trees T1,T2,…]
+"""
+
+import argparse
+import itertools
+import json
+import pathlib
+import random
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from cuts import disturb  # noqa: E402
+from processes import (as_users_have_mpirun, check, finish, remove_segments, run, scratch_directory, segments,  # noqa: E402
+                       start)
+
+# Nodes, depth, leaves; None where nobody has published them.
+TREES = {
+    "T1": (4130071, 10, 3305118), "T2": (4117769, 81, 2342762), "T3": (4112897, 1572, 3599034),
+    "T4": (4132453, 134, 3108986), "T5": (4147582, 20, 2181318),
+    "T1L": (102181082, 13, 81746377), "T2L": (96793510, 67, 53791152), "T3L": (111345631, 17844, 89076904),
+    "T1XL": (1635119272, 15, 1308100063), "T1XXL": (4230646601, 15, None), "T3XXL": (2793220501, None, None),
+}
+PAIRS = list(itertools.product((1, 2, 3, 4, 7), (1, 2, 4)))
+
+
+def command(args, tree, pair, result, *options):
+    ranks, threads = pair
+    return [args.mpiexec, "-n", ranks, args.uts, "--tree", tree, "--threads", threads, "--result", result, *options]
+
+
+def counts(result):
+    found = json.loads(result.read_text())
+    return tuple(found[name] for name in ("nodes", "depth", "leaves")), found["restored_from"]
+
+
+def check_counts(tree, counted, how):
+    known = [(is_, should) for is_, should in zip(counted, TREES[tree]) if should is not None]
+    check(all(is_ == should for is_, should in known), f"{tree} {how} is counted as {counted}")
+
+
+def alone(args, tree, scratch):
+    for pair in PAIRS:
+        result = scratch / "alone.json"
+        ended = run(command(args, tree, pair, result), 600)
+        check(ended.code == 0, ended)
+        check_counts(tree, counts(result)[0], f"on {pair[0]} ranks of {pair[1]} threads")
+
+
+def interrupted(chooser, args, tree, scratch):
+    directory, result = scratch / tree, scratch / f"{tree}.json"
+    options = ("--ckpt-dir", directory, "--cut-every", TREES[tree][0] // 40)
+    pairs = chooser.sample(PAIRS, len(PAIRS))
+    interruptions = 0
+    for pair in pairs:
+        process = start(command(args, tree, pair, result, *options))
+        in_time = disturb(chooser, process, directory)
+        ended = finish(process, 3600)
+        if ended.code == 0:
+            break
+        check(in_time, f"it ended by itself:\n{ended}")
+        interruptions += 1
+    ended = run(command(args, tree, pairs[0], result, *options), 3600)
+    check(ended.code == 0, ended)
+    counted, restored_from = counts(result)
+    check_counts(tree, counted, f"after {interruptions} interruptions")
+    check(interruptions > 0 and restored_from is not None, f"{tree} was never interrupted")
+    return interruptions
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("mpiexec")
+    parser.add_argument("uts")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--trees", default=",".join(TREES))
+    args = parser.parse_args()
+    print(f"seed {args.seed}", flush=True)
+    chooser = random.Random(args.seed)
+    as_users_have_mpirun()
+    before = segments()
+    with scratch_directory() as scratch:
+        for tree in args.trees.split(","):
+            begin = time.monotonic()
+            is_small = TREES[tree][0] < 10**7
+            if is_small:
+                alone(args, tree, scratch)
+            interruptions = interrupted(chooser, args, tree, scratch)
+            print(f"{tree}: {TREES[tree][0]} nodes, {'15 pairs alone, ' if is_small else ''}{interruptions} interruptions, "
+                  f"{time.monotonic() - begin:.0f} s", flush=True)
+            remove_segments(segments() - before)
+
+
+main()
