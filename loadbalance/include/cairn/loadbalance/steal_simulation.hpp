@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -120,7 +121,7 @@ class Simulation {
     std::vector<std::pair<Time, Time>> work = {};
   };
 
-  static Time picoseconds(double count) { return static_cast<Time>(count + 0.5); }
+  static Time picoseconds(double count) { return static_cast<Time>(std::llround(count)); }
   static bool is_later(const Arrival& a, const Arrival& b) {
     return a.time != b.time ? a.time > b.time : a.message.peer > b.message.peer;
   }
