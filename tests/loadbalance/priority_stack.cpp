@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -49,7 +50,58 @@ std::vector<Job> left_in(PriorityStack<Job>& stack) {
   return jobs;
 }
 
+/// Gives its upper half away.
+struct Range {
+  static constexpr std::size_t priorities = 3;
+  int first = 0;
+  int last = 0;
+  std::size_t urgency = 0;
+
+  [[nodiscard]] std::size_t priority() const { return urgency; }
+  static std::size_t split(std::span<Range> ranges, std::size_t most, std::vector<Range>& out) {
+    for (Range& range : ranges.first(std::min(most, ranges.size()))) {
+      const int middle = (range.first + range.last) / 2;
+      if (middle == range.first) continue;
+      out.push_back({middle, range.last, range.urgency});
+      range.last = middle;
+    }
+    return ranges.size();
+  }
+};
+
 }  // namespace
+
+TEST_CASE("tasks that split themselves lose nothing, and give at most what is asked for") {
+  for (std::size_t most = 1; most < 9; ++most) {
+    CAPTURE(most);
+    PriorityStack<Range> stack;
+    for (int n = 0; n < 7; ++n) stack.push({10 * n, 10 * n + 10, static_cast<std::size_t>(n % 3)});
+    std::vector<Range> out;
+    stack.split(most, out);
+    CHECK(out.size() == std::min<std::size_t>(most, 7));
+    CHECK(stack.size() == 7);
+    std::vector<int> seen(70);
+    const auto see = [&](const Range& range) {
+      for (int i = range.first; i < range.last; ++i) ++seen[static_cast<std::size_t>(i)];
+    };
+    for (const Range& range : out) see(range);
+    std::size_t urgency = 2;
+    while (!stack.empty()) {
+      const Range range = stack.pop();
+      CHECK(range.urgency <= urgency);
+      urgency = range.urgency;
+      see(range);
+    }
+    CHECK(std::ranges::count(seen, 1) == 70);
+  }
+  PriorityStack<Range> alone;
+  alone.push({0, 8, 1});
+  CHECK(alone.can_split());
+  std::vector<Range> half;
+  alone.split(1, half);
+  CHECK(half.size() == 1);
+  CHECK(alone.pop().last == 4);
+}
 
 TEST_CASE("tasks without a priority wait in a plain stack") {
   CHECK(std::is_same_v<StackOf<int>, TaskStack<int>>);

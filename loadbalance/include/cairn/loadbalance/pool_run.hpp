@@ -145,7 +145,9 @@ class PoolRun final : private TaskBank {
   void share(Worker& worker) {
     const Lock lock(mutex_);
     if (common_.size() >= static_cast<std::size_t>(hungry_.load())) return;  // is on its way
+    const std::size_t before = common_.size();
     worker.stack.split(worker.stack.size(), common_);
+    if (common_.size() == before) return;  // a SplittableTask may keep all
     ++shared_count_;
     count_hungry(network_is_hungry_, false);
     something_common_.notify_all();

@@ -130,13 +130,14 @@ class PriorityStack {
     size_ = left;
   }
 
-  /// Each priority gives a fair part of `most`.
+  /// Each priority gives a fair part of `most`, rounded up while there is room.
   void split_buckets(std::size_t most, std::vector<T>& out) {
     const std::size_t all = size_;
-    for (std::size_t b = 0; b < buckets_.size(); ++b) {
+    const std::size_t end = out.size() + most;
+    for (std::size_t b = 0; b < buckets_.size() && out.size() < end; ++b) {
       auto& bucket = buckets_[b];
       const std::size_t before = bucket.size();
-      bucket.split((most * before + all - 1) / all, out);
+      bucket.split(std::min((most * before + all - 1) / all, end - out.size()), out);
       size_ -= before - bucket.size();
       if (bucket.empty()) filled_ &= ~bit(b);
     }
