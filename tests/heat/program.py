@@ -157,11 +157,10 @@ class Restart(Case):
         self.assertEqual(ended.code, 64, ended)
         self.assertIn("is of step 28, behind --steps 20", ended.err)
 
-    def stopped(self, *options, **failpoints):
+    def stopped(self, *options, failpoint=""):
         """The one warning of a run that gets a signal after its first step."""
-        points = ";".join(["heat.step=stall:0.01,rank=0", *failpoints.values()])
         job = start([MPIEXEC, "-n", 3, HEAT, "--size", 40, "--initial", "spots", "--steps", 100000, "--norm-every", 1,
-                     *options], CAIRN_FAILPOINTS=points)
+                     *options], CAIRN_FAILPOINTS=f"heat.step=stall:0.01,rank=0;{failpoint}")
         job.stdout.readline()  # the first step is done
         os.kill(children(job.pid)[1], signal.SIGTERM)
         ended = finish(job, timeout=30)
@@ -175,12 +174,12 @@ class Restart(Case):
         self.assertIn("nothing was saved", self.stopped())
 
     def test_a_stop_that_cannot_be_saved_says_where_it_goes_on(self):
-        broken = {"sync": "ckpt.data.sync=ENOSPC,rank=1,hit=1"}
+        full = "ckpt.data.sync=ENOSPC,rank=1,hit=1"
         options = ("--ckpt-dir", self.scratch / "ckpt", "--ckpt-on-error", "continue")
-        self.assertIn("could not be saved; the same command begins again", self.stopped(*options, **broken))
+        self.assertIn("could not be saved; the same command begins again", self.stopped(*options, failpoint=full))
         self.finished(2, *self.CHECKPOINTS, "--ckpt-dir", self.scratch / "ckpt", "--steps", 7)
         self.assertIn("could not be saved; run the same command again to go on from epoch 1",
-                      self.stopped(*options, **broken))
+                      self.stopped(*options, failpoint=full))
 
 
 class Refusals(Case):

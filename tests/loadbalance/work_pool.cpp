@@ -13,9 +13,12 @@
 
 #include "../support/mpi_test.hpp"
 #include "cairn/core/error.hpp"
+#include "numbers.hpp"
 
 using namespace cairn;
 using namespace cairn::loadbalance;
+using cairn::test::numbers;
+using cairn::test::Seen;
 using cairn::test::world;
 
 namespace {
@@ -31,40 +34,10 @@ std::string describe(const Node& node) {
   return "(" + std::to_string(node.first) + ", " + std::to_string(node.order) + ")";
 }
 
-std::uint64_t mixed(std::uint64_t x) {
-  x = (x ^ (x >> 31)) * 0x7fb5d329728ea185;
-  return x ^ (x >> 29);
-}
-
-/// Tells a node that is lost from one that is there twice.
-struct Seen {
-  std::uint64_t count = 0;
-  std::uint64_t sum = 0;
-  std::uint64_t hash = 0;
-
-  void add(std::uint64_t number) {
-    ++count;
-    sum += number;
-    hash += mixed(number);
-  }
-  void merge(const Seen& other) {
-    count += other.count;
-    sum += other.sum;
-    hash += other.hash;
-  }
-  friend bool operator==(const Seen&, const Seen&) = default;
-};
-
 void visit(const Node& node, Spawner<Node>& spawner, Seen& seen) {
   seen.add(node.first);
   for (int order = 0; order < node.order; ++order)
     spawner.push({node.first + (std::uint64_t{1} << order), order});
-}
-
-Seen numbers(std::uint64_t count) {
-  Seen seen;
-  for (std::uint64_t number = 0; number < count; ++number) seen.add(number);
-  return seen;
 }
 
 /// One tree on each of the first `trees` ranks.

@@ -56,7 +56,7 @@ def cycles(chooser, args, tree, scratch):
         if ended.code == 0:  # it was through before
             break
         check(in_time, f"it ended by itself:\n{ended}")
-        check(ended.code != RUN_AGAIN or "run the same command again" in ended.err, ended)
+        check(ended.code != RUN_AGAIN or "which is saved; run the same command again" in ended.err, ended)
         disturbed += 1
     ended = run(command(chooser, args, tree, directory, result), 180)
     check(ended.code == 0, ended)
