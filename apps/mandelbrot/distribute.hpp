@@ -29,7 +29,7 @@ using Work = std::function<void(std::size_t task, int thread)>;
 /// Deals tasks out to all threads of all ranks, again and again.
 class Distributor {
  public:
-  /// Local. @param threads  of each rank, equal everywhere
+  /// Local. @param comm  outlives this; @param threads  of each rank, equal everywhere
   Distributor(const Communicator& comm, int threads, Kind kind)
       : comm_(&comm), threads_(threads), kind_(kind) {}
 
