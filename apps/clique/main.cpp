@@ -18,6 +18,7 @@
 #include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/program/checkpoint_options.hpp"
+#include "cairn/program/halt.hpp"
 #include "cairn/program/program.hpp"
 #include "dimacs.hpp"
 #include "graph.hpp"

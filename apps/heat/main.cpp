@@ -14,6 +14,7 @@
 #include "cairn/collectives/collective.hpp"
 #include "cairn/core/failpoint.hpp"
 #include "cairn/program/checkpoint_options.hpp"
+#include "cairn/program/halt.hpp"
 #include "cairn/program/pace.hpp"
 #include "cairn/program/places.hpp"
 #include "cairn/program/program.hpp"

@@ -17,6 +17,7 @@
 #include "cairn/loadbalance/work_pool.hpp"
 #include "cairn/program/checkpoint_options.hpp"
 #include "cairn/program/cpu_time.hpp"
+#include "cairn/program/halt.hpp"
 #include "cairn/program/program.hpp"
 #include "explore.hpp"
 #include "heartbeat.hpp"

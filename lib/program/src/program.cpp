@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -13,7 +12,6 @@
 #include <new>
 #include <thread>
 
-#include "cairn/ckpt/checkpointer.hpp"
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/collectives/signals.hpp"
@@ -178,25 +176,6 @@ void leave_verdict(const Communicator& world, int exit_code) {
 }
 
 }  // namespace
-
-void say_stopped(const Context& context, const ckpt::Checkpointer& ckpt, const Halt& halt) {
-  const int signal = ckpt.stop_signal();
-  const auto why =
-      signal == SIGXCPU ? "before the time limit" : fmt::format("by signal {}", signal);
-  const auto stopped = fmt::format("stopped {} at {}", why, halt.where);
-  if (ckpt.saved_step() == halt.step && !halt.ckpt_dir.empty())
-    return context.log.info(stopped + ", which is saved; run the same command again to go on");
-  if (!context.world.is_root()) return;
-  if (halt.ckpt_dir.empty()) {
-    context.log.warning(stopped + "; nothing was saved, since there is no --ckpt-dir");
-  } else if (const auto older = ckpt.epoch()) {
-    context.log.warning(fmt::format(
-        "{}, which could not be saved; run the same command again to go on from epoch {}", stopped,
-        *older));
-  } else {
-    context.log.warning(stopped + ", which could not be saved; the same command begins again");
-  }
-}
 
 void throw_if_stopped() {
   if (const int signal = pending_stop_signal(); signal != 0) {

@@ -11,18 +11,12 @@
 ///     }
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <string>
 
 #include "cairn/collectives/runtime.hpp"
 #include "cairn/program/log.hpp"
 #include "cairn/program/options.hpp"
-
-namespace cairn::ckpt {
-class Checkpointer;
-}
 
 namespace cairn::program {
 
@@ -33,17 +27,6 @@ struct Context {
   Log& log;
   int threads;  ///< OpenMP threads of this rank; already set
 };
-
-/// Where a program was when a stop signal ended its work.
-struct Halt {
-  std::string where;                      ///< for people: "step 34"
-  std::uint64_t step = 0;                 ///< that was to be saved then
-  const std::filesystem::path& ckpt_dir;  ///< empty: nothing is saved
-};
-
-/// Says on rank 0 that the signal of `ckpt` ended the work, what of it is saved, and how to go on.
-/// Local.
-void say_stopped(const Context& context, const ckpt::Checkpointer& ckpt, const Halt& halt);
 
 /// Throws when a stop signal has come to this process: for work that has nothing to save, in places
 /// that are passed often. Local; costs a load.
