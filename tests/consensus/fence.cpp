@@ -131,6 +131,14 @@ TEST_CASE("an owner that lives is left alone, and named with the way to overrule
   CHECK(claim(scratch.path(), this_process(), patient()).incarnation() == 2);
 }
 
+TEST_CASE("one look shows no silence, however long it took") {
+  const Scratch scratch;
+  const Holder holder(scratch.path());
+  auto options = patient();
+  options.stale_seconds = 0;
+  CHECK(refusal(scratch.path(), options) == Errc::unavailable);
+}
+
 TEST_CASE("an owner in this process lives as long as its Fence") {
   const Scratch scratch;
   {

@@ -146,8 +146,10 @@ TEST_CASE("on a file system without links exclusive creation decides") {
       return 0;
     });
     CHECK(second.wait() == static_cast<int>(Errc::unavailable));
-    // And among many at once.
+    // And among many at once, one of which may be slow to write what it has created.
     const Scratch race;
+    auto patient = options();
+    patient.stale_seconds = 60;
     const Gate start;
     const Gate end;
     std::vector<OtherProcess> processes;
@@ -156,7 +158,7 @@ TEST_CASE("on a file system without links exclusive creation decides") {
       processes.emplace_back([&] {
         start.wait();
         try {
-          const auto other = claim(race.path(), this_process(), options());
+          const auto other = claim(race.path(), this_process(), patient);
           decided.post();
           end.wait();
           return 0;

@@ -78,13 +78,13 @@ OwnerWatch::Verdict OwnerWatch::look() {
     if (error.code() != Errc::bad_data && error.code() != Errc::no_input) throw;
     problem_ = error.what();
   }
-  if (!std::exchange(is_first_, false) && beat != beat_) {
-    changed_ = Clock::now();
-    has_beaten_ = true;
-  }
+  const bool is_first = std::exchange(is_first_, false);
+  if (is_first || beat != beat_) changed_ = Clock::now();
+  has_beaten_ = has_beaten_ || (!is_first && beat != beat_);
   beat_ = std::move(beat);
   if (is_known_gone()) return Verdict::gone;
-  if (seconds_since(changed_) >= options_.stale_seconds) return Verdict::gone;
+  // One look shows no silence, however long this process slept in it.
+  if (!is_first && seconds_since(changed_) >= options_.stale_seconds) return Verdict::gone;
   return has_beaten_ || is_alive_here_ ? Verdict::alive : Verdict::unknown;
 }
 
