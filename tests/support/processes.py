@@ -71,10 +71,11 @@ def as_users_have_mpirun():
 
 
 def start(command, **environment):
-    """Starts a process group of its own, so that nothing of it can survive stop()."""
+    """Starts a process group of its own, so that nothing of it can survive stop(). A variable that is None is unset."""
+    of_it = {**os.environ, **environment}
     process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
-                               env={**os.environ, **{k: str(v) for k, v in environment.items()}})
+                               env={name: str(value) for name, value in of_it.items() if value is not None})
     process.started = time.monotonic()
     process.command = command
     return process

@@ -8,10 +8,7 @@
        head: munged, slurmctld        node1: slurmd, jobs        node2: slurmd, jobs
        └──────────────┴── one private directory, seen by all ───────┘
 
-Each machine is a process, UTS and mount namespace whose first process is a shell: it has a host name,
-a /tmp and a /dev/shm of its own. Killing the first process is pulling the plug, because the kernel
-then kills everything inside; that is also how the cluster stops. The machines end with the process
-that started them, whatever ends it. Daemons talk over loopback on ports that were free at the start.
+Each is a Machine (machine.py). Daemons talk over loopback on ports that were free at the start.
 """
 
 import contextlib
@@ -19,17 +16,15 @@ import os
 import pathlib
 import random
 import re
-import select
-import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 
-SKIPPED = 77
+import machine
+
 POLL_SECONDS = 0.05
 COMMAND_SECONDS = 20
 
@@ -39,10 +34,6 @@ COMMANDS = {
     "slurmd": "slurmd",
     "sbatch": "slurm-client",
     "scontrol": "slurm-client",
-    "mpirun": "openmpi-bin",
-    "unshare": "util-linux",
-    "setpriv": "util-linux",
-    "mount": "mount",
 }
 
 SLURM_CONF = """\
@@ -89,59 +80,13 @@ PartitionName=test Default=YES PriorityTier=1
 PartitionName=urgent PriorityTier=2 PreemptMode=OFF
 """
 
-# The first process of a machine. It stays when its daemons end, as a machine does.
-MACHINE = """\
-set -e
-hostname {name}
-mount --bind {base}/hosts /etc/hosts
-mount --rbind {base}/tmp.{name} /tmp
-mount -t tmpfs -o mode=1777 tmpfs /dev/shm
-set +e
-{daemons}
-while :; do wait; sleep 1; done
-"""
-
-
 class SlurmError(RuntimeError):
     """A cluster that did not start, a command that failed, or a job that did not get there."""
 
 
-def why_unavailable():
-    """The reason why no cluster can run here, or None."""
-    missing = sorted({package for command, package in COMMANDS.items() if not shutil.which(command)})
-    if missing:
-        return "packages are missing: " + " ".join(missing)
-    if os.geteuid() != 0:
-        return "virtual nodes need root (unshare and mount)"
-    probe = subprocess.run(
-        [*_namespace_command(), "mount -t tmpfs tmpfs /dev/shm && hostname probe"],
-        capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
-    if probe.returncode != 0:
-        return "unshare or mount is refused: " + (probe.stderr.strip() or f"code {probe.returncode}")
-    return None
-
-
 def skip_unless_available():
     """Ends the test with ctest's code for a skip, and the reason, where no cluster can run."""
-    reason = why_unavailable()
-    if reason:
-        print(f"skipped: {reason}")
-        sys.exit(SKIPPED)
-
-
-def mpi_settings():
-    """What tests/support/mpi.env says, for a job that Slurm starts on several nodes."""
-    settings = {}
-    for line in (pathlib.Path(__file__).parent / "mpi.env").read_text().splitlines():
-        if line and not line.startswith("#"):
-            name, _, value = line.partition("=")
-            settings[name] = value
-    # mpirun must find Slurm by itself, and nodes share no memory.
-    del settings["OMPI_MCA_plm"]
-    del settings["OMPI_MCA_odls_base_sigkill_timeout"]  # as users have it
-    settings["OMPI_MCA_btl"] = "self,vader,tcp"
-    settings["OMPI_MCA_btl_tcp_if_include"] = "lo"
-    return settings
+    machine.skip_unless_available(COMMANDS)
 
 
 class SlurmCluster:
@@ -185,7 +130,7 @@ class SlurmCluster:
         """The environment of Slurm's commands, and so of the jobs."""
         environment = {name: value for name, value in os.environ.items()
                        if not re.match(r"SLURM_|SBATCH_|SRUN_|SCANCEL_|SQUEUE_|OMPI_|PMIX_", name)}
-        return environment | mpi_settings() | {"SLURM_CONF": str(self.base / "slurm.conf")}
+        return environment | machine.mpi_settings("lo") | {"SLURM_CONF": str(self.base / "slurm.conf")}
 
     def command(self, *words, cwd=None):
         """Runs one of Slurm's commands; its standard output."""
@@ -227,25 +172,14 @@ class SlurmCluster:
 
     def power_on(self, name):
         """Starts a machine, in the state after a boot."""
-        temporary = self.base / f"tmp.{name}"
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        temporary.chmod(0o1777)
         daemons = f"slurmd -D -b -N {name} &"
-        mounts = []
-        for directory in [self.base, *self._shared]:
-            if directory.is_relative_to("/tmp"):
-                inside = temporary / directory.relative_to("/tmp")
-                inside.mkdir(parents=True, exist_ok=True)
-                mounts.append(f"mount --bind {shlex.quote(str(directory))} {shlex.quote(str(inside))}")
         if name == "head":
             daemons = (f"munged --foreground --key-file={self.base}/munge/key --socket={self.base}/munge/socket"
                        f" --pid-file={self.base}/munge/pid --log-file={self.base}/log/munged"
                        f" --seed-file={self.base}/munge/seed --num-threads=2 &\n"
                        f"until [ -S {self.base}/munge/socket ]; do sleep 0.02; done\n"
                        "slurmctld -D -c &")
-        script = "\n".join(["set -e", *mounts, MACHINE.format(name=name, base=self.base, daemons=daemons)])
-        self.machines[name] = _Machine(script, self.environment(), self.base / "log" / f"machine.{name}")
+        self.machines[name] = machine.Machine(name, self.base, self._shared, daemons, self.environment())
 
     def wait_until_idle(self, names):
         """Returns when these nodes can take jobs; SlurmError if they do not come up in time."""
@@ -287,40 +221,6 @@ class SlurmCluster:
             self.power_off(name)
         if self.base:
             shutil.rmtree(self.base)
-
-
-class _Machine:
-    """A shell that is the first process of its own namespaces."""
-
-    def __init__(self, script, environment, log):
-        with open(log, "ab") as output:
-            self._unshare = subprocess.Popen(
-                [*_namespace_command(), script], env=environment, cwd="/", stdin=subprocess.DEVNULL,
-                stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
-        children = pathlib.Path(f"/proc/{self._unshare.pid}/task/{self._unshare.pid}/children")
-        while not (first := children.read_text().split()) and self.alive():
-            time.sleep(0.005)
-        # A descriptor, not a number: it stays valid, and stays this process.
-        self._first = os.pidfd_open(int(first[0])) if first else None
-
-    def alive(self):
-        return self._unshare.poll() is None
-
-    def kill(self):
-        """Returns when the last process inside is gone."""
-        if self._first is not None:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._first, signal.SIGKILL)
-            select.select([self._first], [], [], COMMAND_SECONDS)
-            os.close(self._first)
-        else:
-            self._unshare.kill()
-        self._unshare.wait(timeout=COMMAND_SECONDS)
-
-
-def _namespace_command():
-    return ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child=SIGKILL",
-            "--mount-proc", "--uts", "--mount", "bash", "-c"]
 
 
 def _fields(line):
