@@ -1,0 +1,21 @@
+"""A rank is killed beside others that exchange messages over MPI: they go on, and know whom they do not hear.
+
+mpirun leaves the others alone with --enable-recovery.
+
+usage: mpi_dead.py MPIEXEC DEAD_RANK
+"""
+
+import pathlib
+import re
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+
+from processes import check, run  # noqa: E402
+
+mpiexec, program = sys.argv[1:]
+for ranks in (3, 4, 7):
+    ended = run([mpiexec, "--enable-recovery", "-n", ranks, program, 20000], timeout=120)
+    told = re.search(r"^(\d+) rounds, us: .*$", ended.out, re.MULTILINE)
+    check(told is not None and int(told[1]) >= 20000, f"the survivors have come through all rounds: {ended}")
+    print(f"{ranks} ranks, one of them dead: {told[0]}", flush=True)
