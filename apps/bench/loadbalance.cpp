@@ -49,6 +49,9 @@ double now(Clock clock) {
 constexpr double least_seconds = 0.02;
 bool is_trial(const Context& context) { return context.seconds < least_seconds; }
 
+/// Few groups are enough when they take so long.
+constexpr double longest_seconds = 5;
+
 /// compare() for calls of many milliseconds, by a clock that may be CPU time, so that others on the
 /// same core do not count.
 template <typename Ours, typename Baseline>
@@ -61,11 +64,14 @@ Seconds compare_long(const Context& context, Clock clock, Ours&& ours, Baseline&
     return all_reduce(comm, now(clock) - begin, Maximum{});
   };
   const std::size_t least_groups = is_trial(context) ? 1 : 3;
+  const auto is_enough = [&](std::size_t groups, double elapsed) {
+    if (groups < least_groups || elapsed < detail::patience * context.seconds) return false;
+    return groups >= detail::least_groups || elapsed >= longest_seconds || is_trial(context);
+  };
   std::vector<detail::Group> groups;
   (void)time(ours);  // whoever comes first asks for memory
   (void)time(baseline);
-  for (double elapsed = 0;
-       groups.size() < least_groups || elapsed < detail::patience * context.seconds;) {
+  for (double elapsed = 0; !is_enough(groups.size(), elapsed);) {
     const bool ours_first = groups.size() % 2 == 0;
     detail::Group group;
     if (ours_first) group.ours = time(ours);

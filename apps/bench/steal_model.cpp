@@ -39,8 +39,7 @@ template <typename Measure>
 double median_of(int count, Measure measure) {
   std::vector<double> found;
   for (int i = 0; i < count; ++i) found.push_back(measure());
-  std::ranges::nth_element(found, found.begin() + count / 2);
-  return found[static_cast<std::size_t>(count / 2)];
+  return median(found);
 }
 
 /// Looks for a message as the pool does.
@@ -110,19 +109,51 @@ double node(const Communicator& comm, const uts::Tree& tree, const uts::Kernel& 
   return comm.size() / all_reduce(comm, rate);
 }
 
-SimulatedCluster measure_cluster(const Communicator& comm, const uts::Tree& tree,
-                                 const uts::Kernel& kernel) {
+/// What the run on these ranks takes, and how often work has changed hands in it.
+struct Made {
+  double seconds;
+  double steals;
+};
+
+Made make(const Communicator& comm, const uts::Tree& tree, const uts::Kernel& kernel,
+          loadbalance::WorkPool& pool) {
+  barrier(comm);
+  const auto begin = Clock::now();
+  (void)uts::explore(tree, kernel, uts::Leaves::pushed, pool);
+  const double mine = seconds_since(begin);
+  return {all_reduce(comm, mine, Maximum{}),
+          static_cast<double>(all_reduce(comm, pool.report().stealing.got))};
+}
+
+struct Measured {
+  SimulatedCluster cluster;
+  Made made;
+};
+
+/// Nodes and runs in turns, so that both meet the same machine.
+Measured measure_all(const Communicator& comm, const uts::Tree& tree, const uts::Kernel& kernel) {
   const double there_and_back = median_of(15, [&] { return round_trip(comm); });
   const double overhead = median_of(15, [&] { return sending(comm); });
   const double poll = median_of(15, [&] { return look(comm); });
-  const double task = median_of(5, [&] { return node(comm, tree, kernel); });
+  loadbalance::WorkPool pool(comm);
+  std::vector<double> nodes;
+  std::vector<double> seconds;
+  std::vector<double> steals;
+  for (int i = 0; i < 9; ++i) {
+    nodes.push_back(node(comm, tree, kernel));
+    const auto [took, got] = make(comm, tree, kernel, pool);
+    seconds.push_back(took);
+    steals.push_back(got);
+  }
+  const double task = median(nodes);
   const double latency = std::max(1e-8, there_and_back / 2 - 2 * overhead);
-  return {.ranks = comm.size(),
-          .latency_us = 1e6 * latency,
-          .overhead_us = 1e6 * overhead,
-          .task_ns = 1e9 * task,
-          .poll_tasks = std::max(1, static_cast<int>(seconds_between_looks / task)),
-          .poll_ns = 1e9 * poll};
+  return {{.ranks = comm.size(),
+           .latency_us = 1e6 * latency,
+           .overhead_us = 1e6 * overhead,
+           .task_ns = 1e9 * task,
+           .poll_tasks = std::max(1, static_cast<int>(seconds_between_looks / task)),
+           .poll_ns = 1e9 * poll},
+          {median(seconds), median(steals)}};
 }
 
 SimulationReport predict(const SimulatedCluster& cluster, const uts::Tree& tree,
@@ -138,38 +169,18 @@ SimulationReport predict(const SimulatedCluster& cluster, const uts::Tree& tree,
   return loadbalance::simulate<uts::Node>(cluster, {.seed = seed}, std::span(&root, 1), expand);
 }
 
-/// What the run on these ranks takes, and how often work has changed hands in it.
-struct Made {
-  double seconds;
-  double steals;
-};
-
-Made make(const Communicator& comm, const uts::Tree& tree, const uts::Kernel& kernel) {
-  loadbalance::WorkPool pool(comm);
-  std::vector<double> steals;
-  const double seconds = median_of(9, [&] {
-    barrier(comm);
-    const auto begin = Clock::now();
-    (void)uts::explore(tree, kernel, uts::Leaves::pushed, pool);
-    const double mine = seconds_since(begin);
-    steals.push_back(static_cast<double>(all_reduce(comm, pool.report().stealing.got)));
-    return all_reduce(comm, mine, Maximum{});
-  });
-  std::ranges::nth_element(steals, steals.begin() + 4);
-  return {seconds, steals[4]};
-}
-
 double rounded(double value) { return std::round(100 * value) / 100; }
 
 void model(Context& context, const char* name, std::vector<Row>& rows) {
   const uts::Tree tree(uts::find_tree(name)->parameters);
   const auto& kernel = uts::kernel("portable");
-  const auto cluster = measure_cluster(context.world, tree, kernel);
+  const Measured measured = measure_all(context.world, tree, kernel);
+  const SimulatedCluster& cluster = measured.cluster;
+  const Made& made = measured.made;
   const auto predicted = predict(cluster, tree, kernel, 1);
   std::uint64_t seed = 0;
   const double steals = median_of(
       9, [&] { return static_cast<double>(predict(cluster, tree, kernel, ++seed).stealing.got); });
-  const Made made = make(context.world, tree, kernel);
   const double larger = std::max(predicted.seconds, made.seconds);
   const double smaller = std::min(predicted.seconds, made.seconds);
   const Parameters parameters{{"tree", name},

@@ -28,8 +28,8 @@ class alignas(128) PoolWorker {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// What it does between two looks at the clock takes at most so long, unless one task does.
-  static constexpr std::chrono::microseconds longest_turn{20};
+  /// What it does between two looks at the clock takes about so long at most, unless one task does.
+  static constexpr std::chrono::microseconds longest_turn{10};
 
   PoolWorker(const Process& work, WorkMeter& meter) : process_(work), meter_(meter) {}
 
@@ -60,7 +60,7 @@ class alignas(128) PoolWorker {
   A results{};
 
  private:
-  static constexpr std::size_t most_tasks = 64;  // a turn
+  static constexpr std::size_t most_tasks = 256;  // a turn
 
   void take_turn() {
     std::size_t done = 0;
