@@ -40,7 +40,10 @@ struct Trial {
   }
 
   bool commits(std::uint64_t epoch, std::uint64_t layout = 0) {
-    return vote.all_are_here({.incarnation = 1, .epoch = epoch, .layout = layout});
+    const bool is_committed =
+        vote.all_are_here({.incarnation = 1, .epoch = epoch, .layout = layout});
+    decisions = 2 * decisions + (is_committed ? 1 : 0);
+    return is_committed;
   }
   /// The others do nothing until the late one is here, as in a collective of the program.
   bool commits_together(std::uint64_t epoch, std::uint64_t layout = 0) {
@@ -49,6 +52,7 @@ struct Trial {
   }
 
   EpochVote vote;
+  std::uint64_t decisions = 1;  ///< a bit each
 };
 
 /// Whether what `attempt` says, equal on all ranks, comes true with some patience: on a busy core a
@@ -57,7 +61,11 @@ template <typename Attempt>
 bool holds_with_patience(Attempt&& attempt, int ranks_per_host = 1000) {
   for (const double patience : {0.3, 1.0, 3.0}) {
     Trial trial(patience, ranks_per_host);
-    if (agree(world(), attempt(trial, patience))) return true;
+    const bool is_true = agree(world(), attempt(trial, patience));
+    // However late a rank was: what was decided is the same for all.
+    CHECK(all_reduce(world(), trial.decisions, Minimum{}) ==
+          all_reduce(world(), trial.decisions, Maximum{}));
+    if (is_true) return true;
   }
   return false;
 }

@@ -62,6 +62,9 @@ TEST_CASE("the shipped machines, explored: as many states as ever, and nothing b
       {{Protocol::paxos, 1, 3, 1, 1}, 3'563'256, 38},
       {with_learner({Protocol::paxos, 1, 2, 0, 1}), 65'356, 35},
       {with_learner({Protocol::paxos, 1, 2, 1, 1}), 631'708, 38},
+      // Two proposers, whose values differ.
+      {{Protocol::paxos, 2, 2, 0, 2}, 267'880, 43},
+      {{Protocol::paxos, 2, 2, 1, 2}, 3'748'564, 46},
       // Three acceptors, which bear the loss of one.
       {{Protocol::commit, 1, 3, 0, 0}, 23'608, 26},
       {{Protocol::commit, 1, 3, 1, 0}, 281'792, 29},
@@ -93,6 +96,15 @@ TEST_CASE("with three acceptors the explorer finds mutants too") {
   const ExplorerSize hasty{Protocol::commit, 2, 3, 0, 0, Mutant::vote_before_persist};
   CHECK(explore_machines(hasty).violation ==
         "durability: committed without the vote of n1 on disk");
+}
+
+TEST_CASE("of two proposers the explorer finds two values that are chosen") {
+  if (effort::sanitized) return;
+  for (const auto mutant :
+       {Mutant::quorum_of_one, Mutant::forget_accepted, Mutant::no_promise_check}) {
+    const auto result = explore_machines({Protocol::paxos, 2, 2, 0, 2, mutant});
+    CHECK_MESSAGE(result.violation == "agreement: two values are chosen", name_of(mutant));
+  }
 }
 
 TEST_CASE("the explorer finds mutants too, by the shortest way") {

@@ -8,7 +8,10 @@
 
 #include <cerrno>
 #include <fstream>
+#include <functional>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "cairn/consensus/fence.hpp"
 #include "cairn/core/error.hpp"
@@ -31,6 +34,8 @@ struct Behaviour {
 };
 bool is_lying = false;
 Behaviour behaviour;
+/// What others do between the look at the newest claim and the making of one's own.
+std::function<void()> meanwhile;
 
 template <typename Function>
 Function* next(const char* name) {
@@ -63,6 +68,12 @@ int link(const char* from, const char* to) noexcept {
   if (behaviour.is_made && real(from, to) != 0) return -1;
   errno = behaviour.error_number;
   return behaviour.error_number == 0 ? 0 : -1;
+}
+
+int unlink(const char* path) noexcept {
+  static auto* const real = next<int(const char*)>("unlink");
+  if (meanwhile && std::string_view(path).ends_with(".tmp")) std::exchange(meanwhile, nullptr)();
+  return real(path);
 }
 
 int stat(const char* path, struct stat* status) noexcept {
@@ -129,6 +140,31 @@ TEST_CASE("of two that are told EEXIST the one whose claim stands there has won"
   });
   CHECK(second.wait() == 2);  // at the second attempt
   CHECK_THROWS_AS(fence.check(), Error);
+}
+
+TEST_CASE("a number whose claim was removed meanwhile is not taken again") {
+  const Scratch scratch;
+  const auto launch = [&] {
+    OtherProcess process([&] {
+      auto fence = claim(scratch.path(), this_process(), options());
+      fence.confirm({{1, 1}});
+      return static_cast<int>(fence.incarnation());
+    });
+    return process.wait();
+  };
+  CHECK(launch() == 1);
+  meanwhile = [&] {
+    for (int number = 2; number <= 5; ++number) CHECK(launch() == number);
+    CHECK(!fs::exists(scratch / "inc.2"));
+  };
+  const auto late = claim(scratch.path(), this_process(), options());
+  CHECK(late.incarnation() == 6);
+  CHECK(!fs::exists(scratch / "inc.2"));
+  CHECK_NOTHROW(late.check());
+  // One that had ended before it could take its claim back.
+  fs::copy_file(scratch / "inc.5", scratch / "inc.2");
+  CHECK(is_fenced(scratch.path(), 2));
+  CHECK(owner(scratch.path())->incarnation == 6);
 }
 
 TEST_CASE("on a file system without links exclusive creation decides") {

@@ -98,9 +98,12 @@ TEST_CASE("a disk that hangs in a write: its node says so, and the others do not
   Circle circle(3);
   const int slow = circle.any_follower();
   const int leader = circle.leader();
+  for (const int node : {slow, leader})
+    circle.until([&] { return circle[node].status().voters_heard == 3; });
   DiskCalls::all().hold(circle.directory(slow));
   circle[slow].step(text_for(slow, "a text"));
   // Disks that are well catch up with the ticks.
+  circle.until([&] { return says(circle[slow], "lags behind"); });
   circle.until([&] { return circle[slow].status().voters_heard == 2; });
   circle.until([&] { return circle[leader].status().voters_heard == 2; });
   CHECK(circle[leader].status().has_majority);

@@ -109,7 +109,21 @@ bool link_claim(const fs::path& directory, const fs::path& temporary, const Clai
   throw_errno(error, "link " + path.string());
 }
 
-/// Claims exactly this number; false when another has it.
+std::uint64_t newest_number(const fs::path& directory) {
+  const auto all = claimed(directory);
+  return all.empty() ? 0 : all.back();
+}
+
+/// Whether the number was in vain: one that was free because its claim was removed as too old,
+/// while this launch slept between its look and its link. A higher one was there before that
+/// removal.
+bool is_outdated(const fs::path& directory, const Claim& claim) {
+  if (newest_number(directory) <= claim.incarnation) return false;
+  if (holds_nonce(directory, claim)) ::unlink(claim_path(directory, claim.incarnation).c_str());
+  return true;
+}
+
+/// Claims exactly this number; false when another has it, or a higher one.
 bool try_claim(const fs::path& directory, const Claim& claim) {
   const Temporary temporary(temporary_claim_path(directory, claim.owner.nonce));
   ::unlink(temporary.path().c_str());  // of a former attempt of this process
@@ -117,7 +131,7 @@ bool try_claim(const fs::path& directory, const Claim& claim) {
   if (!link_claim(directory, temporary.path(), claim)) return false;
   before_directory_sync.check("fsync " + directory.string());
   sync_directory(directory);
-  return true;
+  return !is_outdated(directory, claim);
 }
 
 /// Returns when the owner of `incarnation` is gone.
@@ -134,11 +148,6 @@ void wait_until_gone(const fs::path& directory, std::uint64_t incarnation,
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-}
-
-std::uint64_t newest_number(const fs::path& directory) {
-  const auto all = claimed(directory);
-  return all.empty() ? 0 : all.back();
 }
 
 }  // namespace
@@ -181,9 +190,10 @@ std::optional<Claim> newest_confirmed(const fs::path& directory) {
 }
 
 bool is_fenced(const fs::path& directory, std::uint64_t incarnation) {
-  // Claims are removed oldest first, so whoever finds no successor finds its own claim gone.
+  // Claims are removed oldest first, so whoever finds no successor finds its own claim gone; unless
+  // it is that of a launch that slept while its number became free again.
   if (is_there(claim_path(directory, incarnation + 1))) return true;
-  if (is_there(claim_path(directory, incarnation))) return false;
+  if (is_there(claim_path(directory, incarnation))) return newest_number(directory) > incarnation;
   if (!is_there(directory)) throw_errno(ENOENT, "look for " + directory.string());
   return true;
 }

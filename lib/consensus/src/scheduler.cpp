@@ -45,7 +45,8 @@ Answer ask_squeue(const std::string& job) {
 JobState ask_slurm(const Claimant& owner) {
   if (owner.scheduler != "slurm" || !is_job_id(owner.scheduler_job)) return JobState::unknown;
   const char* const cluster = std::getenv("SLURM_CLUSTER_NAME");
-  if (cluster != nullptr && !owner.cluster.empty() && owner.cluster != cluster)
+  // Outside of a job squeue asks the default cluster, which may be another one.
+  if (!owner.cluster.empty() && (cluster == nullptr || owner.cluster != cluster))
     return JobState::unknown;
   const auto answer = ask_squeue(owner.scheduler_job);
   if (answer.code != 0) {
