@@ -25,6 +25,8 @@ void expect_amounts(std::span<const double> amounts, const char* what) {
     if (!std::isfinite(amounts[i]) || amounts[i] < 0)
       throw Error(Errc::usage, std::string(what) + " " + std::to_string(i) + " is " +
                                    std::to_string(amounts[i]) + ": it must be 0 or more");
+  if (!std::isfinite(std::accumulate(amounts.begin(), amounts.end(), 0.0)))
+    throw Error(Errc::usage, std::string(what) + "s are too large for their sum");
 }
 
 /// Somebody who gets the next task when nobody has a smaller load; of equals the first.
@@ -38,7 +40,7 @@ template <std::size_t dimensions>
 void expect_points(Points<dimensions> points) {
   for (std::size_t i = 0; i < points.size(); ++i)
     for (const double x : points[i])
-      if (!std::isfinite(x))
+      if (!(std::abs(x) < 1e300))  // the differences, too
         throw Error(Errc::usage, "point " + std::to_string(i) + " is not a finite place");
 }
 

@@ -97,7 +97,7 @@ class StealNetwork::Impl {
  public:
   Impl(const Communicator& comm, const StealOptions& options, SharedBest* incumbent)
       : comm_(comm.duplicate("cairn.loadbalance")),
-        most_bytes_(options.most_bytes),
+        most_bytes_(std::min(options.most_bytes, most_message_bytes)),
         machine_(comm.rank(), hosts_of(comm, options.ranks_per_host), options),
         incumbent_(incumbent) {}
 

@@ -74,7 +74,28 @@ void check_all() {
 
 }  // namespace
 
+TEST_CASE("a rank without memory to begin ends the run on all") {
+  WorkPool pool(test::world());
+  const auto count = [](const Node&, Spawner<Node>&, Count& counted) { ++counted.nodes; };
+  const std::vector<Node> roots(8);
+  const int last = test::world().size() - 1;
+  for (long n = 1; n <= 3; ++n) {  // the roots, and what keeps the threads
+    if (test::world().rank() == last) test::fail_allocation(n);
+    bool is_told = false;
+    try {
+      (void)pool.run<Node, Count>(roots, count);
+    } catch (const Error& error) {
+      is_told = error.agreed() && error.code() == Errc::unavailable;
+    }
+    test::fail_allocation(0);
+    CHECK(is_told);
+  }
+  CHECK(pool.run<Node, Count>(roots, count).nodes == 8U * static_cast<unsigned>(last + 1));
+}
+
 TEST_CASE("out of memory at any allocation of any thread") {
+  if (test::world().size() > 1) return;  // of messages, too, which the others would wait for
+
   check_all<Node>();
   check_all<Ranked>();
 }

@@ -173,4 +173,8 @@ TEST_CASE("what makes no sense is refused") {
   CHECK_THROWS_AS((void)weighted_round_robin_schedule(3, speeds), Error);
   CHECK_THROWS_AS((void)weighted_round_robin_schedule(3, {}), Error);
   CHECK_THROWS_AS((void)cost_of({2}, std::vector<double>{1}, 2), Error);
+  const std::vector<double> huge{1e308, 1e308};
+  CHECK_THROWS_AS((void)longest_first_schedule(huge, 2), Error);
+  const std::vector<std::array<double, 2>> far{{-1e308, 0}, {1e308, 0}};
+  CHECK_THROWS_AS((void)curve_schedule(far, std::vector<double>{}, 2), Error);
 }

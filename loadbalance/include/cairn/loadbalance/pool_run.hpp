@@ -65,12 +65,14 @@ class PoolRun final : private TaskBank {
   /// @return the results of this rank
   A run(std::span<const T> roots, WorkPoolReport& report) {
     network_.begin();
-    workers_[0].stack.push_all(roots);
+    in_memory(workers_[0], [&] { workers_[0].stack.push_all(roots); });
     std::vector<std::thread> threads;
     for (std::size_t t = 1; t < workers_.size(); ++t) {
       try {
         threads.emplace_back([this, t] { help(workers_[t]); });
       } catch (const std::system_error&) {  // then with fewer of them
+        break;
+      } catch (const std::bad_alloc&) {
         break;
       }
     }
@@ -144,7 +146,9 @@ class PoolRun final : private TaskBank {
 
   void share(Worker& worker) {
     const Lock lock(mutex_);
-    if (common_.size() >= static_cast<std::size_t>(hungry_.load())) return;  // is on its way
+    const auto wanted = static_cast<std::size_t>(hungry_.load());
+    if (common_.size() >= wanted) return;  // is on its way
+    if (wanted == 1 && network_is_hungry_ && !is_worth_sharing(worker.stack.size())) return;
     const std::size_t before = common_.size();
     worker.stack.split(worker.stack.size(), common_);
     if (common_.size() == before) return;  // a SplittableTask may keep all
@@ -241,7 +245,8 @@ class PoolRun final : private TaskBank {
     work(worker, between_looks_);
     if (const auto done = worker.tasks() - before; done > 0) {
       telemetry_.spent(PoolState::work);
-      seconds_per_task_ = seconds_of(telemetry_.now() - begin) / static_cast<double>(done);
+      seconds_per_task_.store(seconds_of(telemetry_.now() - begin) / static_cast<double>(done),
+                              std::memory_order_relaxed);
     }
   }
 
@@ -308,9 +313,15 @@ class PoolRun final : private TaskBank {
   void withdraw(std::size_t most_bytes, std::vector<std::byte>& out) override {
     in_memory(workers_[0], [&] {
       auto tasks = spare(std::max<std::size_t>(1, most_bytes / bytes_per_task_));
-      const std::size_t count = pack_tasks(std::span<const T>(tasks), most_bytes, out);
+      std::vector<std::byte> bytes;  // all of them, or none
+      const std::size_t count = pack_tasks(std::span<const T>(tasks), most_bytes, bytes);
       workers_[0].stack.take_all(std::span(tasks).subspan(count));  // there was no room for these
-      if (count > 0) bytes_per_task_ = std::max<std::size_t>(1, out.size() / count);
+      if (bytes.size() > most_message_bytes) {
+        return fail(Error(Errc::usage, "a task of " + std::to_string(bytes.size()) +
+                                           " bytes is larger than a message can be"));
+      }
+      if (count > 0) bytes_per_task_ = std::max<std::size_t>(1, bytes.size() / count);
+      out = std::move(bytes);
     });
   }
 
@@ -330,7 +341,8 @@ class PoolRun final : private TaskBank {
 
   /// By what the last tasks have taken.
   [[nodiscard]] bool is_worth_sharing(std::size_t tasks) const noexcept {
-    return static_cast<double>(tasks) * seconds_per_task_ >= least_work_seconds_;
+    return static_cast<double>(tasks) * seconds_per_task_.load(std::memory_order_relaxed) >=
+           least_work_seconds_;
   }
 
   void deposit(std::span<const std::byte> tasks) override {
@@ -358,7 +370,7 @@ class PoolRun final : private TaskBank {
   PoolTelemetry telemetry_;
   double least_work_seconds_;
   /// Of the first thread; tasks of which nothing is known are worth to be shared.
-  double seconds_per_task_ = 1;
+  std::atomic<double> seconds_per_task_{1};
   std::size_t bytes_per_task_ = sizeof(T);  // of those that went last
   std::deque<Worker> workers_;              // [0] is the caller's thread's
   std::size_t helpers_ = 0;

@@ -112,7 +112,16 @@ class alignas(128) PoolWorker {
     // A request to stop is nothing that a task has done wrong.
     const bool is_request = code == Errc::run_again || code == Errc::interrupted;
     error_.emplace(code, is_request ? std::string(what)
-                                    : "task " + description_of(task) + others + " failed: " + what);
+                                    : "task " + name_of(task) + others + " failed: " + what);
+  }
+
+  /// By a description that a program makes, and that may throw.
+  static std::string name_of(const T& task) {
+    try {
+      return description_of(task);
+    } catch (const std::exception& error) {
+      return std::string("(without description: ") + error.what() + ")";
+    }
   }
 
   Process process_;

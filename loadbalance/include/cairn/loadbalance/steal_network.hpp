@@ -16,6 +16,9 @@
 
 namespace cairn::loadbalance {
 
+/// MPI counts the bytes of a message by an int.
+inline constexpr std::size_t most_message_bytes = 0x7fffffff;
+
 /// What a rank's threads have between them, as the network sees it. In bytes: whole tasks.
 class TaskBank {
  public:
@@ -23,7 +26,8 @@ class TaskBank {
   TaskBank(const TaskBank&) = delete;
   TaskBank& operator=(const TaskBank&) = delete;
   virtual ~TaskBank() = default;
-  /// Appends tasks that this rank can spare, at most `most_bytes`; none when it has none just now.
+  /// Puts tasks that this rank can spare into `out`, at most `most_bytes`, but one that is larger
+  /// alone; none when it has none just now.
   virtual void withdraw(std::size_t most_bytes, std::vector<std::byte>& out) = 0;
   virtual void deposit(std::span<const std::byte> tasks) = 0;
   /// The number of tasks of this rank if no thread of it works; else nothing.

@@ -14,7 +14,7 @@ struct StealOptions {
   /// A rank whose tasks take less than this, without what comes of them, keeps them: it is done
   /// with them before another rank has got some. About the latency of a message.
   double least_work_us = 2.0;
-  /// Tasks of one message.
+  /// Tasks of one message, at most; a task that is larger goes alone, up to 2 GiB.
   std::size_t most_bytes = std::size_t{64} << 10;
   std::uint64_t seed = 1;
   /// Takes so many consecutive ranks for a host; 0: asks MPI who can share memory.

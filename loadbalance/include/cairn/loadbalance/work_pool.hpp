@@ -22,6 +22,8 @@
 #include <concepts>
 #include <cstddef>
 #include <cstring>
+#include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -81,8 +83,10 @@ class WorkPool {
   /// @par Cost  a few ns a task
   template <PoolTask T, Accumulator A, typename Process>
   A run(std::span<const T> roots, Process process) {
-    PartialRun<T, A> all{.tasks{roots.begin(), roots.end()}};
-    (void)run_until(all, std::move(process), [](std::uint64_t) { return false; });
+    PartialRun<T, A> all;
+    (void)go_on(
+        all, [&] { all.tasks.assign(roots.begin(), roots.end()); }, std::move(process),
+        [](std::uint64_t) { return false; });
     return merged(all.results);
   }
 
@@ -97,15 +101,8 @@ class WorkPool {
   /// @throws what run() throws; `run` is then of no use
   template <PoolTask T, Accumulator A, typename Process, std::predicate<std::uint64_t> Pause>
   [[nodiscard]] bool run_until(PartialRun<T, A>& run, Process process, Pause pause) {
-    detail::PoolRun<T, A, Process, Pause> work(options_, network_, process, pause);
-    network_.level_incumbent();
-    const A results = work.run(std::exchange(run.tasks, {}), report_);
-    network_.settle();
-    agree(network_.comm(), work.error());
-    network_.level_incumbent();
-    run.results.merge(results);
-    run.tasks = work.tasks_left();
-    return network_.ranks_left() == 0;
+    return go_on(
+        run, [] {}, std::move(process), std::move(pause));
   }
 
   /// The results of all ranks, merged in their order; equal on all ranks. Collective, blocking.
@@ -133,6 +130,29 @@ class WorkPool {
   [[nodiscard]] const WorkPoolReport& report() const noexcept { return report_; }
 
  private:
+  /// run_until(), after `prepare`, which may lack memory.
+  template <PoolTask T, Accumulator A, typename Prepare, typename Process, typename Pause>
+  bool go_on(PartialRun<T, A>& run, Prepare prepare, Process process, Pause pause) {
+    std::optional<detail::PoolRun<T, A, Process, Pause>> work;
+    together(network_.comm(), [&] {
+      prepare();
+      work.emplace(options_, network_, process, pause);
+    });
+    network_.level_incumbent();
+    const A results = work->run(std::exchange(run.tasks, {}), report_);
+    network_.settle();
+    auto error = work->error();
+    try {
+      if (!error) run.tasks = work->tasks_left();
+    } catch (const std::bad_alloc&) {
+      error.emplace(Errc::unavailable, "out of memory for tasks");
+    }
+    agree(network_.comm(), error);
+    network_.level_incumbent();
+    run.results.merge(results);
+    return network_.ranks_left() == 0;
+  }
+
   WorkPoolOptions options_;
   StealNetwork network_;
   WorkPoolReport report_;
