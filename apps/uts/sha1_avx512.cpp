@@ -68,32 +68,60 @@ CAIRN_AVX512 void all_rounds(Lanes (&all)[n], std::integer_sequence<int, t...>) 
   (one_round_of_all<t>(all), ...);
 }
 
-/// The even and the odd words of 32.
-CAIRN_AVX512 __m512i evens(__m512i low, __m512i high) {
-  const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
-  return _mm512_permutex2var_epi32(low, even, high);
-}
+/// The odd words of 32.
 CAIRN_AVX512 __m512i odds(__m512i low, __m512i high) {
   const __m512i odd = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
   return _mm512_permutex2var_epi32(low, odd, high);
 }
 
+/// Two nodes side by side, each followed by two words of zeros.
+CAIRN_AVX512 __m512i load_two(const Node& first, const Node& second) {
+  const __m256i six = _mm256_set_epi32(0, 0, -1, -1, -1, -1, -1, -1);
+  const auto load = [&](const Node& node) __attribute__((target("avx512f"), always_inline)) {
+    return _mm256_maskload_epi32(reinterpret_cast<const int*>(&node), six);  // NOLINT
+  };
+  return _mm512_inserti64x4(_mm512_castsi256_si512(load(first)), load(second), 1);
+}
+
+/// Word k of parent i of sixteen goes to element i of words[k]. Loads and shuffles, as gathers take
+/// longer than the rounds can hide.
+CAIRN_AVX512 void load_parents(const Node* parents, const Child* wanted, __m512i (&words)[6]) {
+  __m512i low[2][2], high[2][2];  // [rows 0-3 or 4-7][pairs of these]: words 0 1 4 5, and 2 3
+#pragma GCC unroll 2
+  for (std::size_t four = 0; four < 2; ++four) {
+#pragma GCC unroll 2
+    for (std::size_t pair = 0; pair < 2; ++pair) {
+      const Child* const child = wanted + 4 * four + 2 * pair;
+      const __m512i even = load_two(parents[child[0].parent], parents[child[8].parent]);
+      const __m512i odd = load_two(parents[child[1].parent], parents[child[9].parent]);
+      low[four][pair] = _mm512_unpacklo_epi32(even, odd);
+      high[four][pair] = _mm512_unpackhi_epi32(even, odd);
+    }
+  }
+  // Rows 0 to 3 and 8 to 11 of words 0 and 4, 1 and 5, 2, 3; and the other rows.
+  __m512i upper[4], lower[4];
+  upper[0] = _mm512_unpacklo_epi64(low[0][0], low[0][1]);
+  upper[1] = _mm512_unpackhi_epi64(low[0][0], low[0][1]);
+  upper[2] = _mm512_unpacklo_epi64(high[0][0], high[0][1]);
+  upper[3] = _mm512_unpackhi_epi64(high[0][0], high[0][1]);
+  lower[0] = _mm512_unpacklo_epi64(low[1][0], low[1][1]);
+  lower[1] = _mm512_unpackhi_epi64(low[1][0], low[1][1]);
+  lower[2] = _mm512_unpacklo_epi64(high[1][0], high[1][1]);
+  lower[3] = _mm512_unpackhi_epi64(high[1][0], high[1][1]);
+  const __m512i first = _mm512_set_epi64(13, 12, 5, 4, 9, 8, 1, 0);
+  const __m512i second = _mm512_set_epi64(15, 14, 7, 6, 11, 10, 3, 2);
+#pragma GCC unroll 4
+  for (std::size_t k = 0; k < 4; ++k)
+    words[k] = _mm512_permutex2var_epi64(upper[k], first, lower[k]);
+  words[4] = _mm512_permutex2var_epi64(upper[0], second, lower[0]);
+  words[5] = _mm512_permutex2var_epi64(upper[1], second, lower[1]);
+}
+
 CAIRN_AVX512 void start(const Node* parents, const Child* wanted, Lanes& r) {
   const auto* pairs = reinterpret_cast<const __m512i*>(wanted);  // NOLINT
   const __m512i low = _mm512_loadu_si512(pairs), high = _mm512_loadu_si512(pairs + 1);
-  // A node is three pairs of words, so pair k of parent i stands at 3 * i + k.
-  const __m512i places = _mm512_mullo_epi32(evens(low, high), _mm512_set1_epi32(3));
-  const __m256i places_low = _mm512_castsi512_si256(places);
-  const __m256i places_high = _mm512_extracti64x4_epi64(places, 1);
   __m512i words[6];
-#pragma GCC unroll 3
-  for (std::size_t k = 0; k < 3; ++k) {
-    const auto* base = parents->state.data() + 2 * k;
-    const __m512i first = _mm512_i32gather_epi64(places_low, base, 8);
-    const __m512i second = _mm512_i32gather_epi64(places_high, base, 8);
-    words[2 * k] = evens(first, second);
-    words[2 * k + 1] = odds(first, second);
-  }
+  load_parents(parents, wanted, words);
 #pragma GCC unroll 5
   for (std::size_t k = 0; k < 5; ++k) r.w[k] = words[k];
   r.depth = _mm512_add_epi32(words[5], _mm512_set1_epi32(1));

@@ -126,9 +126,10 @@ class PoolRun final : private TaskBank {
   // who gives way may be back only after milliseconds.
   static constexpr unsigned looks = 300;
   static constexpr unsigned yields = 100;
-  static constexpr std::chrono::microseconds shortest_nap{20};
-  static constexpr std::chrono::microseconds long_nap{1000};
-  static constexpr std::chrono::microseconds longest_nap{4000};  // after a tenth of a second
+  // Naps grow slowly, so that one takes about a sixteenth of the time that was waited before.
+  static constexpr std::chrono::nanoseconds shortest_nap = std::chrono::microseconds(20);
+  static constexpr std::chrono::nanoseconds longest_nap = std::chrono::milliseconds(4);
+  static constexpr int naps_waited = 16;
 
   using Worker = PoolWorker<T, A, Process>;
 
@@ -299,13 +300,13 @@ class PoolRun final : private TaskBank {
   /// Between two looks at the network, of a thread that has looked in vain so often.
   void rest(unsigned turns) {
     if (turns <= looks) return;
-    turns -= looks;
-    if (turns <= yields) return std::this_thread::yield();
+    if (turns <= looks + yields) {
+      nap_ = shortest_nap;
+      return std::this_thread::yield();
+    }
     Lock lock(mutex_);
-    const unsigned naps = std::min(turns - yields, 1000U);
-    const auto most = std::clamp(naps * long_nap / 32, long_nap, longest_nap);
-    const auto nap = std::min(shortest_nap * (1U << std::min(naps, 10U)), most);
-    something_common_.wait_for(lock, nap, [&] { return !common_.empty() && !is_pausing_; });
+    something_common_.wait_for(lock, nap_, [&] { return !common_.empty() && !is_pausing_; });
+    nap_ = std::min(nap_ + nap_ / naps_waited, longest_nap);
   }
 
   // --- the network's view of this rank --------------------------------------------------------
@@ -379,6 +380,7 @@ class PoolRun final : private TaskBank {
   std::atomic<bool> is_pausing_{false};
   bool lead_is_hungry_ = false;  // this and the next: of the first thread alone
   Clock::duration between_looks_ = least_between_looks;
+  std::chrono::nanoseconds nap_ = shortest_nap;  // the next one
 
   std::mutex mutex_;  // of all below
   std::condition_variable something_common_;
