@@ -264,6 +264,13 @@ int sim_steal_command(int argc, const char* const* argv) {
     std::cout << (options.general().help ? options.help() : options.version_line());
     return 0;
   }
+  if (given.schedules > 0) {
+    for (const char* name :
+         {"tree", "latency-us", "overhead-us", "node-ns", "poll-nodes", "poll-ns", "ranks-per-host",
+          "host-tries", "random-tries", "least-work-us", "picture"})
+      if (options.given(name))
+        throw Error(Errc::usage, fmt::format("--{} is for a tree, not for --schedules", name));
+  }
   given.stealing.seed = given.seed;
   return given.schedules > 0 ? run_schedules(given) : run_tree(given);
 }

@@ -60,7 +60,8 @@ def schedules():
 
 def refusals():
     for words in (("--tree", "T9"), ("--ranks", 0), ("--latency-us", 0), ("--node-ns", -1), ("--poll-nodes", 0),
-                  ("--schedules", 10, "--mutant", "no-such"), ("--no-such-option",), ("surplus",)):
+                  ("--schedules", 10, "--mutant", "no-such"), ("--schedules", 10, "--tree", "T1"),
+                  ("--schedules", 10, "--random-tries", 2), ("--no-such-option",), ("surplus",)):
         result = sim(*words)
         check(result.returncode == USAGE and result.stderr.startswith("cairn"), (words, result))
 

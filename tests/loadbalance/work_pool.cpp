@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -273,6 +274,31 @@ TEST_CASE("tasks that say how they are split, be it one alone") {
 TEST_CASE("a task is named by its bytes where nobody says how") {
   CHECK(description_of(std::uint16_t{0xa0b}) == "of the bytes 0b 0a");
   CHECK(description_of(Node{5, 2}) == "(5, 2)");
+}
+
+namespace {
+
+struct Nameless {
+  int number = 0;
+};
+std::string describe(const Nameless&) { throw std::runtime_error("no name"); }
+
+}  // namespace
+
+TEST_CASE("a task that fails, and whose description fails as well") {
+  WorkPool pool(world(), {.threads = 3});
+  const auto fail = [](const Nameless&, Spawner<Nameless>&, Seen&) {
+    throw Error(Errc::bad_data, "a broken task");
+  };
+  const std::vector<Nameless> tasks(20);
+  std::string text;
+  try {
+    (void)pool.run<Nameless, Seen>(tasks, fail);
+  } catch (const Error& error) {
+    if (error.agreed()) text = error.what();
+  }
+  CHECK(text.find("task (without description: no name) failed: a broken task") !=
+        std::string::npos);
 }
 
 TEST_CASE("a pool without threads is refused on all ranks") {
