@@ -42,7 +42,7 @@ enum class Leaves { pushed, counted };
 class Expander {
  public:
   /// Nodes that one take() may have; more at once hash faster, and are pushed and popped together.
-  static constexpr std::size_t block = 64;
+  static constexpr std::size_t block = 128;
 
   /// @param tree  lives as long as this
   Expander(const Tree& tree, const Kernel& kernel, Leaves leaves = Leaves::pushed);

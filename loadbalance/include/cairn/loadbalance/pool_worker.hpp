@@ -20,7 +20,7 @@
 namespace cairn::loadbalance::detail {
 
 /// Of a BlockProcess, at most.
-constexpr std::size_t tasks_at_once = 64;
+constexpr std::size_t tasks_at_once = 128;
 
 /// Its tasks and its results, which no other thread touches while it works.
 template <PoolTask T, Accumulator A, typename Process>
