@@ -44,6 +44,7 @@ void RaftJudge::begin(std::uint64_t seed) {
   applied_.assign(1, {});
   elections_.clear();
   disks_.assign(static_cast<std::size_t>(nodes()), {});
+  told_.assign(static_cast<std::size_t>(nodes()), {});
   torn_ = {};
   violation_.clear();
 }
@@ -98,8 +99,57 @@ bool RaftJudge::may_tear(NodeIndex node) {
 
 // --- the judge -------------------------------------------------------------------------------
 
+void RaftJudge::sent(const Envelope<RaftMessage>& envelope) {
+  using enum RaftMessage::Kind;
+  const auto& message = envelope.message;
+  // A pre-vote asks about a term that nobody has begun, and who refuses promises nothing.
+  if (message.kind == pre_vote || message.kind == pre_vote_reply) return;
+  if ((message.kind == vote_reply || message.kind == append_reply) && !message.accepted) return;
+  auto& told = told_[static_cast<std::size_t>(envelope.from)];
+  told.term = std::max(told.term, message.term);
+  if (message.kind == vote) judge_vote(envelope.from, message.term, envelope.from);
+  if (message.kind == vote_reply && message.accepted)
+    judge_vote(envelope.from, message.term, envelope.to);
+}
+
+void RaftJudge::judge_vote(NodeIndex node, std::uint64_t term, NodeIndex candidate) {
+  auto& told = told_[static_cast<std::size_t>(node)];
+  if (told.vote_term == term && told.vote != candidate)
+    fail("node " + std::to_string(node) + " votes twice in term " + std::to_string(term));
+  if (term > told.vote_term) told.vote_term = term, told.vote = candidate;
+}
+
+void RaftJudge::recovered(NodeIndex node, const Raft& machine) {
+  auto& told = told_[static_cast<std::size_t>(node)];
+  if (machine.is_unreadable()) {
+    told = {};  // it says no more
+  } else if (machine.term() < told.term) {
+    fail("node " + std::to_string(node) + " has told term " + std::to_string(told.term) +
+         ", and comes back in " + std::to_string(machine.term()));
+  }
+}
+
 void RaftJudge::landed(NodeIndex node, const RaftDurable& durable) {
-  disks_[static_cast<std::size_t>(node)] = durable.log;
+  auto& log = disks_[static_cast<std::size_t>(node)];
+  if (log == durable.log) return;
+  log = durable.log;
+  judge_matching(node);
+}
+
+/// Against all other disks.
+void RaftJudge::judge_matching(NodeIndex node) {
+  const auto& mine = disks_[static_cast<std::size_t>(node)];
+  for (NodeIndex other = 0; other < nodes(); ++other) {
+    const auto& theirs = disks_[static_cast<std::size_t>(other)];
+    bool is_alike = false;
+    for (auto i = std::min(mine.last(), theirs.last());
+         other != node && i >= std::max(mine.first(), theirs.first()); --i) {
+      is_alike = is_alike || mine.at(i).term == theirs.at(i).term;
+      if (is_alike && mine.at(i) != theirs.at(i))
+        fail("nodes " + std::to_string(node) + " and " + std::to_string(other) +
+             " have different entries at " + std::to_string(i) + ", before one of the same term");
+    }
+  }
 }
 
 void RaftJudge::happened(NodeIndex node, const RaftEvent& event) {

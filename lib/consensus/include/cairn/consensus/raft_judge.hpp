@@ -18,6 +18,9 @@ namespace cairn::consensus {
 ///  * a term has one leader (election safety);
 ///  * all nodes apply the same entries (state machine safety);
 ///  * a leader has every entry that was applied under older terms (leader completeness);
+///  * logs that have an entry of one term at one index are alike up to there (log matching), on
+///  disks;
+///  * a node that comes back knows the terms and votes that it has told;
 ///  * what is applied stands on the disks of a quorum;
 ///  * no node sees what cannot be;
 ///  * once all is healed a new command is applied by all voters (liveness).
@@ -35,10 +38,10 @@ class RaftJudge {
   void begin(std::uint64_t seed);
   [[nodiscard]] std::optional<RaftRequest> command(NodeIndex node, const Raft& machine,
                                                    bool is_healed);
-  void sent(const Envelope<RaftMessage>&) noexcept {}
+  void sent(const Envelope<RaftMessage>& envelope);
   void landed(NodeIndex node, const RaftDurable& durable);
   void happened(NodeIndex node, const RaftEvent& event);
-  void recovered(NodeIndex, const Raft&) noexcept {}
+  void recovered(NodeIndex node, const Raft& machine);
   [[nodiscard]] bool finished(NodeIndex node, const Raft& machine) const;
   [[nodiscard]] bool may_tear(NodeIndex node);
   [[nodiscard]] const std::string& violation() const noexcept { return violation_; }
@@ -63,7 +66,16 @@ class RaftJudge {
     bool is_checked = false;
   };
 
+  /// What a node has told others.
+  struct Told {
+    std::uint64_t term = 0;
+    std::uint64_t vote_term = 0;  // of its newest vote
+    NodeIndex vote = 0;
+  };
+
   void fail(std::string what);
+  void judge_vote(NodeIndex node, std::uint64_t term, NodeIndex candidate);
+  void judge_matching(NodeIndex node);
   void judge_leader(NodeIndex node, std::uint64_t term);
   void judge_completeness(NodeIndex node, const Raft& machine);
   void judge_applied(NodeIndex node, const RaftEvent& event);
@@ -86,6 +98,7 @@ class RaftJudge {
   std::vector<Applied> applied_;                 // shape [entries + 1], from 1
   std::map<std::uint64_t, Election> elections_;  // by term
   std::vector<RaftLog> disks_;                   // shape [nodes]
+  std::vector<Told> told_;                       // shape [nodes]
   RaftNodes torn_;
   std::string violation_;
 
