@@ -153,10 +153,11 @@ class Checkpointer::Implementation {
   [[nodiscard]] std::vector<std::uint32_t> write_parts(const std::vector<BlockInMemory>& blocks);
   [[nodiscard]] std::vector<std::uint32_t> write_parts_with_mpi_io();
   bool complete(const std::function<std::vector<std::uint32_t>()>& write);
-  [[nodiscard]] consensus::EpochId ballot_id();
+  [[nodiscard]] consensus::EpochId ballot_id(std::uint64_t epoch);
   void note_meeting();
   [[nodiscard]] double watch_seconds() const;
-  void give_up_on_silent_ranks();
+  [[nodiscard]] Watchdog watch_commit(double more_seconds);
+  void give_up_on_silent_ranks(std::uint64_t epoch, std::uint64_t step);
   void commit(std::vector<std::vector<PartRecord>> parts);
   [[nodiscard]] std::vector<ValueRecord> values_now() const;
   void describe(EpochRecord& record, std::vector<std::vector<PartRecord>> parts) const;

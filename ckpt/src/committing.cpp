@@ -88,8 +88,8 @@ void Checkpointer::Implementation::refuse_to_bury() const {
 
 /// Names the epoch in the vote. One that was given up leaves its number to the next, so attempts
 /// are counted.
-consensus::EpochId Checkpointer::Implementation::ballot_id() {
-  return {.incarnation = incarnation_, .epoch = next_.epoch, .layout = ++votes_};
+consensus::EpochId Checkpointer::Implementation::ballot_id(std::uint64_t epoch) {
+  return {.incarnation = incarnation_, .epoch = epoch, .layout = ++votes_};
 }
 
 /// All ranks are here: nobody need be watched for.
@@ -115,22 +115,31 @@ double Checkpointer::Implementation::watch_seconds() const {
   return 2 * options_.patience_seconds + longest_apart_ + std::min(0.1 * comm_.rank(), 2.0);
 }
 
+/// Behind the vote a rank that hangs costs the run. @param more_seconds  that honest work may take
+Watchdog Checkpointer::Implementation::watch_commit(double more_seconds) {
+  const double seconds = watch_seconds();
+  return Watchdog(seconds > 0 ? seconds + more_seconds : 0,
+                  "[rank " + std::to_string(comm_.rank()) +
+                      "] a rank hangs while a checkpoint is committed; the run ends, run the same "
+                      "command again",
+                  last_words());
+}
+
 /// A rank that may never come back must not be waited for, so nothing here is collective.
-void Checkpointer::Implementation::give_up_on_silent_ranks() {
+void Checkpointer::Implementation::give_up_on_silent_ranks(std::uint64_t epoch,
+                                                           std::uint64_t step) {
   saved_step_.reset();
-  if (store_) store_->discard(next_.epoch);
-  pacing_.failed(epoch_begin_);
   std::ostringstream silent;
   silent << "nothing was heard for " << options_.patience_seconds << " s of rank";
   for (const int rank : vote_->silent_ranks()) silent << ' ' << rank;
-  note(consensus::JournalEntry::Kind::fault, next_.epoch,
-       "the checkpoint of step " + std::to_string(next_.step) + " is given up: " + silent.str());
+  note(consensus::JournalEntry::Kind::fault, epoch,
+       "the checkpoint of step " + std::to_string(step) + " is given up: " + silent.str());
   if (++given_up_in_a_row_ >= most_given_up) {
     throw Error(Errc::run_again,
                 silent.str() + ", and this is the third checkpoint in a row that is given up; " +
                     "run the same command again");
   }
-  warn("the checkpoint of step " + std::to_string(next_.step) +
+  warn("the checkpoint of step " + std::to_string(step) +
        " is given up, and the run goes on: " + silent.str());
   watchdog_.emplace(watch_seconds(),
                     "[rank " + std::to_string(comm_.rank()) + "] " + silent.str() +
@@ -146,16 +155,14 @@ bool Checkpointer::Implementation::complete(
   try {
     std::vector<std::uint32_t> crcs;
     const auto problem = detail::error_of([&] { crcs = write(); });
-    if (vote_ && !vote_->all_are_here(ballot_id())) {
+    if (vote_ && !vote_->all_are_here(ballot_id(next_.epoch))) {
       if (problem && options_.last_words) options_.last_words(problem->what());  // nobody else does
-      give_up_on_silent_ranks();
+      if (store_) store_->discard(next_.epoch);
+      pacing_.failed(epoch_begin_);
+      give_up_on_silent_ranks(next_.epoch, next_.step);
       return false;
     }
-    const Watchdog watchdog(watch_seconds(),
-                            "[rank " + std::to_string(comm_.rank()) +
-                                "] a rank hangs while a checkpoint is committed; the run ends, run "
-                                "the same command again",
-                            last_words());
+    const Watchdog watchdog = watch_commit(0);
     given_up_in_a_row_ = 0;
     agree(comm_, problem);
     auto parts = gather_parts(comm_, fields_, *boxes_, crcs, cipher_ ? Sealed::yes : Sealed::no,

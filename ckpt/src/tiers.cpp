@@ -99,7 +99,19 @@ void Checkpointer::Implementation::save_local(std::uint64_t step) {
                                        {"cairn_epoch", static_cast<std::int64_t>(number)},
                                        {"cairn_step", static_cast<std::int64_t>(step)},
                                        {"cairn_rank", std::int64_t{comm_.rank()}}};
-    const auto crcs = together(comm_, [&] { return local_->write_part(fields_, about); });
+    note_meeting();
+    const auto begin = pacing_clock();
+    std::vector<std::uint32_t> crcs;
+    const auto problem = detail::error_of([&] { crcs = local_->write_part(fields_, about); });
+    if (vote_ && !vote_->all_are_here(ballot_id(number))) {
+      if (problem && options_.last_words) options_.last_words(problem->what());  // nobody else does
+      local_->discard();
+      return give_up_on_silent_ranks(number, step);
+    }
+    // Parity is about as much to read, send and write as the parts.
+    const Watchdog watchdog = watch_commit(10 * (pacing_clock() - begin));
+    given_up_in_a_row_ = 0;
+    agree(comm_, problem);
     local_->write_parity();
     auto parts = gather_parts(comm_, fields_, *boxes_, crcs);
     EpochRecord record;

@@ -40,6 +40,7 @@ def comes_back(mpiexec, program, digest, rank, mode):
     for patience in (1, 3, 9):
         with scratch_directory() as scratch:
             job, ended = stalled(mpiexec, program, scratch, rank, mode, patience)
+            check(ended.code in (0, RUN_AGAIN), f"{ended}")
             # On a core that has no time for them some ranks are late; then all get more.
             if patience < 9 and not (ended.code == 0 and "is given up" in ended.err):
                 continue
@@ -102,12 +103,48 @@ def waits_for_nobody(mpiexec, program, digest):
     print("one rank was slow: nothing else", flush=True)
 
 
+def of_the_nodes(scratch):
+    """Epochs on the nodes' disks every ten steps."""
+    return ["--ckpt-local", scratch / "%h", "--ckpt-local-every", 10, "--ckpt-redundancy", "partner"]
+
+
+def stalls_on_its_node(mpiexec, program, digest):
+    for patience in (1, 3, 9):
+        with scratch_directory() as scratch:
+            job = HeatJob(mpiexec, program, scratch, every=1000)
+            command = job.command(RANKS, *patient(job, patience), *of_the_nodes(scratch))
+            ended = finish(start(command, CAIRN_VIRTUAL_HOSTS=2,
+                                 CAIRN_FAILPOINTS=f"ckpt.local.sync=stall:{2 * patience},rank=3,hit=2"), timeout=120)
+            check(ended.code in (0, RUN_AGAIN), f"{ended}")
+            if patience < 9 and "is given up" not in ended.err:
+                continue
+            job.check_finished(ended, digest, None)
+            check("the checkpoint of step 20 is given up, and the run goes on: nothing was heard for "
+                  f"{patience} s of rank 3\n" in ended.err, f"a warning that names rank 3: {ended}")
+            check(not list(scratch.glob("host*/*/*.tmp")), "no litter of the epoch that was given up")
+            print("rank 3 stalled while its node was written: one epoch less", flush=True)
+            return
+
+
+def hangs_in_the_parity(mpiexec, program, digest):
+    with scratch_directory() as scratch:
+        job = HeatJob(mpiexec, program, scratch, every=1000)
+        command = job.command(RANKS, *patient(job), *of_the_nodes(scratch))
+        ended = finish(start(command, CAIRN_VIRTUAL_HOSTS=2, CAIRN_FAILPOINTS="ckpt.local.parity=stall:60,rank=1,hit=2"),
+                       timeout=50)
+        check(ended.code == RUN_AGAIN, f"{ended}")
+        check("a rank hangs while a checkpoint is committed" in ended.err, f"{ended}")
+        job.check_finished(finish(start(command, CAIRN_VIRTUAL_HOSTS=2)), digest, 10)
+    print(f"rank 1 hung in the parity: the run ended with {RUN_AGAIN}", flush=True)
+
+
 def three_in_a_row(mpiexec, program, digest):
     for patience in (1, 3, 9):
         with scratch_directory() as scratch:
             job = HeatJob(mpiexec, program, scratch)
             first = finish(start(job.command(RANKS, *patient(job, patience)),
                                  CAIRN_FAILPOINTS=f"ckpt.data.sync=stall:{2 * patience},rank=3"), timeout=180)
+            check(first.code in (0, RUN_AGAIN), f"{first}")
             # On a core that has no time for them ranks come too late, or are not waited for.
             if patience < 9 and "this is the third checkpoint in a row that is given up" not in first.err:
                 continue
@@ -133,6 +170,8 @@ def main():
     hangs_in_the_commit(mpiexec, program, digest)
     waits_for_nobody(mpiexec, program, digest)
     three_in_a_row(mpiexec, program, digest)
+    stalls_on_its_node(mpiexec, program, digest)
+    hangs_in_the_parity(mpiexec, program, digest)
 
 
 main()
