@@ -7,6 +7,7 @@ usage: machines.py MPIEXEC CAIRN_HEAT CAIRN
 """
 
 import json
+import pathlib
 import sys
 import time
 
@@ -116,7 +117,8 @@ def a_cut_cable(job, digest):
 def main():
     mpiexec, program, cairn = sys.argv[1:]
     skip_unless_available()
-    with scratch_directory() as scratch, MachineNetwork(3, shared=[scratch]) as machines:
+    programs = {pathlib.Path(path).resolve().parent for path in (program, cairn)}
+    with scratch_directory() as scratch, MachineNetwork(3, shared=[scratch, *programs]) as machines:
         heat = HeatJob(mpiexec, program, scratch, every=1000)
         digest = heat.undisturbed_digest()
         job = Job(machines, heat, cairn, scratch)

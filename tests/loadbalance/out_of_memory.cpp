@@ -32,13 +32,19 @@ struct Count {
   void merge(const Count& other) { nodes += other.nodes; }
 };
 
+/// More than a stack has room for at first, so that one has to grow, whatever threads share.
+constexpr int leaves = 300;
+
 enum class Outcome { counted, said, thrown };
 
 template <typename Task>
 Outcome run(long n) {
   WorkPool pool(test::world(), {.threads = 3});
   const auto visit = [n](const Task& task, Spawner<Task>& spawner, Count& count) {
-    if (task.order == 12) test::fail_allocation(n);
+    if (task.order == 12) {
+      test::fail_allocation(n);
+      for (int i = 0; i < leaves; ++i) spawner.push(Task{});
+    }
     ++count.nodes;
     for (int order = 0; order < task.order; ++order) {
       Task child;
@@ -51,7 +57,7 @@ Outcome run(long n) {
   try {
     const auto count = pool.run<Task, Count>(roots, visit);
     test::fail_allocation(0);
-    CHECK(count.nodes == 1 << 12);
+    CHECK(count.nodes == (1 << 12) + leaves);
     return Outcome::counted;
   } catch (const Error& error) {
     test::fail_allocation(0);
