@@ -50,7 +50,7 @@ test_packages="
   slurm-client                  #   sbatch and friends,
   slurm-wlm-basic-plugins       #   its plugins,
   munge                         #   and its authentication
-  iproute2                      # loopback in the tests' network namespaces
+  iproute2                      # networks between the tests' virtual machines
   time                          # peak memory in the memory tests
 "
 

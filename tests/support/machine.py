@@ -39,24 +39,27 @@ while :; do wait; sleep 1; done
 """
 
 
-def why_unavailable(commands=None):
-    """The reason why no machine can run here, or None. `commands` are needed, and these packages have them."""
+def why_unavailable(commands=None, inside="true"):
+    """The reason why no machine can run here, or None.
+
+    `commands` are needed, and these packages have them; `inside` is what must work in a machine with a network of its own.
+    """
     missing = sorted({package for command, package in {**COMMANDS, **(commands or {})}.items()
                       if not shutil.which(command)})
     if missing:
         return "packages are missing: " + " ".join(missing)
     if os.geteuid() != 0:
         return "virtual machines need root (unshare and mount)"
-    probe = subprocess.run([*_new_namespaces(True), "mount -t tmpfs tmpfs /dev/shm && hostname probe"],
+    probe = subprocess.run([*_new_namespaces(True), f"mount -t tmpfs tmpfs /dev/shm && hostname probe && {inside}"],
                            capture_output=True, text=True, timeout=SECONDS, check=False)
     if probe.returncode != 0:
-        return "unshare or mount is refused: " + (probe.stderr.strip() or f"code {probe.returncode}")
+        return "namespaces or what is in them are refused: " + (probe.stderr.strip() or f"code {probe.returncode}")
     return None
 
 
-def skip_unless_available(commands=None):
+def skip_unless_available(commands=None, inside="true"):
     """Ends the test as skipped, with the reason, where no machine can run."""
-    reason = why_unavailable(commands)
+    reason = why_unavailable(commands, inside)
     if reason:
         print(f"skipped: {reason}")
         sys.exit(SKIPPED)

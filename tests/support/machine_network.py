@@ -46,7 +46,8 @@ printf '%s\\n' "cd $PWD; $*" >"{base}/lines.$host"
 
 def skip_unless_available():
     """Ends the test as skipped, with the reason, where no such machines can run."""
-    machine.skip_unless_available(COMMANDS)
+    machine.skip_unless_available(
+        COMMANDS, "ip link add name bridge type bridge && ip link add port0 type veth peer name eth0")
 
 
 class MachineNetwork:
