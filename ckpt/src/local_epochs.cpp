@@ -3,6 +3,7 @@
 #include "local_epochs.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -327,6 +328,9 @@ void LocalEpochs::retire() {
 }
 
 void LocalEpochs::discard() const noexcept {
+  // Of a rank that came too late for the leader's look.
+  if (!committed_.contains(epoch_))
+    ::unlink(LocalFiles::temporary(files_.part_path(epoch_, comm_.rank())).c_str());
   if (is_leader() && !committed_.contains(epoch_)) files_.discard(epoch_);
 }
 

@@ -79,8 +79,13 @@ PoolTelemetry::PoolTelemetry(const StealNetwork& network, int threads, const Pul
       between_pulses_(static_cast<std::int64_t>(1e9 * std::clamp(pulse_seconds, 0.0, 86400.0))),
       meters_(static_cast<std::size_t>(threads)),
       timeline_(now(), threads),
-      last_pulse_(now()) {
-  if (pulse) next_pulse_ = now() + between_pulses_;
+      last_pulse_(now()) {}
+
+void PoolTelemetry::begin() {
+  clock_ = {};
+  timeline_ = PoolTimeline(now(), static_cast<int>(meters_.size()));
+  last_pulse_ = now();
+  if (pulse_) next_pulse_ = now() + between_pulses_;
 }
 
 PoolTimes PoolTelemetry::times() const {

@@ -50,7 +50,7 @@ def why_unavailable(commands=None, inside="true"):
         return "packages are missing: " + " ".join(missing)
     if os.geteuid() != 0:
         return "virtual machines need root (unshare and mount)"
-    probe = subprocess.run([*_new_namespaces(True), f"mount -t tmpfs tmpfs /dev/shm && hostname probe && {inside}"],
+    probe = subprocess.run([*_new_namespaces(inside != "true"), f"mount -t tmpfs tmpfs /dev/shm && hostname probe && {inside}"],
                            capture_output=True, text=True, timeout=SECONDS, check=False)
     if probe.returncode != 0:
         return "namespaces or what is in them are refused: " + (probe.stderr.strip() or f"code {probe.returncode}")

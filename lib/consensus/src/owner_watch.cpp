@@ -65,6 +65,7 @@ bool OwnerWatch::is_known_gone() {
 }
 
 OwnerWatch::Verdict OwnerWatch::look() {
+  const auto begin = Clock::now();  // silence counts up to here, however long this look takes
   auto beat = std::optional<std::string>();
   try {
     beat = text_of(beat_path(directory_, incarnation_));
@@ -83,8 +84,8 @@ OwnerWatch::Verdict OwnerWatch::look() {
   has_beaten_ = has_beaten_ || (!is_first && beat != beat_);
   beat_ = std::move(beat);
   if (is_known_gone()) return Verdict::gone;
-  // One look shows no silence, however long this process slept in it.
-  if (!is_first && seconds_since(changed_) >= options_.stale_seconds) return Verdict::gone;
+  const auto silence = std::chrono::duration<double>(begin - changed_).count();
+  if (silence >= options_.stale_seconds) return Verdict::gone;
   return has_beaten_ || is_alive_here_ ? Verdict::alive : Verdict::unknown;
 }
 

@@ -64,6 +64,7 @@ class PoolRun final : private TaskBank {
 
   /// @return the results of this rank
   A run(std::span<const T> roots, WorkPoolReport& report) {
+    telemetry_.begin();
     network_.begin();
     in_memory(workers_[0], [&] { workers_[0].stack.push_all(roots); });
     std::vector<std::thread> threads;

@@ -118,8 +118,11 @@ class PoolTelemetry {
  public:
   using Pulse = std::function<void(const PoolPulse&)>;
 
-  /// The run begins. @param pulse  may be empty; lives as long as this, as `network` does
+  /// @param pulse  may be empty; lives as long as this, as `network` does
   PoolTelemetry(const StealNetwork& network, int threads, const Pulse& pulse, double pulse_seconds);
+
+  /// The run begins.
+  void begin();
 
   /// Of a thread; the first thread is 0.
   [[nodiscard]] WorkMeter& meter(std::size_t thread) { return meters_[thread]; }

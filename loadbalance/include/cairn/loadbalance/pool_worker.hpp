@@ -79,7 +79,7 @@ class alignas(128) PoolWorker {
   std::size_t process_some() {
     Spawner<T> spawner(stack);
     if constexpr (BlockProcess<Process, T, A>) {
-      const std::span<const T> tasks = stack.pop(tasks_at_once);
+      const std::span<const T> tasks = stack.pop(std::min(tasks_at_once, pace_));
       const std::size_t count = tasks.size();
       const T first = tasks.front();
       guard(first, count, [&] { process_(tasks, spawner, results); });

@@ -103,8 +103,8 @@ class Simulation {
   }
 
  private:
-  using Time = std::uint64_t;  // ps
-  static constexpr std::size_t tasks_at_once = 64;
+  using Time = std::uint64_t;                        // ps
+  static constexpr std::size_t tasks_at_once = 128;  // as of a pool
   static constexpr Time never = std::numeric_limits<Time>::max();
 
   struct Arrival {
