@@ -37,7 +37,6 @@ while read -r line <&3; do (exec 3>&-; eval "$line") & done &
 
 # Called by mpirun: AGENT HOST WORD…
 AGENT = """\
-#!/bin/sh
 host=$1
 shift
 printf '%s\\n' "cd $PWD; $*" >"{base}/lines.$host"
@@ -63,7 +62,7 @@ class MachineNetwork:
         try:
             (self.base / "log").mkdir()
             agent = self.base / "agent"
-            agent.write_text(AGENT.format(base=self.base))
+            agent.write_text("#!/bin/sh\n" + AGENT.format(base=self.base))
             agent.chmod(0o755)
             (self.base / "hosts").write_text("".join(f"{address(i)} {name}\n" for i, name in enumerate(self.names)) +
                                              "127.0.0.1 localhost switch\n")
