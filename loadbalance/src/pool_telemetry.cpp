@@ -77,9 +77,7 @@ PoolTelemetry::PoolTelemetry(const StealNetwork& network, int threads, const Pul
       pulse_(pulse),
       // A day at most, so that no clock runs over.
       between_pulses_(static_cast<std::int64_t>(1e9 * std::clamp(pulse_seconds, 0.0, 86400.0))),
-      meters_(static_cast<std::size_t>(threads)),
-      timeline_(now(), threads),
-      last_pulse_(now()) {}
+      meters_(static_cast<std::size_t>(threads)) {}
 
 void PoolTelemetry::begin() {
   clock_ = {};

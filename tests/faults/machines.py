@@ -71,13 +71,18 @@ def undisturbed(job, digest):
     print("three machines: the digest of one rank, one journal", flush=True)
 
 
-def power(job, digest):
+def lose(job, digest, how):
+    """Mid-run `how` takes host2 from the others: mpirun ends, and two machines go on from the newest epoch."""
     running = job.start({"host0": 2, "host1": 1, "host2": 1}, STALL)
     job.wait_for_step(NEWEST_LOCAL_STEP)
-    job.machines.power_off("host2")
+    how("host2")
     ended = finish(running)
     check(ended.code != 0, f"mpirun ends when a machine is lost: {ended}")
-    ended = job.finish({"host0": 1, "host1": 2}, digest, NEWEST_LOCAL_STEP)
+    return job.finish({"host0": 1, "host1": 2}, digest, NEWEST_LOCAL_STEP)
+
+
+def power(job, digest):
+    ended = lose(job, digest, job.machines.power_off)
     check("no host has that of node 2, and the others go on" in ended.err, f"{ended}")
     entries = job.journal("host0", "host1")
     check(len(of_kind(entries, "launch")) == 2 and len(of_kind(entries, "fault")) == 1, f"a launch was lost: {entries}")
@@ -100,13 +105,7 @@ def a_loose_cable(job, digest):
 
 
 def a_cut_cable(job, digest):
-    running = job.start({"host0": 2, "host1": 1, "host2": 1}, STALL)
-    job.wait_for_step(NEWEST_LOCAL_STEP)
-    job.machines.cut_off("host2")
-    ended = finish(running)
-    check(ended.code != 0, f"mpirun ends when a machine is not heard: {ended}")
-    # The ranks of the cut machine may still run.
-    job.finish({"host0": 1, "host1": 2}, digest, NEWEST_LOCAL_STEP)
+    lose(job, digest, job.machines.cut_off)  # whose ranks may still run
     job.machines.join("host2")
     job.finish({"host2": 1, "host1": 1, "host0": 1}, digest, 60)
     entries = job.journal("host0", "host1", "host2")

@@ -92,6 +92,7 @@ class alignas(128) WorkMeter {
 ///     counter  pool.steals_per_second  that brought tasks
 class PoolTimeline {
  public:
+  PoolTimeline() = default;  ///< of no run: nothing is due
   PoolTimeline(PoolTime begin, int threads);
   [[nodiscard]] bool is_due(PoolTime now) const noexcept { return now >= end_; }
   /// A slot ends. @param times  of the rank since the begin
@@ -102,12 +103,12 @@ class PoolTimeline {
  private:
   void write_span(PoolTime until) const;
 
-  PoolTime begin_;
-  PoolTime slot_;
+  PoolTime begin_{};
+  PoolTime slot_{};
   PoolTime end_ = PoolTime::max();  // of the slot; never, if tracing is off
-  PoolTime span_;
+  PoolTime span_{};
   PoolState state_ = PoolState::idle;
-  double threads_;
+  double threads_ = 1;
   PoolTimes before_;
   std::uint64_t steals_before_ = 0;
   std::int64_t offset_ns_ = 0;  // from the pool's clock to the trace's
@@ -150,7 +151,7 @@ class PoolTelemetry {
   std::deque<WorkMeter> meters_;
   PoolClock clock_;
   PoolTimeline timeline_;
-  PoolTime last_pulse_;
+  PoolTime last_pulse_{};
   PoolTime next_pulse_ = PoolTime::max();
   std::uint64_t tasks_at_pulse_ = 0;
 };

@@ -19,9 +19,6 @@
 
 namespace cairn::loadbalance::detail {
 
-/// Of a BlockProcess, at most.
-constexpr std::size_t tasks_at_once = 128;
-
 /// Its tasks and its results, which no other thread touches while it works.
 template <PoolTask T, Accumulator A, typename Process>
 class alignas(128) PoolWorker {
@@ -121,6 +118,8 @@ class alignas(128) PoolWorker {
       return description_of(task);
     } catch (const std::exception& error) {
       return std::string("(without description: ") + error.what() + ")";
+    } catch (...) {
+      return "(without description)";
     }
   }
 

@@ -15,6 +15,13 @@
 
 namespace cairn::loadbalance {
 
+namespace detail {
+
+/// Of a BlockProcess, at most.
+inline constexpr std::size_t tasks_at_once = 128;
+
+}  // namespace detail
+
 /// Takes new tasks: the youngest is taken first, or the most urgent (PrioritizedTask).
 template <PoolTask T>
 class Spawner {

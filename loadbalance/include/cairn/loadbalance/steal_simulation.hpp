@@ -103,8 +103,7 @@ class Simulation {
   }
 
  private:
-  using Time = std::uint64_t;                        // ps
-  static constexpr std::size_t tasks_at_once = 128;  // as of a pool
+  using Time = std::uint64_t;  // ps
   static constexpr Time never = std::numeric_limits<Time>::max();
 
   struct Arrival {
@@ -155,7 +154,7 @@ class Simulation {
     Spawner<T> spawner(rank.stack);
     std::size_t count = 0;
     while (count < poll_tasks_ && !rank.stack.empty()) {
-      const auto tasks = rank.stack.pop(std::min(poll_tasks_ - count, tasks_at_once));
+      const auto tasks = rank.stack.pop(std::min(poll_tasks_ - count, detail::tasks_at_once));
       count += tasks.size();
       expand_(tasks, spawner);
     }
