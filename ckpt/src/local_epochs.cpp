@@ -328,10 +328,10 @@ void LocalEpochs::retire() {
 }
 
 void LocalEpochs::discard() const noexcept {
+  if (committed_.contains(epoch_)) return;
   // Of a rank that came too late for the leader's look.
-  if (!committed_.contains(epoch_))
-    ::unlink(LocalFiles::temporary(files_.part_path(epoch_, comm_.rank())).c_str());
-  if (is_leader() && !committed_.contains(epoch_)) files_.discard(epoch_);
+  ::unlink(LocalFiles::temporary(files_.part_path(epoch_, comm_.rank())).c_str());
+  if (is_leader()) files_.discard(epoch_);
 }
 
 }  // namespace cairn::ckpt

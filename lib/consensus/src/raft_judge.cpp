@@ -140,10 +140,11 @@ void RaftJudge::landed(NodeIndex node, const RaftDurable& durable) {
 void RaftJudge::judge_matching(NodeIndex node) {
   const auto& mine = disks_[static_cast<std::size_t>(node)];
   for (NodeIndex other = 0; other < nodes(); ++other) {
+    if (other == node) continue;
     const auto& theirs = disks_[static_cast<std::size_t>(other)];
+    const auto first = std::max(mine.first(), theirs.first());
     bool is_alike = false;
-    for (auto i = std::min(mine.last(), theirs.last());
-         other != node && i >= std::max(mine.first(), theirs.first()); --i) {
+    for (auto i = std::min(mine.last(), theirs.last()); i >= first; --i) {
       is_alike = is_alike || mine.at(i).term == theirs.at(i).term;
       if (is_alike && mine.at(i) != theirs.at(i))
         fail("nodes " + std::to_string(node) + " and " + std::to_string(other) +

@@ -18,9 +18,8 @@ namespace cairn::consensus {
 ///  * a term has one leader (election safety);
 ///  * all nodes apply the same entries (state machine safety);
 ///  * a leader has every entry that was applied under older terms (leader completeness);
-///  * logs that have an entry of one term at one index are alike up to there (log matching), on
-///  disks;
-///  * a node that comes back knows the terms and votes that it has told;
+///  * two logs on disks with an entry of one term at one index are alike up to it (log matching);
+///  * a node votes once in a term, and comes back with the terms that it has promised in;
 ///  * what is applied stands on the disks of a quorum;
 ///  * no node sees what cannot be;
 ///  * once all is healed a new command is applied by all voters (liveness).
