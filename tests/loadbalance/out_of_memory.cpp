@@ -72,10 +72,9 @@ Outcome run(long n) {
 
 template <typename Task>
 void check_all() {
-  int said = 0;
-  for (long n = 1; n < 60; ++n) said += run<Task>(n) == Outcome::said ? 1 : 0;
   CHECK(run<Task>(0) == Outcome::counted);
-  CHECK(said > 0);
+  CHECK(run<Task>(1) == Outcome::said);  // the first one is of the root, whose children need room
+  for (long n = 2; n < 60; ++n) (void)run<Task>(n);
 }
 
 }  // namespace
