@@ -84,7 +84,7 @@ std::size_t Expander::give(Node* children, Counts& counts) {
     const Node child = children[i];
     depth = std::max(depth, child.depth);
     children[kept] = child;
-    kept += tree_.children_of(child) == 0 ? 0 : 1;
+    kept += tree_.is_leaf(child) ? 0 : 1;
   }
   counts.nodes += wanted_size_ - kept;
   counts.leaves += wanted_size_ - kept;

@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #if !defined(__clang__)
@@ -37,17 +38,36 @@ struct Lanes {
   __m512i depth;
 };
 
+/// The words that the schedule combines to word t, without those of the message that are zero: 7
+/// to 14.
+struct Earlier {
+  int count = 0;
+  int words[4] = {};
+};
+constexpr Earlier earlier_than(int t) {
+  Earlier earlier;
+  for (const int word : {t - 16, t - 14, t - 8, t - 3})
+    if (word < 7 || word > 14) earlier.words[earlier.count++] = word % 16;
+  return earlier;
+}
+
+template <int t>
+CAIRN_AVX512 __m512i scheduled(const Lanes& r) {
+  constexpr Earlier earlier = earlier_than(t);
+  static_assert(2 <= earlier.count && earlier.count <= 4);
+  const __m512i first = r.w[earlier.words[0]], second = r.w[earlier.words[1]];
+  if constexpr (earlier.count == 2) return _mm512_rol_epi32(_mm512_xor_si512(first, second), 1);
+  const __m512i three = _mm512_ternarylogic_epi32(first, second, r.w[earlier.words[2]], parity);
+  if constexpr (earlier.count == 3) return _mm512_rol_epi32(three, 1);
+  return _mm512_rol_epi32(_mm512_xor_si512(three, r.w[earlier.words[3]]), 1);
+}
+
 template <int t, int mix>
 CAIRN_AVX512 void one_round(Lanes& r) {
-  __m512i& w = r.w[t % 16];
-  if constexpr (t >= 16) {
-    const __m512i three =
-        _mm512_ternarylogic_epi32(r.w[(t + 13) % 16], r.w[(t + 8) % 16], r.w[(t + 2) % 16], parity);
-    w = _mm512_rol_epi32(_mm512_xor_si512(three, w), 1);
-  }
-  const __m512i constant = all_lanes(sha1_constants[t / 20]);
+  if constexpr (t >= 16) r.w[t % 16] = scheduled<t>(r);
+  const __m512i constant = _mm512_add_epi32(r.e, all_lanes(sha1_constants[t / 20]));
   const __m512i mixed = _mm512_ternarylogic_epi32(r.b, r.c, r.d, mix);
-  const __m512i sum = _mm512_add_epi32(_mm512_add_epi32(r.e, mixed), _mm512_add_epi32(constant, w));
+  const __m512i sum = _mm512_add_epi32(_mm512_add_epi32(constant, r.w[t % 16]), mixed);
   const __m512i next = _mm512_add_epi32(sum, _mm512_rol_epi32(r.a, 5));
   r.e = r.d;
   r.d = r.c;
@@ -63,9 +83,10 @@ CAIRN_AVX512 void one_round_of_all(Lanes (&all)[n]) {
   if constexpr (n > 1) one_round<t, mix>(all[1]);
 }
 
+/// Behind the first two.
 template <std::size_t n, int... t>
-CAIRN_AVX512 void all_rounds(Lanes (&all)[n], std::integer_sequence<int, t...>) {
-  (one_round_of_all<t>(all), ...);
+CAIRN_AVX512 void other_rounds(Lanes (&all)[n], std::integer_sequence<int, t...>) {
+  (one_round_of_all<t + 2>(all), ...);
 }
 
 /// The odd words of 32.
@@ -117,6 +138,21 @@ CAIRN_AVX512 void load_parents(const Node* parents, const Child* wanted, __m512i
   words[5] = _mm512_permutex2var_epi64(upper[1], second, lower[1]);
 }
 
+/// The first two, which mix nothing but what each block starts from: what they add to their words
+/// is known.
+CAIRN_AVX512 void two_rounds(Lanes& r) {
+  constexpr std::uint32_t a = sha1_start[0], b = sha1_start[1], c = sha1_start[2],
+                          d = sha1_start[3], e = sha1_start[4];
+  constexpr std::uint32_t turned = std::rotl(b, 30);
+  constexpr std::uint32_t first = std::rotl(a, 5) + (d ^ (b & (c ^ d))) + e + sha1_constants[0];
+  constexpr std::uint32_t second = (c ^ (a & (turned ^ c))) + d + sha1_constants[0];
+  r.b = _mm512_add_epi32(r.w[0], all_lanes(first));
+  r.a = _mm512_add_epi32(_mm512_add_epi32(r.w[1], all_lanes(second)), _mm512_rol_epi32(r.b, 5));
+  r.c = all_lanes(std::rotl(a, 30));
+  r.d = all_lanes(turned);
+  r.e = all_lanes(c);
+}
+
 CAIRN_AVX512 void start(const Node* parents, const Child* wanted, Lanes& r) {
   const auto* pairs = reinterpret_cast<const __m512i*>(wanted);  // NOLINT
   const __m512i low = _mm512_loadu_si512(pairs), high = _mm512_loadu_si512(pairs + 1);
@@ -130,11 +166,7 @@ CAIRN_AVX512 void start(const Node* parents, const Child* wanted, Lanes& r) {
 #pragma GCC unroll 8
   for (std::size_t k = 7; k < 15; ++k) r.w[k] = _mm512_setzero_si512();
   r.w[15] = all_lanes(message_bits);
-  r.a = all_lanes(sha1_start[0]);
-  r.b = all_lanes(sha1_start[1]);
-  r.c = all_lanes(sha1_start[2]);
-  r.d = all_lanes(sha1_start[3]);
-  r.e = all_lanes(sha1_start[4]);
+  two_rounds(r);
 }
 
 /// Eight nodes from their words, in pairs: a and b, c and d, e and depth.
@@ -176,7 +208,7 @@ __attribute__((target("avx512f"))) void spawn_sixteens(const Node* parents, cons
                                                        Node* children) {
   Lanes all[n];
   for (std::size_t i = 0; i < n; ++i) start(parents, wanted + 16 * i, all[i]);
-  all_rounds(all, std::make_integer_sequence<int, 80>{});
+  other_rounds(all, std::make_integer_sequence<int, 78>{});
   for (std::size_t i = 0; i < n; ++i) finish(all[i], children + 16 * i);
 }
 

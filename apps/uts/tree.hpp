@@ -74,13 +74,15 @@ class Tree {
 
   [[nodiscard]] int children_of(const Node& node) const noexcept {
     if (node.depth == 0) return root_children_;
-    auto level = static_cast<std::size_t>(node.depth - 1);
-    if (level >= levels_.size()) {
-      if (!last_level_is_for_the_rest_) [[unlikely]]
-        return children_by_formula(parameters_, node.depth, node.value());
-      level = levels_.size() - 1;
-    }
-    return levels_[level].children(node.value());
+    const Level* const level = level_of(node);
+    return level == nullptr ? children_by_formula(parameters_, node.depth, node.value())
+                            : level->children(node.value());
+  }
+
+  /// Of no children: quicker to say than how many.
+  [[nodiscard]] bool is_leaf(const Node& node) const noexcept {
+    const Level* const level = node.depth == 0 ? nullptr : level_of(node);
+    return level == nullptr ? children_of(node) == 0 : level->is_leaf(node.value());
   }
 
  private:
@@ -95,6 +97,9 @@ class Tree {
       while (key >= from_[n + 1]) ++n;
       return static_cast<int>(n);
     }
+    [[nodiscard]] bool is_leaf(std::uint32_t value) const noexcept {
+      return (value ^ flip_) < from_[1];
+    }
 
    private:
     static constexpr int bucket_bits = 23;  // 31 bits in 256 buckets
@@ -103,6 +108,17 @@ class Tree {
     std::array<std::uint8_t, 256> at_least_{};            // by bucket: children of its first key
     std::array<std::uint32_t, max_children + 2> from_{};  // n children or more from this key on
   };
+
+  /// Null where each depth has one and this is too deep. Not of the root.
+  [[nodiscard]] const Level* level_of(const Node& node) const noexcept {
+    auto level = static_cast<std::size_t>(node.depth - 1);
+    if (level >= levels_.size()) {
+      if (!last_level_is_for_the_rest_) [[unlikely]]
+        return nullptr;
+      level = levels_.size() - 1;
+    }
+    return &levels_[level];
+  }
 
   TreeParameters parameters_;
   int root_children_ = 0;
