@@ -16,9 +16,9 @@
 #include "cairn/collectives/collective.hpp"
 #include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
+#include "cairn/loadbalance/distributor.hpp"
 #include "cairn/program/places.hpp"
 #include "cairn/program/program.hpp"
-#include "distribute.hpp"
 #include "picture.hpp"
 #include "raster.hpp"
 #include "render.hpp"
@@ -90,10 +90,10 @@ std::vector<Raster> rasters_of(const Settings& settings, const program::Options&
   return rasters;
 }
 
-Kind schedule_of(const Settings& settings) {
-  if (const auto kind = kind_of(settings.schedule)) return *kind;
-  throw Error(Errc::usage,
-              "--schedule " + settings.schedule + " is not known; there are " + names_of_kinds());
+loadbalance::Policy schedule_of(const Settings& settings) {
+  if (const auto policy = loadbalance::policy_of(settings.schedule)) return *policy;
+  throw Error(Errc::usage, "--schedule " + settings.schedule + " is not known; there are " +
+                               loadbalance::names_of_policies());
 }
 
 /// The same on all ranks, since all have the same options.
@@ -120,7 +120,7 @@ int draw(program::Context& context, const Settings& settings, const program::Opt
   const auto& world = context.world;
   const auto rasters = agreed(world, [&] { return rasters_of(settings, options); });
   const Raster& first = rasters.front();
-  const Kind kind = agreed(world, [&] { return schedule_of(settings); });
+  const auto policy = agreed(world, [&] { return schedule_of(settings); });
   // A schedule is of all ranks, and so they all have the same number of threads.
   const int threads = all_reduce(world, context.threads, Minimum{});
   program::check_places(world, {settings.picture, settings.owners, settings.result});
@@ -131,7 +131,7 @@ int draw(program::Context& context, const Settings& settings, const program::Opt
   const bool has_pictures = !settings.picture.empty() || !settings.owners.empty();
   Result result{
       settings.schedule, settings.columns, settings.rows, world.size(), threads, {}, {}, {}};
-  Distributor distributor(world, threads, kind);
+  loadbalance::Distributor distributor(world, threads, policy);
   for (std::size_t frame = 0; frame < rasters.size(); ++frame) {
     const bool is_last = frame + 1 == rasters.size();
     Rendering drawn =
@@ -154,7 +154,8 @@ int main(int argc, char** argv) {
   Settings settings;
   program::Options options("cairn-mandelbrot",
                            "draws the Mandelbrot set, and shows how well its work is shared");
-  options.add("schedule", settings.schedule, "who computes what: " + names_of_kinds())
+  options
+      .add("schedule", settings.schedule, "who computes what: " + loadbalance::names_of_policies())
       .add("width", settings.width, "of the picture, in pixels")
       .add("height", settings.height, "of the picture, in pixels")
       .add("rows", settings.rows, "of pixels in a task")

@@ -73,7 +73,7 @@ void Rendering::add(Rendering later) {
   *this = std::move(later);
 }
 
-Rendering render(Distributor& distributor, const Raster& raster, Keep keep) {
+Rendering render(loadbalance::Distributor& distributor, const Raster& raster, Keep keep) {
   const Communicator& comm = distributor.comm();
   const int threads = distributor.threads();
   const bool keeps = keep == Keep::pixels;
@@ -97,7 +97,7 @@ Rendering render(Distributor& distributor, const Raster& raster, Keep keep) {
   barrier(comm);
   const auto start = Clock::now();
   std::vector<double> weights;
-  if (distributor.kind() == Kind::weighted) weights = weights_of(comm, raster);
+  if (distributor.policy() == loadbalance::Policy::weighted) weights = weights_of(comm, raster);
   distributor.run(raster.tiles(), weights, work);
   result.totals = merged(comm, shares);  // waits for all
   // Ranks leave the barrier one after the other.

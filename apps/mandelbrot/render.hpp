@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "distribute.hpp"
+#include "cairn/loadbalance/distributor.hpp"
 #include "paint.hpp"
 #include "raster.hpp"
 
@@ -34,7 +34,7 @@ struct Rendering {
 /// for what rank 0 alone has.
 /// @throws on all ranks: a stop signal's Error; bad_alloc on one alone
 /// @par Memory  for Keep::pixels 4 bytes a pixel on each rank, twice that on rank 0
-[[nodiscard]] Rendering render(Distributor& distributor, const Raster& raster,
+[[nodiscard]] Rendering render(loadbalance::Distributor& distributor, const Raster& raster,
                                Keep keep = Keep::totals);
 
 }  // namespace cairn::mandelbrot

@@ -132,8 +132,9 @@ Counts explore(const Tree& tree, const Kernel& kernel, Leaves leaves, loadbalanc
 
 std::optional<Counts> explore(const Tree& tree, const Kernel& kernel, Leaves leaves,
                               loadbalance::WorkPool& pool, TreeRun& run,
-                              const loadbalance::CutOptions& cuts) {
-  if (!run.advance(pool, expansion(tree, kernel, leaves), cuts)) return std::nullopt;
+                              const loadbalance::CutOptions& cuts,
+                              const loadbalance::Dealing<Node>& dealing) {
+  if (!run.advance(pool, expansion(tree, kernel, leaves), cuts, dealing)) return std::nullopt;
   return pool.merged(run.state().results);
 }
 

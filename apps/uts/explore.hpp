@@ -87,6 +87,7 @@ using TreeRun = loadbalance::CheckpointedRun<Node, Counts>;
 /// @return the counts, or nothing when the program was asked to stop
 [[nodiscard]] std::optional<Counts> explore(const Tree& tree, const Kernel& kernel, Leaves leaves,
                                             loadbalance::WorkPool& pool, TreeRun& run,
-                                            const loadbalance::CutOptions& cuts);
+                                            const loadbalance::CutOptions& cuts,
+                                            const loadbalance::Dealing<Node>& dealing = {});
 
 }  // namespace cairn::uts

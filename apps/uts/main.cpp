@@ -39,6 +39,7 @@ struct Settings {
   std::uint64_t seed = raw.seed;
   std::string kernel = "auto";
   std::string leaves = "push";
+  std::string schedule = "stealing";
   std::filesystem::path result;
   bool metrics = false;
   program::CheckpointOptions ckpt;
@@ -91,6 +92,12 @@ Leaves leaves_of(const Settings& settings) {
   throw_usage("--leaves is push or count, not '" + settings.leaves + "'");
 }
 
+loadbalance::Policy policy_of(const Settings& settings) {
+  if (const auto policy = loadbalance::policy_of(settings.schedule)) return *policy;
+  throw_usage("--schedule " + settings.schedule + " is not known; there are " +
+              loadbalance::names_of_policies());
+}
+
 /// What a checkpoint is of, and another run's is not.
 std::string identity_of(const TreeParameters& tree, const std::string& leaves) {
   return fmt::format(
@@ -104,6 +111,7 @@ int grow(program::Context& context, const Settings& settings, const program::Opt
   const auto& world = context.world;
   const TreeParameters parameters = parameters_of(settings, options);
   const Leaves leaves = leaves_of(settings);
+  const loadbalance::Policy policy = policy_of(settings);
   const Tree tree = together(world, [&] { return Tree(parameters); });
   const Kernel& hash = *together(world, [&] { return &kernel(settings.kernel); });
   std::optional<AtomicFile> file;  // opened now, so that a bad folder shows before the work
@@ -117,10 +125,11 @@ int grow(program::Context& context, const Settings& settings, const program::Opt
   Heartbeat heartbeat(context, run, leaves);
   loadbalance::WorkPool pool(
       world, {.threads = context.threads,
+              .stealing = {.steals = policy == loadbalance::Policy::stealing},
               .pulse = [&](const loadbalance::PoolPulse& pulse) { heartbeat.beat(pulse); },
               .pulse_seconds = Heartbeat::seconds});
-  Result result{settings.tree,          parameters,   {},
-                std::string(hash.name), world.size(), context.threads};
+  Result result{settings.tree, parameters,     {}, std::string(hash.name), settings.schedule,
+                world.size(),  context.threads};
   result.restored_from = run.restore_or(world, roots_of(tree, world));
   result.nodes_before = pool.merged(run.state().results).nodes;
   if (result.restored_from)
@@ -130,7 +139,9 @@ int grow(program::Context& context, const Settings& settings, const program::Opt
   const auto start = std::chrono::steady_clock::now();
   const double cpu_start = program::process_cpu_seconds();
   const auto counts =
-      explore(tree, hash, leaves, pool, run, {.every_tasks = settings.ckpt.cut_every});
+      explore(tree, hash, leaves, pool, run, {.every_tasks = settings.ckpt.cut_every},
+              {.policy = policy,
+               .weight = [&](const Node& node) { return 1 + tree.expected_below(node); }});
   ckpt.wait();
   heartbeat.finish();
   if (!counts) {
@@ -141,6 +152,7 @@ int grow(program::Context& context, const Settings& settings, const program::Opt
     return stop_exit_code(ckpt.stop_signal());
   }
   result.counts = *counts;
+  result.deals = run.deals();
   const std::chrono::duration<double> mine = std::chrono::steady_clock::now() - start;
   result.seconds = all_reduce(world, mine.count(), Maximum{});
   result.cpu_seconds = all_reduce(world, program::process_cpu_seconds() - cpu_start);
@@ -178,6 +190,8 @@ int main(int argc, char** argv) {
   options.add("kernel", settings.kernel, "SHA-1 by portable, sha_ni, avx512, or auto: the fastest");
   options.add("leaves", settings.leaves,
               "push: leaves wait like all nodes; count: they are counted where they are made");
+  options.add("schedule", settings.schedule,
+              "how ranks share: " + loadbalance::names_of_policies());
   options.add("result", settings.result, "write counts and times as JSON");
   options.flag("metrics", settings.metrics,
                "how well ranks and threads were used: POP metrics and times of each rank, on "

@@ -80,6 +80,8 @@ std::string to_json(const Result& result) {
       {"depth", result.counts.depth},
       {"leaves", result.counts.leaves},
       {"kernel", result.kernel},
+      {"schedule", result.schedule},
+      {"deals", result.deals},
       {"ranks", result.ranks},
       {"threads", result.threads},
       {"restored_from", result.restored_from ? Json(*result.restored_from) : Json(nullptr)},

@@ -18,12 +18,14 @@ struct Result {
   TreeParameters parameters;
   Counts counts;
   std::string kernel;
+  std::string schedule;
   int ranks = 1;
   int threads = 1;
   double seconds = 0;      ///< by the clock on the wall; of the slowest rank
   double cpu_seconds = 0;  ///< of all threads that explored
   std::optional<std::uint64_t> restored_from = {};        ///< the cut
   std::uint64_t nodes_before = 0;                         ///< that were counted by then
+  std::uint64_t deals = 0;                                ///< of repartition, after the first
   std::vector<loadbalance::WorkPoolReport> reports = {};  ///< of all ranks, if they were gathered
 
   /// Of this launch.

@@ -85,6 +85,20 @@ std::int32_t last_level(const TreeParameters& tree) {
   return tree.shape == cyclic ? 5 * tree.depth + 1 : tree.depth;
 }
 
+/// Nodes of the subtree of a node at depth 0, 1, … on average; what is deeper is as the last.
+std::vector<double> expected_sizes(const TreeParameters& tree, std::int32_t last) {
+  constexpr double most = 1e18;
+  const double grow = tree.probability * tree.children;
+  const double binomial_size = grow < 1 ? std::min(1 / (1 - grow), most) : most;
+  std::vector<double> sizes(static_cast<std::size_t>(last) + 2, binomial_size);
+  if (tree.type == binomial) return sizes;
+  if (tree.type == geometric) sizes.back() = 1;
+  for (std::int32_t depth = last; depth >= 0; --depth)
+    if (const auto d = static_cast<std::size_t>(depth); is_geometric_at(tree, depth))
+      sizes[d] = std::min(1 + expected_children(tree, depth) * sizes[d + 1], most);
+  return sizes;
+}
+
 /// The probability that a binomial tree ends: each of its b subtrees ends with the smallest s that
 /// has s = 1 - q + q * s^m (a Galton-Watson process).
 double probability_to_end(const TreeParameters& tree) {
@@ -171,6 +185,12 @@ Tree::Tree(const TreeParameters& parameters) : parameters_(parameters) {
   levels_.reserve(static_cast<std::size_t>(last));
   for (std::int32_t depth = 1; depth <= last; ++depth) levels_.emplace_back(parameters, depth);
   root_children_ = children_by_formula(parameters, 0, root().value());
+  expected_ = expected_sizes(parameters, last);
+}
+
+double Tree::expected_below(const Node& node) const noexcept {
+  const auto below = std::min(static_cast<std::size_t>(node.depth) + 1, expected_.size() - 1);
+  return children_of(node) * expected_[below];
 }
 
 Node Tree::root() const { return root_of(parameters_.seed); }

@@ -79,6 +79,10 @@ class Tree {
                             : level->children(node.value());
   }
 
+  /// How many nodes are to be expected below: of the children that it has, each of the size that
+  /// those of their depth have on average.
+  [[nodiscard]] double expected_below(const Node& node) const noexcept;
+
   /// Of no children: quicker to say than how many.
   [[nodiscard]] bool is_leaf(const Node& node) const noexcept {
     const Level* const level = node.depth == 0 ? nullptr : level_of(node);
@@ -124,6 +128,7 @@ class Tree {
   int root_children_ = 0;
   std::vector<Level> levels_;  // of depth 1, 2, …: the root has its own
   bool last_level_is_for_the_rest_ = true;
+  std::vector<double> expected_;  // nodes of a subtree whose root is at depth 0, 1, …
 };
 
 }  // namespace cairn::uts

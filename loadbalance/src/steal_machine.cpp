@@ -27,6 +27,7 @@ StealMachine::StealMachine(int rank, std::span<const int> host_of, const StealOp
                            StealMutant mutant)
     : rank_(rank),
       ranks_(static_cast<int>(host_of.size())),
+      steals_(options.steals),
       host_tries_(options.host_tries),
       random_tries_(options.random_tries),
       mutant_(mutant),
@@ -153,7 +154,7 @@ void StealMachine::be_still(std::size_t tasks) {
 }
 
 void StealMachine::look_for_work() {
-  if (is_asking_ || is_parked_ || !may_give() || ranks_ == 1) return;
+  if (!steals_ || is_asking_ || is_parked_ || !may_give() || ranks_ == 1) return;
   const int host_tries = host_mates_.empty() ? 0 : host_tries_;
   if (tries_ < host_tries + random_tries_) {
     const Random random(seed_, static_cast<std::uint64_t>(rank_));

@@ -156,7 +156,7 @@ TEST_CASE("the value lives through pauses, equal on all ranks in each") {
       const bool is_mine = world().rank() == parts % world().size();
       int looks = 0;
       is_over = pool.run_until<Node, Found>(
-          run, search(best), [&](std::uint64_t) { return is_mine && ++looks > 2 && parts < 20; });
+          run, search(best), [&](const RankLook&) { return is_mine && ++looks > 2 && parts < 20; });
       const Found found = pool.merged(run.results);
       CHECK(best.value() == found.best);
       CHECK(best.value() >= before);
@@ -241,7 +241,7 @@ TEST_CASE("tasks with a priority live through pauses") {
   for (bool is_over = false; !is_over; ++parts) {
     int looks = 0;
     is_over = pool.run_until<Urgent, Order>(
-        run, in_order(), [&](std::uint64_t) { return ++looks > 2 && parts < 9; });
+        run, in_order(), [&](const RankLook&) { return ++looks > 2 && parts < 9; });
   }
   CHECK(pool.merged(run.results).count == nodes - 1);
   CHECK(pool.merged(run.results).sum == std::uint64_t{nodes} * (nodes - 1) / 2);

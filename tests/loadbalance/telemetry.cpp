@@ -77,8 +77,8 @@ TEST_CASE("each steal that was asked for is in the histogram once, also when a r
   PartialRun<Node, Count> run{.tasks = root(10)};
   std::uint64_t asked = 0;
   for (bool is_over = false; !is_over;) {
-    is_over =
-        pool.run_until<Node, Count>(run, visit, [](std::uint64_t tasks) { return tasks > 200; });
+    is_over = pool.run_until<Node, Count>(run, visit,
+                                          [](const RankLook& rank) { return rank.tasks > 200; });
     const auto& report = pool.report();
     CHECK(report.steal_latency.count() == report.stealing.asked);
     CHECK(report.steal_latency.total_seconds <= report.times.seconds() + 1e-9);

@@ -173,7 +173,7 @@ TEST_CASE("a run that is paused again and again by any rank does every task once
       const bool is_mine = world().rank() == pauses % world().size();
       int looks = 0;
       is_over = pool.run_until<Node, Seen>(
-          run, slow, [&](std::uint64_t) { return is_mine && ++looks > 2 && pauses < 9; });
+          run, slow, [&](const RankLook&) { return is_mine && ++looks > 2 && pauses < 9; });
       const auto all = pool.merged(run.results);
       const auto left = all_reduce(world(), static_cast<std::uint64_t>(run.tasks.size()));
       CHECK((left == 0) == is_over);
@@ -187,8 +187,18 @@ TEST_CASE("a run that is paused again and again by any rank does every task once
 TEST_CASE("a pause that the last task has forestalled is the end") {
   WorkPool pool(world());
   PartialRun<Node, Seen> run;
-  CHECK(pool.run_until<Node, Seen>(run, visit, [](std::uint64_t) { return true; }));
+  CHECK(pool.run_until<Node, Seen>(run, visit, [](const RankLook&) { return true; }));
   CHECK(run.tasks.empty());
+}
+
+TEST_CASE("a rank that does not steal does its own tasks") {
+  WorkPool pool(world(), {.threads = 2, .stealing = {.steals = false}});
+  for (int again = 0; again < 2; ++again) {
+    const auto mine = roots(world().size(), world().is_root() ? 11 : 0);
+    (void)pool.run<Node, Seen>(mine, visit);
+    CHECK(pool.report().tasks == (world().is_root() ? 1U << 11 : 1U));
+    CHECK(pool.report().stealing.asked == 0);
+  }
 }
 
 TEST_CASE("who waits for one long task is quiet") {

@@ -18,12 +18,14 @@
 
 using namespace cairn;
 using namespace cairn::mandelbrot;
+using cairn::loadbalance::Distributor;
+using cairn::loadbalance::Policy;
 using cairn::test::world;
 
 namespace {
 
-constexpr Kind kinds[] = {Kind::block,    Kind::round_robin, Kind::random,
-                          Kind::weighted, Kind::repartition, Kind::stealing};
+constexpr Policy policies[] = {Policy::block,    Policy::round_robin, Policy::random,
+                               Policy::weighted, Policy::repartition, Policy::stealing};
 const View view{{-0.813, 0.2035}, 34, 300};
 
 Raster small() { return {46, 33, view, 5, 4}; }
@@ -32,7 +34,7 @@ Raster small() { return {46, 33, view, 5, 4}; }
 std::vector<int> done_by(Distributor& distributor, std::size_t tasks) {
   const int threads = distributor.threads();
   std::vector<int> done(tasks);
-  const std::vector<double> weights(distributor.kind() == Kind::weighted ? tasks : 0, 1.0);
+  const std::vector<double> weights(distributor.policy() == Policy::weighted ? tasks : 0, 1.0);
   std::atomic<bool> is_thread_wrong{false};
   distributor.run(tasks, weights, [&](std::size_t task, int thread) {
     ++done[task];
@@ -46,9 +48,9 @@ std::vector<int> done_by(Distributor& distributor, std::size_t tasks) {
 }  // namespace
 
 TEST_CASE("every schedule does each task once") {
-  for (const Kind kind : kinds)
+  for (const Policy policy : policies)
     for (const int threads : {1, 2, 3}) {
-      Distributor distributor(world(), threads, kind);
+      Distributor distributor(world(), threads, policy);
       for (const std::size_t tasks : {0, 1, 2, 5, 5, 1000, 1000}) {
         CAPTURE(threads);
         CAPTURE(tasks);
@@ -58,7 +60,7 @@ TEST_CASE("every schedule does each task once") {
 }
 
 TEST_CASE("repartition learns which tasks are long") {
-  Distributor distributor(world(), 2, Kind::repartition);
+  Distributor distributor(world(), 2, Policy::repartition);
   constexpr std::size_t tasks = 60;
   const auto workers = static_cast<std::size_t>(2 * world().size());
   std::vector<std::size_t> sharing;  // workers that have long tasks
@@ -80,10 +82,10 @@ TEST_CASE("repartition learns which tasks are long") {
 
 TEST_CASE("every schedule has the totals of std::complex") {
   const Totals expected = test::totals_of(46, 33, view);
-  for (const Kind kind : kinds)
+  for (const Policy policy : policies)
     for (const int threads : {1, 2}) {
       CAPTURE(threads);
-      Distributor distributor(world(), threads, kind);
+      Distributor distributor(world(), threads, policy);
       const Rendering drawn = render(distributor, small());
       CHECK(drawn.totals == expected);
       CHECK(drawn.busy_seconds.size() == static_cast<std::size_t>(world().size()));
@@ -97,8 +99,8 @@ TEST_CASE("every schedule has the totals of std::complex") {
 TEST_CASE("rank 0 has all shades, and the owners that a static schedule named") {
   const Raster raster = small();
   const auto workers = static_cast<std::uint32_t>(2 * world().size());
-  for (const Kind kind : kinds) {
-    Distributor distributor(world(), 2, kind);
+  for (const Policy policy : policies) {
+    Distributor distributor(world(), 2, policy);
     const Rendering drawn = render(distributor, raster, Keep::pixels);
     if (!world().is_root()) continue;
     CHECK(drawn.shades.size() == raster.pixels());
@@ -114,17 +116,17 @@ TEST_CASE("rank 0 has all shades, and the owners that a static schedule named") 
     CHECK(drawn.owners.size() == raster.tiles());
     for (std::size_t tile = 0; tile < drawn.owners.size(); ++tile) {
       CHECK(drawn.owners[tile] < workers);
-      if (kind == Kind::round_robin) CHECK(drawn.owners[tile] == tile % workers);
+      if (policy == Policy::round_robin) CHECK(drawn.owners[tile] == tile % workers);
     }
   }
 }
 
 TEST_CASE("a stop signal, or another error of one rank, ends the work on all") {
-  for (const Kind kind : kinds) {
+  for (const Policy policy : policies) {
     if (world().rank() == world().size() - 1) request_stop(SIGTERM);
     std::optional<Error> error;
     try {
-      Distributor distributor(world(), 2, kind);
+      Distributor distributor(world(), 2, policy);
       (void)render(distributor, small());
     } catch (const Error& thrown) {
       error = thrown;

@@ -1,7 +1,8 @@
 """All published trees, on all pairs of 1, 2, 3, 4, 7 ranks and 1, 2, 4 threads, with and without interruption: their counts.
 
-Of each tree there is one run that goes through all pairs in a random order: each launch is killed, or asked to stop, after
-its next cut, and the next pair goes on from there. Trees of up to 200 million nodes are also counted by each pair alone.
+Of each tree there is one run that goes through all pairs in a random order, each under a random policy: each launch is killed,
+or asked to stop, after its next cut, and the next pair goes on from there. Trees of up to 200 million nodes are also counted by
+each pair alone, those of 4 million under each policy, the others under one policy after the other.
 
 usage: all_trees.py MPIEXEC CAIRN_UTS [--seed N] [--trees T1,T2,…]
 """
@@ -15,7 +16,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from cuts import disturb  # noqa: E402
+from cuts import POLICIES, disturb  # noqa: E402
 from processes import (as_users_have_mpirun, check, finish, remove_segments, run, scratch_directory, segments,  # noqa: E402
                        start)
 
@@ -36,10 +37,11 @@ OPTIONS = {
 PAIRS = list(itertools.product((1, 2, 3, 4, 7), (1, 2, 4)))
 
 
-def command(args, tree, pair, result, *options):
+def command(args, tree, pair, policy, result, *options):
     ranks, threads = pair
     tree_options = OPTIONS.get(tree, ("--tree", tree))
-    return [args.mpiexec, "-n", ranks, args.uts, *tree_options, "--threads", threads, "--result", result, *options]
+    return [args.mpiexec, "-n", ranks, args.uts, *tree_options, "--threads", threads, "--schedule", policy, "--result",
+            result, *options]
 
 
 def counts(result):
@@ -52,11 +54,16 @@ def check_counts(tree, counted, how):
 
 
 def alone(args, tree, scratch):
-    for pair in PAIRS:
+    """Returns how many runs that were."""
+    each = itertools.product(PAIRS, POLICIES)
+    in_turn = zip(PAIRS, itertools.cycle(POLICIES))
+    runs = list(each if TREES[tree][0] < 10**7 else in_turn)
+    for pair, policy in runs:
         result = scratch / "alone.json"
-        ended = run(command(args, tree, pair, result), 600)
+        ended = run(command(args, tree, pair, policy, result), 600)
         check(ended.code == 0, ended)
-        check_counts(tree, counts(result)[0], f"on {pair[0]} ranks of {pair[1]} threads")
+        check_counts(tree, counts(result)[0], f"on {pair[0]} ranks of {pair[1]} threads, {policy},")
+    return len(runs)
 
 
 def interrupted(chooser, args, tree, scratch):
@@ -65,14 +72,14 @@ def interrupted(chooser, args, tree, scratch):
     pairs = chooser.sample(PAIRS, len(PAIRS))
     interruptions = 0
     for pair in pairs:
-        process = start(command(args, tree, pair, result, *options))
+        process = start(command(args, tree, pair, chooser.choice(POLICIES), result, *options))
         in_time = disturb(chooser, process, directory)
         ended = finish(process, 3600)
         if ended.code == 0:
             break
         check(in_time, f"it ended by itself:\n{ended}")
         interruptions += 1
-    ended = run(command(args, tree, pairs[0], result, *options), 3600)
+    ended = run(command(args, tree, pairs[0], chooser.choice(POLICIES), result, *options), 3600)
     check(ended.code == 0, ended)
     counted, restored_from = counts(result)
     check_counts(tree, counted, f"after {interruptions} interruptions")
@@ -94,11 +101,9 @@ def main():
     with scratch_directory() as scratch:
         for tree in args.trees.split(","):
             begin = time.monotonic()
-            is_small = TREES[tree][0] < 2 * 10**8
-            if is_small:
-                alone(args, tree, scratch)
+            runs = alone(args, tree, scratch) if TREES[tree][0] < 2 * 10**8 else 0
             interruptions = interrupted(chooser, args, tree, scratch)
-            print(f"{tree}: {TREES[tree][0]} nodes, {'15 pairs alone, ' if is_small else ''}{interruptions} interruptions, "
+            print(f"{tree}: {TREES[tree][0]} nodes, {runs} runs without and one with {interruptions} interruptions, "
                   f"{time.monotonic() - begin:.0f} s", flush=True)
             remove_segments(segments() - before)
 

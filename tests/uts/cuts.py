@@ -1,4 +1,5 @@
-"""cairn-uts interrupted at random moments and started again on other ranks and threads: the count is the published one.
+"""cairn-uts interrupted at random moments and started again on other ranks and threads, under other policies: the count is the
+published one.
 
 Each cycle waits for new cuts, then kills a rank (what was done since the last cut is done again), or asks the run to stop
 (exit code 75, a last cut). In the end it runs through: a task that was lost, or counted twice, would show.
@@ -21,13 +22,14 @@ from processes import (as_users_have_mpirun, check, children, finish, newest_ste
 
 # From the published table of the benchmark.
 TREES = {"T1": (4130071, 10, 3305118), "T3": (4112897, 1572, 3599034), "T5": (4147582, 20, 2181318)}
+POLICIES = ("block", "round-robin", "random", "weighted", "repartition", "stealing")
 USAGE, BAD_DATA, RUN_AGAIN = 64, 65, 75
 EVERY = ([], ["--ckpt-every", 1], ["--ckpt-every", 2])  # each cut is saved unless something says otherwise
 
 
 def command(chooser, args, tree, directory, result):
     return [args.mpiexec, "-n", chooser.choice((1, 2, 3, 4, 7)), args.uts, "--tree", tree, "--kernel", "portable", "--threads",
-            chooser.choice((1, 2, 4)), "--ckpt-dir", directory, *chooser.choice(EVERY), "--cut-every", 150000, "--ckpt-mode",
+            chooser.choice((1, 2, 4)), "--schedule", chooser.choice(POLICIES), "--ckpt-dir", directory, *chooser.choice(EVERY), "--cut-every", 150000, "--ckpt-mode",
             chooser.choice(("sync", "async")), "--result", result]
 
 

@@ -91,6 +91,7 @@ class Case(ProgramCase):
         self.refused(USAGE, "-t", 0, "-b", 2000, "-q", 0.9, words=["never end"])
         self.refused(USAGE, "--tree", "T1", "--kernel", "md5", words=["md5", "portable"])
         self.refused(USAGE, "--tree", "T1", "--leaves", "rake", words=["rake", "push or count"])
+        self.refused(USAGE, "--tree", "T1", "--schedule", "luck", words=["luck", "round-robin", "stealing"])
         self.refused(USAGE, "--tree", "T1", "T2", words=["T2"])
         self.refused(NO_INPUT, "--tree", "T1", "--result", self.scratch / "none" / "r.json", words=["none"])
         self.assertEqual(list(self.scratch.iterdir()), [])
@@ -102,6 +103,15 @@ class Case(ProgramCase):
                 counts, result = self.counts("--tree", tree, "--threads", threads, launcher=[MPIEXEC, "-n", ranks])
                 self.assertEqual(counts, expected)
                 self.assertEqual((result["ranks"], result["threads"]), (ranks, threads))
+
+    def test_policies_change_nothing(self):
+        for policy in ("block", "round-robin", "random", "weighted", "repartition", "stealing"):
+            counts, result = self.counts("--tree", "T2", "--schedule", policy, "--metrics", launcher=[MPIEXEC, "-n", 3])
+            self.assertEqual(counts, {"nodes": 4117769, "depth": 81, "leaves": 2342762})
+            self.assertEqual(result["schedule"], policy)
+            steals = [rank["steals_tried"] for rank in result["metrics"]["ranks"]]
+            self.assertEqual(sum(steals) > 0, policy == "stealing")
+            self.assertEqual(sum(rank["tasks"] for rank in result["metrics"]["ranks"]), counts["nodes"])
 
     def test_all_ranks_refuse_in_one_line(self):
         self.refused(USAGE, "--tree", "T9", words=["T9"], launcher=[MPIEXEC, "-n", 3])

@@ -116,6 +116,44 @@ TEST_CASE("the number of children has known values") {
   CHECK(children_by_formula(binomial, 1, 1U << 29) == 0);
 }
 
+TEST_CASE(
+    "what is to be expected below a node is a product of its children and a sum over depths") {
+  const auto at = [](std::int32_t depth, std::uint32_t value) {
+    return Node{{0, 0, 0, 0, value}, depth};
+  };
+  const std::uint32_t half = 1U << 30;  // three children at b = 4
+  const Tree fixed({TreeType::geometric, Shape::fixed, 4, 4, 1});
+  CHECK(fixed.expected_below(at(3, half)) == 3.0);      // leaves
+  CHECK(fixed.expected_below(at(2, half)) == 3.0 * 5);  // each with four of them
+  CHECK(fixed.expected_below(at(1, half)) == 3.0 * 21);
+  CHECK(fixed.expected_below(at(4, half)) == 0);
+  CHECK(fixed.expected_below(at(99, half)) == 0);
+  const Tree linear({TreeType::geometric, Shape::linear, 10, 4, 1});
+  CHECK(linear.expected_below(at(9, largest_value)) > 0);
+  CHECK(linear.expected_below(at(10, largest_value)) == 0);
+  // 1 / (1 - 3/4) nodes on average, if there are any.
+  const Tree binomial({TreeType::binomial, Shape::linear, 6, 2000, 1, 0.25, 3});
+  CHECK(binomial.expected_below(at(7, 5)) == doctest::Approx(12));
+  CHECK(binomial.expected_below(at(7, half)) == 0);
+  // Too many to be expected are many.
+  const Tree endless({TreeType::binomial, Shape::linear, 6, 2000, 7, 0.200014, 5});
+  CHECK(endless.expected_below(at(1, 5)) == 5e18);
+  // Geometric above half of the depth, binomial below: a child at depth 2 of 4 has 1 / (1 - 3/4).
+  const Tree hybrid({TreeType::hybrid, Shape::fixed, 4, 4, 1, 0.25, 3});
+  CHECK(hybrid.expected_below(at(1, half)) == doctest::Approx(3 * 4));
+}
+
+TEST_CASE("a leaf is a node without children") {
+  for (const NamedTree& named : named_trees()) {
+    const Tree tree(named.parameters);
+    for (const std::int32_t depth : {0, 1, 2, 5, 9, 10, 11, 15, 16, 80, 300})
+      for (std::uint32_t i = 0; i < 4000; ++i) {
+        const Node node{{0, 0, 0, 0, i * 2654435761U}, depth};
+        REQUIRE(tree.is_leaf(node) == (tree.children_of(node) == 0));
+      }
+  }
+}
+
 TEST_CASE("parameters out of range are refused, with the option's name") {
   TreeParameters tree;
   CHECK(refusal(tree).empty());

@@ -9,6 +9,7 @@
 ///     const Counts all = pool.merged(run.state().results);
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -21,6 +22,7 @@
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/core/error.hpp"
+#include "cairn/loadbalance/deal.hpp"
 #include "cairn/loadbalance/work_pool.hpp"
 
 namespace cairn::loadbalance {
@@ -72,24 +74,37 @@ class CheckpointedRun {
   }
 
   /// Goes on to the end, or until the program is asked to stop. Collective, blocking.
+  ///
+  /// @param dealing  how the ranks share; those that deal want a pool that does not steal
+  ///                 (StealOptions::steals)
   /// @return whether the run has ended; if not, ckpt.stop_signal() says why, and a cut is saved if
   ///         there is a directory for it
-  /// @throws what WorkPool::run() and Checkpointer::save() throw
+  /// @throws what WorkPool::run(), deal() and Checkpointer::save() throw
   template <typename Process>
-  [[nodiscard]] bool advance(WorkPool& pool, Process process, const CutOptions& options = {}) {
-    const auto ranks = static_cast<std::uint64_t>(pool.comm().size());
+  [[nodiscard]] bool advance(WorkPool& pool, Process process, const CutOptions& options = {},
+                             const Dealing<T>& dealing = {}) {
+    const auto& comm = pool.comm();
+    const auto ranks = static_cast<std::uint64_t>(comm.size());
     const std::uint64_t share = (options.every_tasks + ranks - 1) / ranks;
+    if (dealing.deals()) begin(comm, process, dealing);
     while (true) {
-      const auto wants_cut = [&](std::uint64_t tasks) {
-        return ckpt_.is_wanted() || (share > 0 && tasks >= share);
+      bool wants_cut = false;
+      const auto begun = Clock::now();
+      const auto pause = [&](const RankLook& rank) {
+        wants_cut = wants_cut || ckpt_.is_wanted() || (share > 0 && rank.tasks >= share);
+        return wants_cut || (rank.is_idle && may_deal_again(dealing, Clock::now() - begun));
       };
-      const bool is_over = pool.run_until(run_, process, wants_cut);
+      const bool is_over = pool.run_until(run_, process, pause);
       report_.add(pool.report());
-      done_ += all_reduce(pool.comm(), pool.report().tasks);
+      done_ += all_reduce(comm, pool.report().tasks);
       if (is_over) return true;
-      left_ = all_reduce(pool.comm(), static_cast<std::uint64_t>(run_.tasks.size()));
-      if (ckpt_.due(++cut_)) save(pool.comm());
-      if (ckpt_.stop_signal() != 0) return false;
+      // Who wants a cut and who has run out may be different ranks.
+      if (all_reduce(comm, wants_cut ? 1 : 0, Maximum{}) != 0) {
+        left_ = all_reduce(comm, static_cast<std::uint64_t>(run_.tasks.size()));
+        if (ckpt_.due(++cut_)) save(comm);
+        if (ckpt_.stop_signal() != 0) return false;
+      }
+      if (dealing.policy == Policy::repartition) deal_again(comm, dealing);
     }
   }
 
@@ -104,9 +119,41 @@ class CheckpointedRun {
   [[nodiscard]] std::uint64_t tasks_done() const noexcept { return done_; }
   /// Tasks of all ranks that waited at the last cut.
   [[nodiscard]] std::uint64_t tasks_left() const noexcept { return left_; }
+  /// How often this launch has dealt out the tasks that were left (Policy::repartition).
+  [[nodiscard]] std::uint64_t deals() const noexcept { return deals_; }
 
  private:
   static constexpr bool is_plain = std::is_trivially_copyable_v<T>;
+  // Dealing out anew takes a twentieth of the time at most.
+  static constexpr int times_a_deal = 20;
+
+  using Clock = std::chrono::steady_clock;
+
+  /// With tasks enough for each rank, dealt out.
+  template <typename Process>
+  void begin(const Communicator& comm, const Process& process, const Dealing<T>& dealing) {
+    const auto holders = all_reduce(comm, run_.tasks.empty() ? 0 : 1);
+    if (holders == 0) return;
+    const auto wanted = dealing.seeds_per_rank * static_cast<std::size_t>(comm.size());
+    const auto mine =
+        (wanted + static_cast<std::size_t>(holders) - 1) / static_cast<std::size_t>(holders);
+    const auto done = together(comm, [&] { return make_seeds(run_, process, mine); });
+    report_.tasks += done;
+    done_ += all_reduce(comm, done);
+    deal(comm, run_.tasks, dealing);
+  }
+
+  /// Whether a rank that has run out may ask for it, so long after the last time.
+  [[nodiscard]] bool may_deal_again(const Dealing<T>& dealing, Clock::duration since) const {
+    return dealing.policy == Policy::repartition && since >= times_a_deal * deal_took_;
+  }
+
+  void deal_again(const Communicator& comm, const Dealing<T>& dealing) {
+    const auto begun = Clock::now();
+    deal(comm, run_.tasks, dealing);
+    deal_took_ = Clock::now() - begun;
+    ++deals_;
+  }
 
   void save(const Communicator& comm) {
     together(comm, [&] { pack(); });
@@ -172,6 +219,8 @@ class CheckpointedRun {
   std::uint64_t cut_ = 0;
   std::uint64_t done_ = 0;
   std::uint64_t left_ = 0;
+  std::uint64_t deals_ = 0;
+  Clock::duration deal_took_{};
   std::vector<std::uint8_t> bytes_;     // of plain tasks
   std::vector<ckpt::Blob> task_blobs_;  // of others
   std::vector<ckpt::Blob> blobs_;

@@ -46,10 +46,16 @@ struct WorkPoolOptions {
   SharedBest* incumbent = nullptr;
 };
 
+/// A rank in the middle of a run, as its first thread sees it.
+struct RankLook {
+  std::uint64_t tasks = 0;  ///< that it has done in this call, about
+  bool is_idle = false;     ///< no thread has any
+};
+
 namespace detail {
 
 /// One run of a pool on this rank, or a part of one. `pause` says whether it shall end early.
-template <PoolTask T, Accumulator A, typename Process, std::predicate<std::uint64_t> Pause>
+template <PoolTask T, Accumulator A, typename Process, std::predicate<const RankLook&> Pause>
 class PoolRun final : private TaskBank {
  public:
   PoolRun(const WorkPoolOptions& options, StealNetwork& network, const Process& process,
@@ -226,7 +232,9 @@ class PoolRun final : private TaskBank {
           if (worker.stack.empty()) try_common(worker);
           work_timed(worker);
         });
-        if (pause_(worker.tasks() * workers_.size())) network_.pause();
+        const RankLook rank{worker.tasks() * workers_.size(),
+                            worker.stack.empty() && stillness() == std::size_t{0}};
+        if (pause_(rank)) network_.pause();
       }
       const bool is_heard = look(worker);
       if (error_is_new()) network_.give_up();

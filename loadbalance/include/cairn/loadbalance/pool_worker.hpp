@@ -19,6 +19,40 @@
 
 namespace cairn::loadbalance::detail {
 
+/// By a description that a program makes, and that may throw.
+template <PoolTask T>
+std::string name_of(const T& task) {
+  try {
+    return description_of(task);
+  } catch (const std::exception& error) {
+    return std::string("(without description: ") + error.what() + ")";
+  } catch (...) {
+    return "(without description)";
+  }
+}
+
+/// Of the exception that is being handled: a task has thrown it, or one of count - 1 with it.
+template <PoolTask T>
+Error error_of_task(const T& task, std::size_t count) {
+  const auto named = [&](Errc code, const char* what) {
+    const auto others = count == 1 ? "" : " or one of " + std::to_string(count - 1) + " with it";
+    // A request to stop is nothing that a task has done wrong.
+    const bool is_request = code == Errc::run_again || code == Errc::interrupted;
+    return Error(code, is_request ? std::string(what)
+                                  : "task " + name_of(task) + others + " failed: " + what);
+  };
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    return named(Errc::unavailable, "out of memory");
+  } catch (const std::exception& error) {
+    const auto* const known = dynamic_cast<const Error*>(&error);
+    return named(known != nullptr ? known->code() : Errc::internal, error.what());
+  } catch (...) {
+    return named(Errc::internal, "of an exception of an unknown kind");
+  }
+}
+
 /// Its tasks and its results, which no other thread touches while it works.
 template <PoolTask T, Accumulator A, typename Process>
 class alignas(128) PoolWorker {
@@ -93,33 +127,9 @@ class alignas(128) PoolWorker {
   void guard(const T& task, std::size_t count, Call call) {
     try {
       return call();
-    } catch (const std::bad_alloc&) {
-      fail(Errc::unavailable, task, count, "out of memory");
-    } catch (const std::exception& error) {
-      const auto* const known = dynamic_cast<const Error*>(&error);
-      fail(known != nullptr ? known->code() : Errc::internal, task, count, error.what());
     } catch (...) {
-      fail(Errc::internal, task, count, "of an exception of an unknown kind");
-    }
-  }
-
-  void fail(Errc code, const T& task, std::size_t count, const char* what) {
-    stack.clear();
-    const auto others = count == 1 ? "" : " or one of " + std::to_string(count - 1) + " with it";
-    // A request to stop is nothing that a task has done wrong.
-    const bool is_request = code == Errc::run_again || code == Errc::interrupted;
-    error_.emplace(code, is_request ? std::string(what)
-                                    : "task " + name_of(task) + others + " failed: " + what);
-  }
-
-  /// By a description that a program makes, and that may throw.
-  static std::string name_of(const T& task) {
-    try {
-      return description_of(task);
-    } catch (const std::exception& error) {
-      return std::string("(without description: ") + error.what() + ")";
-    } catch (...) {
-      return "(without description)";
+      stack.clear();
+      error_.emplace(error_of_task(task, count));
     }
   }
 

@@ -176,6 +176,7 @@ class StealMachine {
   // Of all runs.
   int rank_;
   int ranks_;
+  bool steals_;
   int host_tries_;
   int random_tries_;
   StealMutant mutant_;

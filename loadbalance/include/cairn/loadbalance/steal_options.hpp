@@ -7,6 +7,8 @@
 namespace cairn::loadbalance {
 
 struct StealOptions {
+  /// Else a rank does its own tasks, and asks nobody for others.
+  bool steals = true;
   /// Ranks of the same host that an idle one asks first, at random.
   int host_tries = 1;
   /// Ranks anywhere that it then asks at random, before it waits to be given something.

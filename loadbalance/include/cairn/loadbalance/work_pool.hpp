@@ -86,7 +86,7 @@ class WorkPool {
     PartialRun<T, A> all;
     (void)go_on(
         all, [&] { all.tasks.assign(roots.begin(), roots.end()); }, std::move(process),
-        [](std::uint64_t) { return false; });
+        [](const RankLook&) { return false; });
     return merged(all.results);
   }
 
@@ -94,12 +94,11 @@ class WorkPool {
   /// pause; no message is under way then, and a checkpoint can be made. Collective, blocking.
   ///
   /// @param run    of this rank; brought up to date
-  /// @param pause  asked often, by the caller's thread, between tasks, with about how many this
-  /// rank
-  ///               has done in this call: cheap, not collective; one rank that says true is enough
+  /// @param pause  asked often, by the caller's thread, between tasks, with how far this rank is:
+  ///               cheap, not collective; one rank that says true is enough
   /// @return whether the run has ended: no rank has tasks left; equal on all ranks
   /// @throws what run() throws; `run` is then of no use
-  template <PoolTask T, Accumulator A, typename Process, std::predicate<std::uint64_t> Pause>
+  template <PoolTask T, Accumulator A, typename Process, std::predicate<const RankLook&> Pause>
   [[nodiscard]] bool run_until(PartialRun<T, A>& run, Process process, Pause pause) {
     return go_on(
         run, [] {}, std::move(process), std::move(pause));

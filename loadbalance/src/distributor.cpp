@@ -1,7 +1,6 @@
-#include "distribute.hpp"
+#include "cairn/loadbalance/distributor.hpp"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <future>
@@ -15,36 +14,22 @@
 #include "cairn/loadbalance/schedule.hpp"
 #include "cairn/loadbalance/work_pool.hpp"
 
-namespace cairn::mandelbrot {
+namespace cairn::loadbalance {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Kind>, 6> kinds{
-    {{"block", Kind::block},
-     {"round-robin", Kind::round_robin},
-     {"random", Kind::random},
-     {"weighted", Kind::weighted},
-     {"repartition", Kind::repartition},
-     {"stealing", Kind::stealing}}};
-
-loadbalance::Schedule schedule_of(Kind kind, std::size_t tasks, std::span<const double> weights,
-                                  int workers) {
-  if (kind == Kind::weighted) return loadbalance::longest_first_schedule(weights, workers);
-  if (kind == Kind::random) return loadbalance::random_schedule(tasks, workers);
-  if (kind == Kind::round_robin) return loadbalance::round_robin_schedule(tasks, workers);
-  return loadbalance::block_schedule(tasks, workers);
-}
+using Work = Distributor::Work;
 
 /// Of a schedule that gives each worker a range.
-loadbalance::Ranges ranges_of(const loadbalance::Schedule& schedule, int workers) {
-  loadbalance::Ranges ranges(static_cast<std::size_t>(workers) + 1);
+Ranges ranges_of(const Schedule& schedule, int workers) {
+  Ranges ranges(static_cast<std::size_t>(workers) + 1);
   for (const int worker : schedule) ++ranges[static_cast<std::size_t>(worker) + 1];
   std::partial_sum(ranges.begin(), ranges.end(), ranges.begin());
   return ranges;
 }
 
-loadbalance::Schedule schedule_of(const loadbalance::Ranges& ranges) {
-  loadbalance::Schedule schedule(static_cast<std::size_t>(ranges.back()));
+Schedule schedule_of(const Ranges& ranges) {
+  Schedule schedule(static_cast<std::size_t>(ranges.back()));
   for (std::size_t worker = 0; worker + 1 < ranges.size(); ++worker)
     std::fill(schedule.begin() + ranges[worker], schedule.begin() + ranges[worker + 1],
               static_cast<int>(worker));
@@ -52,8 +37,7 @@ loadbalance::Schedule schedule_of(const loadbalance::Ranges& ranges) {
 }
 
 /// Each thread of this rank does what the schedule says.
-void follow(const loadbalance::Schedule& schedule, int first_worker, int threads,
-            const Work& work) {
+void follow(const Schedule& schedule, int first_worker, int threads, const Work& work) {
   const auto do_share = [&](int thread) {
     for (std::size_t task = 0; task < schedule.size(); ++task)
       if (schedule[task] == first_worker + thread) work(task, thread);
@@ -78,7 +62,7 @@ class Numbered {
   Numbered(const Work& work, std::atomic<int>& next_thread)
       : work_(&work), next_thread_(&next_thread) {}
 
-  void operator()(const Task& task, const loadbalance::Spawner<Task>&, Nothing&) {
+  void operator()(const Task& task, const Spawner<Task>&, Nothing&) {
     if (thread_ < 0) thread_ = (*next_thread_)++;
     (*work_)(task, thread_);
   }
@@ -90,8 +74,8 @@ class Numbered {
 };
 
 void steal(const Communicator& comm, int threads, std::size_t tasks, const Work& work) {
-  loadbalance::WorkPool pool(comm, {.threads = threads});
-  const auto owners = loadbalance::block_schedule(tasks, comm.size());
+  WorkPool pool(comm, {.threads = threads});
+  const auto owners = block_schedule(tasks, comm.size());
   std::vector<Task> mine;
   for (std::size_t task = tasks; task > 0; --task)  // the first one is on top
     if (owners[task - 1] == comm.rank()) mine.push_back(static_cast<Task>(task - 1));
@@ -101,23 +85,11 @@ void steal(const Communicator& comm, int threads, std::size_t tasks, const Work&
 
 }  // namespace
 
-std::optional<Kind> kind_of(std::string_view name) noexcept {
-  for (const auto& [its_name, kind] : kinds)
-    if (its_name == name) return kind;
-  return std::nullopt;
-}
-
-std::string names_of_kinds() {
-  std::string names;
-  for (const auto& [name, kind] : kinds) names += (names.empty() ? "" : ", ") + std::string(name);
-  return names;
-}
-
 void Distributor::run(std::size_t tasks, std::span<const double> weights, const Work& work) {
-  if (kind_ == Kind::stealing) return steal(*comm_, threads_, tasks, work);
-  if (kind_ == Kind::repartition) return repartition(tasks, work);
+  if (policy_ == Policy::stealing) return steal(*comm_, threads_, tasks, work);
+  if (policy_ == Policy::repartition) return repartition(tasks, work);
   together(*comm_, [&] {
-    follow(schedule_of(kind_, tasks, weights, comm_->size() * threads_), comm_->rank() * threads_,
+    follow(schedule_of(policy_, tasks, weights, comm_->size() * threads_), comm_->rank() * threads_,
            threads_, work);
   });
 }
@@ -131,7 +103,7 @@ void Distributor::repartition(std::size_t tasks, const Work& work) {
     if (nanoseconds_.size() == tasks && tasks > 0) {
       ranges_ = loadbalance::repartition(nanoseconds_, ranges_, {.bytes_per_object = 0}).ranges;
     } else {
-      ranges_ = ranges_of(loadbalance::block_schedule(tasks, workers), workers);
+      ranges_ = ranges_of(block_schedule(tasks, workers), workers);
     }
     follow(schedule_of(ranges_), comm_->rank() * threads_, threads_,
            [&](std::size_t task, int thread) {
@@ -144,4 +116,4 @@ void Distributor::repartition(std::size_t tasks, const Work& work) {
   nanoseconds_ = std::move(taken);
 }
 
-}  // namespace cairn::mandelbrot
+}  // namespace cairn::loadbalance
