@@ -19,6 +19,7 @@
 #include "cairn/core/error.hpp"
 #include "cairn/program/checkpoint_options.hpp"
 #include "cairn/program/halt.hpp"
+#include "cairn/program/pool_heartbeat.hpp"
 #include "cairn/program/program.hpp"
 #include "dimacs.hpp"
 #include "graph.hpp"
@@ -84,6 +85,11 @@ int search(program::Context& context, const Settings& settings) {
   SearchOptions options = settings.search;
   options.threads = context.threads;
   options.cut_every = settings.ckpt.cut_every;
+  program::PoolHeartbeat heartbeat(context, "tasks of rank 0");
+  options.pulse = [&](const loadbalance::PoolPulse& pulse, std::uint64_t before) {
+    heartbeat.beat(pulse, before);
+  };
+  options.pulse_seconds = program::PoolHeartbeat::seconds;
   ckpt::Checkpointer ckpt(
       world, settings.ckpt.resolve(context, "cairn-clique", identity_of(graph, options)));
   const auto start = std::chrono::steady_clock::now();
@@ -91,6 +97,7 @@ int search(program::Context& context, const Settings& settings) {
                 graph.edges(),  find_clique(world, graph, options, ckpt),
                 world.size(),   context.threads};
   ckpt.wait();
+  heartbeat.finish();
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   verify(graph, result.found.members);
   if (result.found.restored_from)
@@ -114,6 +121,7 @@ int search(program::Context& context, const Settings& settings) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  program::PoolHeartbeat::hold_requests();  // before MPI starts threads of its own
   Settings settings;
   program::Options options("cairn-clique",
                            "finds a largest clique of a graph. The size is the same in every run; "

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <string>
 #include <utility>
 
 #include "bits.hpp"
@@ -30,6 +31,18 @@ struct Task {
 
   [[nodiscard]] std::size_t priority() const noexcept { return static_cast<std::size_t>(urgency); }
 };
+
+/// How the pool names one that has failed; vertices are numbered as OrderedGraph has them.
+template <int words>
+std::string describe(const Task<words>& task) {
+  const auto members = [](const Bits<words>& set) {
+    std::string text;
+    for (int v = 0; v < 64 * words; ++v)
+      if (set.test(v)) text += (text.empty() ? "" : ", ") + std::to_string(v);
+    return "{" + text + "}";
+  };
+  return "clique " + members(task.clique) + " with candidates " + members(task.candidates);
+}
 
 /// The largest clique of a thread.
 template <int words>
@@ -235,8 +248,14 @@ SearchResult find(const Communicator& comm, const Graph& graph, const SearchOpti
   const OrderedGraph<words> ordered(graph);
   Size best(0);
   const Searcher<words> searcher(ordered, best, options);
-  loadbalance::WorkPool pool(comm, {.threads = options.threads, .incumbent = &best});
   loadbalance::CheckpointedRun<Task<words>, Found<words>> run(ckpt);
+  const auto pulse = [&](const loadbalance::PoolPulse& beat) {
+    if (options.pulse) options.pulse(beat, run.report().tasks);
+  };
+  loadbalance::WorkPool pool(comm, {.threads = options.threads,
+                                    .pulse = pulse,
+                                    .pulse_seconds = options.pulse_seconds,
+                                    .incumbent = &best});
   std::vector<Task<words>> roots;
   if (comm.is_root()) roots.push_back(searcher.root_task());
   SearchResult result;

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
 #include "cairn/ckpt/checkpointer.hpp"
 #include "cairn/collectives/communicator.hpp"
+#include "cairn/loadbalance/pool_report.hpp"
 #include "graph.hpp"
 
 namespace cairn::clique {
@@ -22,6 +24,10 @@ struct SearchOptions {
   int target = 0;
   /// Tasks of all ranks between two cuts, about; 0: when the Checkpointer wants one.
   std::uint64_t cut_every = 0;
+  /// Called every now and then, as WorkPoolOptions say, with the tasks of this rank in parts of the
+  /// search that are over.
+  std::function<void(const loadbalance::PoolPulse&, std::uint64_t before)> pulse = {};
+  double pulse_seconds = 1;
 };
 
 struct SearchResult {

@@ -19,6 +19,7 @@
 #include "cairn/loadbalance/distributor.hpp"
 #include "cairn/program/places.hpp"
 #include "cairn/program/program.hpp"
+#include "cairn/program/progress.hpp"
 #include "picture.hpp"
 #include "raster.hpp"
 #include "render.hpp"
@@ -132,7 +133,9 @@ int draw(program::Context& context, const Settings& settings, const program::Opt
   Result result{
       settings.schedule, settings.columns, settings.rows, world.size(), threads, {}, {}, {}};
   loadbalance::Distributor distributor(world, threads, policy);
+  program::Progress progress(context, "frames", rasters.size());
   for (std::size_t frame = 0; frame < rasters.size(); ++frame) {
+    if (rasters.size() > 1) progress.update(frame);
     const bool is_last = frame + 1 == rasters.size();
     Rendering drawn =
         render(distributor, rasters[frame], has_pictures && is_last ? Keep::pixels : Keep::totals);
@@ -140,6 +143,7 @@ int draw(program::Context& context, const Settings& settings, const program::Opt
     result.frame_imbalance.push_back(drawn.imbalance());
     result.rendering.add(std::move(drawn));
   }
+  progress.finish();
   together(world, [&] {
     if (!world.is_root()) return;
     write_files(settings, rasters.back(), result);

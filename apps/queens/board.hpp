@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace cairn::queens {
 
@@ -12,6 +13,9 @@ struct Placement {
   std::uint32_t falling = 0;  ///< and going down
   std::int32_t rows = 0;      ///< that have a queen
 };
+
+/// How the pool names one that has failed.
+[[nodiscard]] std::string describe(const Placement& placement);
 
 /// What is counted, of all placements or of a part of them.
 struct Counts {

@@ -1,6 +1,7 @@
 #include "count.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <vector>
 
 #include "cairn/program/program.hpp"
@@ -29,6 +30,13 @@ void count_below(const Board& board, const Placement& placement, std::uint32_t f
 }
 
 }  // namespace
+
+std::string describe(const Placement& placement) {
+  std::string columns;
+  for (std::uint32_t left = placement.columns; left != 0; left &= left - 1)
+    columns += (columns.empty() ? "" : ", ") + std::to_string(std::countr_zero(left));
+  return "of " + std::to_string(placement.rows) + " queens in columns {" + columns + "}";
+}
 
 Counts count(const Board& board, const Placement& placement) {
   Counts counts{1, board.is_full(placement) ? 1U : 0U};

@@ -13,6 +13,7 @@
 #include "cairn/loadbalance/work_pool.hpp"
 #include "cairn/program/cpu_time.hpp"
 #include "cairn/program/places.hpp"
+#include "cairn/program/pool_heartbeat.hpp"
 #include "cairn/program/program.hpp"
 #include "count.hpp"
 #include "result.hpp"
@@ -44,7 +45,11 @@ void check(const Communicator& world, const Settings& settings, const program::O
 int search(program::Context& context, const Settings& settings, const program::Options& options) {
   const auto& world = context.world;
   check(world, settings, options);
-  loadbalance::WorkPool pool(world, {.threads = context.threads});
+  program::PoolHeartbeat heartbeat(context, "tasks of rank 0");
+  loadbalance::WorkPool pool(
+      world, {.threads = context.threads,
+              .pulse = [&](const loadbalance::PoolPulse& pulse) { heartbeat.beat(pulse); },
+              .pulse_seconds = program::PoolHeartbeat::seconds});
   Result result{.n = settings.n,
                 .depth = options.given("depth") ? settings.depth : depth_for(settings.n),
                 .counts = {},
@@ -56,6 +61,7 @@ int search(program::Context& context, const Settings& settings, const program::O
   const auto start = std::chrono::steady_clock::now();
   const double cpu_start = program::process_cpu_seconds();
   result.counts = count(Board(settings.n), result.depth, pool);
+  heartbeat.finish();
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.cpu_seconds = all_reduce(world, program::process_cpu_seconds() - cpu_start);
   together(world, [&] {
@@ -69,6 +75,7 @@ int search(program::Context& context, const Settings& settings, const program::O
 }  // namespace
 
 int main(int argc, char** argv) {
+  program::PoolHeartbeat::hold_requests();  // before MPI starts threads of its own
   Settings settings;
   program::Options options("cairn-queens",
                            "counts the ways to place n queens, none attacking another");

@@ -18,9 +18,9 @@
 #include "cairn/program/checkpoint_options.hpp"
 #include "cairn/program/cpu_time.hpp"
 #include "cairn/program/halt.hpp"
+#include "cairn/program/pool_heartbeat.hpp"
 #include "cairn/program/program.hpp"
 #include "explore.hpp"
-#include "heartbeat.hpp"
 #include "result.hpp"
 #include "sha1.hpp"
 #include "tree.hpp"
@@ -92,6 +92,11 @@ Leaves leaves_of(const Settings& settings) {
   throw_usage("--leaves is push or count, not '" + settings.leaves + "'");
 }
 
+/// What rank 0 shows: with counted leaves a task is a node that has children.
+std::string label_of(Leaves leaves) {
+  return leaves == Leaves::pushed ? "nodes of rank 0" : "nodes with children of rank 0";
+}
+
 loadbalance::Policy policy_of(const Settings& settings) {
   if (const auto policy = loadbalance::policy_of(settings.schedule)) return *policy;
   throw_usage("--schedule " + settings.schedule + " is not known; there are " +
@@ -122,12 +127,14 @@ int grow(program::Context& context, const Settings& settings, const program::Opt
   ckpt::Checkpointer ckpt(
       world, settings.ckpt.resolve(context, "cairn-uts", identity_of(parameters, settings.leaves)));
   TreeRun run(ckpt);
-  Heartbeat heartbeat(context, run, leaves);
+  program::PoolHeartbeat heartbeat(context, label_of(leaves));
   loadbalance::WorkPool pool(
-      world, {.threads = context.threads,
-              .stealing = {.steals = policy == loadbalance::Policy::stealing},
-              .pulse = [&](const loadbalance::PoolPulse& pulse) { heartbeat.beat(pulse); },
-              .pulse_seconds = Heartbeat::seconds});
+      world,
+      {.threads = context.threads,
+       .stealing = {.steals = policy == loadbalance::Policy::stealing},
+       .pulse =
+           [&](const loadbalance::PoolPulse& pulse) { heartbeat.beat(pulse, run.report().tasks); },
+       .pulse_seconds = program::PoolHeartbeat::seconds});
   Result result{settings.tree, parameters,     {}, std::string(hash.name), settings.schedule,
                 world.size(),  context.threads};
   result.restored_from = run.restore_or(world, roots_of(tree, world));
@@ -172,7 +179,7 @@ int grow(program::Context& context, const Settings& settings, const program::Opt
 }  // namespace
 
 int main(int argc, char** argv) {
-  Heartbeat::hold_requests();  // before MPI starts threads of its own
+  program::PoolHeartbeat::hold_requests();  // before MPI starts threads of its own
   Settings settings;
   program::Options options("cairn-uts",
                            "counts the nodes of an unbalanced tree that grows from hashes");

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <type_traits>
 
 namespace cairn::uts {
@@ -17,6 +18,9 @@ struct Node {
 
   friend bool operator==(const Node&, const Node&) = default;
 };
+/// How the pool names a node that has failed.
+[[nodiscard]] std::string describe(const Node& node);
+
 static_assert(sizeof(Node) == 24 && std::is_trivially_copyable_v<Node>);
 
 }  // namespace cairn::uts

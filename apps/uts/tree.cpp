@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <string>
 
@@ -138,6 +139,13 @@ void check(const TreeParameters& tree) {
 }
 
 }  // namespace
+
+std::string describe(const Node& node) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%08x%08x%08x%08x%08x at depth %d", node.state[0], node.state[1],
+                node.state[2], node.state[3], node.state[4], node.depth);
+  return text;
+}
 
 std::span<const NamedTree> named_trees() { return trees; }
 

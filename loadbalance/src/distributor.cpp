@@ -5,6 +5,7 @@
 #include <chrono>
 #include <future>
 #include <numeric>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,20 @@ namespace cairn::loadbalance {
 namespace {
 
 using Work = Distributor::Work;
+
+/// A number of the caller's.
+struct Task {
+  std::uint32_t number = 0;
+};
+std::string describe(const Task& task) { return std::to_string(task.number); }
+
+void do_named(const Work& work, const Task& task, int thread) {
+  try {
+    work(task.number, thread);
+  } catch (...) {
+    throw detail::error_of_task(task, 1);
+  }
+}
 
 /// Of a schedule that gives each worker a range.
 Ranges ranges_of(const Schedule& schedule, int workers) {
@@ -40,7 +55,8 @@ Schedule schedule_of(const Ranges& ranges) {
 void follow(const Schedule& schedule, int first_worker, int threads, const Work& work) {
   const auto do_share = [&](int thread) {
     for (std::size_t task = 0; task < schedule.size(); ++task)
-      if (schedule[task] == first_worker + thread) work(task, thread);
+      if (schedule[task] == first_worker + thread)
+        do_named(work, {static_cast<std::uint32_t>(task)}, thread);
   };
   std::vector<std::future<void>> others;
   for (int thread = 1; thread < threads; ++thread)
@@ -48,8 +64,6 @@ void follow(const Schedule& schedule, int first_worker, int threads, const Work&
   do_share(0);
   for (auto& other : others) other.get();
 }
-
-using Task = std::uint32_t;
 
 /// The pool's results: `work` keeps them.
 struct Nothing {
@@ -64,7 +78,7 @@ class Numbered {
 
   void operator()(const Task& task, const Spawner<Task>&, Nothing&) {
     if (thread_ < 0) thread_ = (*next_thread_)++;
-    (*work_)(task, thread_);
+    (*work_)(task.number, thread_);
   }
 
  private:
@@ -78,7 +92,7 @@ void steal(const Communicator& comm, int threads, std::size_t tasks, const Work&
   const auto owners = block_schedule(tasks, comm.size());
   std::vector<Task> mine;
   for (std::size_t task = tasks; task > 0; --task)  // the first one is on top
-    if (owners[task - 1] == comm.rank()) mine.push_back(static_cast<Task>(task - 1));
+    if (owners[task - 1] == comm.rank()) mine.push_back({static_cast<std::uint32_t>(task - 1)});
   std::atomic<int> next_thread{0};
   pool.run<Task, Nothing>(mine, Numbered(work, next_thread));
 }

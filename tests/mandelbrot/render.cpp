@@ -1,13 +1,9 @@
 // The same picture under every schedule, on any number of ranks and threads.
 #include "render.hpp"
 
-#include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <csignal>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "../support/mpi_test.hpp"
@@ -30,55 +26,7 @@ const View view{{-0.813, 0.2035}, 34, 300};
 
 Raster small() { return {46, 33, view, 5, 4}; }
 
-/// How often each task was done, on any rank.
-std::vector<int> done_by(Distributor& distributor, std::size_t tasks) {
-  const int threads = distributor.threads();
-  std::vector<int> done(tasks);
-  const std::vector<double> weights(distributor.policy() == Policy::weighted ? tasks : 0, 1.0);
-  std::atomic<bool> is_thread_wrong{false};
-  distributor.run(tasks, weights, [&](std::size_t task, int thread) {
-    ++done[task];
-    if (thread < 0 || thread >= threads) is_thread_wrong = true;
-  });
-  CHECK_FALSE(is_thread_wrong);
-  all_reduce(world(), std::span<int>(done));
-  return done;
-}
-
 }  // namespace
-
-TEST_CASE("every schedule does each task once") {
-  for (const Policy policy : policies)
-    for (const int threads : {1, 2, 3}) {
-      Distributor distributor(world(), threads, policy);
-      for (const std::size_t tasks : {0, 1, 2, 5, 5, 1000, 1000}) {
-        CAPTURE(threads);
-        CAPTURE(tasks);
-        CHECK(done_by(distributor, tasks) == std::vector<int>(tasks, 1));
-      }
-    }
-}
-
-TEST_CASE("repartition learns which tasks are long") {
-  Distributor distributor(world(), 2, Policy::repartition);
-  constexpr std::size_t tasks = 60;
-  const auto workers = static_cast<std::size_t>(2 * world().size());
-  std::vector<std::size_t> sharing;  // workers that have long tasks
-  for (int run = 0; run < 2; ++run) {
-    std::vector<int> long_ones(workers);
-    distributor.run(tasks, {}, [&](std::size_t task, int thread) {
-      if (task >= 16) return;
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      ++long_ones[static_cast<std::size_t>(2 * world().rank() + thread)];
-    });
-    all_reduce(world(), std::span<int>(long_ones));
-    sharing.push_back(workers - static_cast<std::size_t>(std::ranges::count(long_ones, 0)));
-  }
-  const std::size_t of_block = (tasks + workers - 1) / workers;
-  CHECK(sharing[0] == (16 + of_block - 1) / of_block);
-  CHECK(sharing[1] > sharing[0]);
-  CHECK(sharing[1] >= workers / 2);  // all, if sleeps were alike
-}
 
 TEST_CASE("every schedule has the totals of std::complex") {
   const Totals expected = test::totals_of(46, 33, view);

@@ -14,6 +14,7 @@
 #include "cairn/collectives/collective.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
+#include "cairn/program/pool_heartbeat.hpp"
 #include "cairn/program/program.hpp"
 #include "cairn/program/progress.hpp"
 
@@ -61,6 +62,17 @@ void show_progress(program::Context& context) {
   }
 }
 
+/// What a pool would tell of a rank without tasks.
+void be_silent(program::Context& context) {
+  program::PoolHeartbeat heartbeat(context, "tasks of rank 0");
+  loadbalance::PoolPulse pulse;
+  for (int beat = 0; beat <= 40; ++beat) {
+    pulse.tasks = std::min(beat, 10);
+    heartbeat.beat(pulse, 5);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
 void write_lines(program::Context& context, int lines) {
   const std::string filler(200, static_cast<char>('a' + context.world.rank()));
   for (int line = 0; line < lines; ++line) {
@@ -93,6 +105,8 @@ int main(int argc, char** argv) {
       write_lines(context, size);
     } else if (mode == "progress") {
       show_progress(context);
+    } else if (mode == "silence") {
+      be_silent(context);
     } else if (mode == "code") {
       std::cout << "rank " << world.rank() << "\n";
       return size;

@@ -81,6 +81,7 @@ class Errors(unittest.TestCase):
                        "-2147483648 and 2147483647")
             self.check(ranks, ["--log-level", "loud"], 64, "program-probe: error: --log-level: 'loud' is not "
                        "trace, debug, info, warning or error")
+            self.check(ranks, ["--progress-every", "-1"], 64, "program-probe: error: --progress-every: '-1' is not 0 or more")
             self.check(ranks, ["--config", "/nonexistent"], 66,
                        "program-probe: error: --config: open /nonexistent: No such file or directory")
 
@@ -122,6 +123,23 @@ class Lines(unittest.TestCase):
         self.assertNotIn("info", launch(1, "--mode", "log", "--size", "1", CAIRN_LOG_LEVEL="warning").stderr)
         self.assertRegex(launch(1, "--mode", "log", "--size", "1", "--log-level", "debug").stderr,
                          r"\A\d\d:\d\d:\d\d\.\d{3} program-probe: info")
+
+
+    def test_progress_in_a_log(self):
+        lines = launch(2, "--mode", "progress", "--progress-every", "0.25").stderr.splitlines()
+        told = [line for line in lines if re.fullmatch(r"program-probe: probe  +\d+ %  \d+/40  [\d.]+/s(  \d+ s left)?", line)]
+        self.assertTrue(1 <= len(told) <= 4, lines)
+        for quiet in (["--progress-every", "0"], [], ["--progress-every", "0.25", "--quiet"]):
+            self.assertNotIn("/40", launch(2, "--mode", "progress", *quiet).stderr)
+
+    def test_a_rank_without_tasks_says_what_it_waits_for(self):
+        lines = launch(2, "--mode", "silence", "--progress-every", "0.25").stderr.splitlines()
+        told = [line for line in lines if "has had no task for" in line]
+        self.assertTrue(1 <= len(told) <= 3, lines)
+        self.assertIn("10 tasks done, 0 at hand", told[0])
+        self.assertIn("SIGUSR2", told[0])
+        self.assertTrue(any("tasks of rank 0  15 " in line for line in lines), lines)
+        self.assertNotIn("no task", launch(2, "--mode", "silence").stderr)
 
 
 class OnATerminal(unittest.TestCase):

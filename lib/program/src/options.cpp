@@ -109,6 +109,10 @@ Options::Options(std::string name, std::string summary, std::string positional_u
     hide_default("threads");
     add("log-level", general_.log_level,
         "what to say on stderr: trace, debug, info, warning or error");
+    add("progress-every", general_.progress_every,
+        "seconds between lines of progress where stderr is no terminal, 0 for none (default: after "
+        "1, 2, 4, … minutes, then every hour)");
+    hide_default("progress-every");
     flag("quiet", general_.quiet, "say nothing but warnings and errors, show no progress");
   }
   for (auto& entry : entries_) entry.group = Group::general;
@@ -181,6 +185,9 @@ void Options::assign(const GivenOptions& given) {
   }
   if (this->given("threads") && general_.threads < 1) {
     malformed(given_.at("threads"), "at least 1");
+  }
+  if (this->given("progress-every") && !(general_.progress_every >= 0)) {
+    malformed(given_.at("progress-every"), "0 or more");
   }
   if (!level_from_name(general_.log_level)) {
     malformed(given_.at("log-level"), "trace, debug, info, warning or error");

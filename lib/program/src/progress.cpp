@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cairn/program/program.hpp"
+#include "short_number.hpp"
 #include "terminal.hpp"
 
 namespace cairn::program {
@@ -21,15 +22,6 @@ std::string bar(double fraction) {
   return "[" + text + "]";
 }
 
-/// 1234567 → "1.23 M": three digits are enough for a rate.
-std::string short_number(double value) {
-  for (const char* unit : {"", " k", " M", " G"}) {
-    if (value < 1000) return fmt::format("{:.3g}{}", value, unit);
-    value /= 1000;
-  }
-  return fmt::format("{:.3g} T", value);
-}
-
 std::string duration(double seconds) {
   const auto whole = static_cast<std::uint64_t>(std::min(seconds, 1e15));
   if (whole < 100) return fmt::format("{} s", whole);
@@ -37,15 +29,40 @@ std::string duration(double seconds) {
   return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
 }
 
+constexpr double first_reminder = 60;
+constexpr double rarest_reminder = 3600;
+
 }  // namespace
 
-Progress::Progress(Log& log, std::string label, std::uint64_t total)
-    : log_(log.enabled(Level::info) && stderr_is_terminal() ? &log : nullptr),
+void Reminder::restart(Clock::time_point now) noexcept {
+  started_ = now;
+  next_ = every_ < 0 ? first_reminder : every_;
+}
+
+bool Reminder::is_due(Clock::time_point now) noexcept {
+  if (!started_) restart(now);
+  const double passed = seconds(now);
+  if (every_ == 0 || passed < next_) return false;
+  while (next_ <= passed) next_ += every_ < 0 ? std::min(next_, rarest_reminder) : every_;
+  return true;
+}
+
+double Reminder::seconds(Clock::time_point now) const noexcept {
+  return started_ ? std::chrono::duration<double>(now - *started_).count() : 0;
+}
+
+Progress::Progress(Log& log, std::string label, std::uint64_t total, double every)
+    : log_(log.enabled(Level::info) ? &log : nullptr),
+      on_terminal_(stderr_is_terminal()),
+      in_log_(every),
       label_(std::move(label)),
       total_(total) {}
 
+Progress::Progress(Log& log, std::string label, std::uint64_t total)
+    : Progress(log, std::move(label), total, -1) {}
+
 Progress::Progress(const Context& context, std::string label, std::uint64_t total)
-    : Progress(context.log, std::move(label), total) {}
+    : Progress(context.log, std::move(label), total, context.progress_every) {}
 
 Progress::~Progress() { finish(); }
 
@@ -56,8 +73,9 @@ std::string Progress::line(std::uint64_t done, Clock::time_point now) const {
   const double fraction = std::min(1.0, static_cast<double>(done) / static_cast<double>(total_));
   const auto left = static_cast<double>(total_ - std::min(done, total_));
   const auto time_left = rate > 0 ? "  " + duration(left / rate) + " left" : std::string();
-  return fmt::format("{}  {} {:3.0f} %  {}/{}  {}/s{}", label_, bar(fraction), 100 * fraction, done,
-                     total_, short_number(rate), time_left);
+  return fmt::format("{}  {}{:3.0f} %  {}/{}  {}/s{}", label_,
+                     on_terminal_ ? bar(fraction) + " " : "", 100 * fraction, done, total_,
+                     short_number(rate), time_left);
 }
 
 void Progress::update(std::uint64_t done, std::string_view note) {
@@ -67,15 +85,22 @@ void Progress::update(std::uint64_t done, std::string_view note) {
     started_ = now;
     first_done_ = std::min(done, total_ == 0 ? done : total_);
   }
-  if (now < next_) return;
-  next_ = now + interval;
+  if (!is_due(now)) return;
   auto text = line(std::max(done, first_done_), now);
   if (!note.empty()) text.append("  ").append(note);
-  log_->status(text);
+  if (on_terminal_) return log_->status(text);
+  log_->info(text);
+}
+
+bool Progress::is_due(Clock::time_point now) noexcept {
+  if (!on_terminal_) return in_log_.is_due(now);
+  if (now < next_) return false;
+  next_ = now + interval;
+  return true;
 }
 
 void Progress::finish() {
-  if (log_ != nullptr) log_->status("");
+  if (log_ != nullptr && on_terminal_) log_->status("");
 }
 
 }  // namespace cairn::program

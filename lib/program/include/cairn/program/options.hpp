@@ -110,7 +110,8 @@ class Options {
     bool version = false;
     bool quiet = false;
     bool list_failpoints = false;
-    int threads = 0;  ///< 0: not given
+    int threads = 0;             ///< 0: not given
+    double progress_every = -1;  ///< seconds; less than 0: not given
     std::string log_level = "info";
     std::filesystem::path config;
   };

@@ -26,6 +26,8 @@ struct Context {
   const Communicator& world;  ///< all ranks
   Log& log;
   int threads;  ///< OpenMP threads of this rank; already set
+  /// Seconds between lines of progress in a log; 0: none; less: after 1, 2, 4, … minutes.
+  double progress_every = -1;
 };
 
 /// Throws when a stop signal has come to this process: for work that has nothing to save, in places
