@@ -108,6 +108,7 @@ Json json_of(const Arguments& arguments, const SimulationReport& report, double 
               {"simulated_seconds", report.seconds},
               {"termination_seconds", report.termination_seconds()},
               {"asked", report.stealing.asked},
+              {"asked_on_host", report.stealing.asked_on_host},
               {"steals", report.stealing.got},
               {"messages", report.stealing.messages},
               {"bytes", report.stealing.bytes_got},

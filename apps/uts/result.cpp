@@ -28,6 +28,7 @@ Json json_of(const WorkPoolReport& report) {
           {"busiest_thread_seconds", times.busiest_seconds},
           {"shared", report.shared},
           {"steals_tried", steals.asked},
+          {"steals_tried_on_host", steals.asked_on_host},
           {"task_messages_got", steals.got},
           {"task_messages_given", steals.given},
           {"bytes_got", steals.bytes_got},

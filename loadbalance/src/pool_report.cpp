@@ -62,6 +62,7 @@ void WorkPoolReport::add(const WorkPoolReport& part) noexcept {
   tasks += part.tasks;
   shared += part.shared;
   stealing.asked += part.stealing.asked;
+  stealing.asked_on_host += part.stealing.asked_on_host;
   stealing.got += part.stealing.got;
   stealing.given += part.stealing.given;
   stealing.bytes_got += part.stealing.bytes_got;

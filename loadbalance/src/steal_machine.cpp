@@ -162,10 +162,12 @@ void StealMachine::look_for_work() {
       return static_cast<std::size_t>(random.below(draws_++, bound));
     };
     const auto others = static_cast<std::size_t>(ranks_ - 1);
-    const int victim = tries_ < host_tries ? host_mates_[draw(host_mates_.size())]
-                                           : (rank_ + 1 + static_cast<int>(draw(others))) % ranks_;
+    const bool on_host = tries_ < host_tries;
+    const int victim = on_host ? host_mates_[draw(host_mates_.size())]
+                               : (rank_ + 1 + static_cast<int>(draw(others))) % ranks_;
     is_asking_ = true;
     ++counts_.asked;
+    counts_.asked_on_host += on_host ? 1 : 0;
     return say(victim, Say::ask);
   }
   for (std::size_t i = 0; i < buddies_.size(); ++i)

@@ -201,6 +201,22 @@ TEST_CASE("a rank that does not steal does its own tasks") {
   }
 }
 
+TEST_CASE("ranks of the same host are asked first, where there are others") {
+  constexpr int order = 15;
+  for (const int ranks_per_host : {1, 2, 3, 100}) {
+    WorkPool pool(world(), {.stealing = {.least_work_us = 0, .ranks_per_host = ranks_per_host}});
+    const auto mine = roots(1, order);
+    CHECK(pool.run<Node, Seen>(mine, visit) == numbers(std::uint64_t{1} << order));
+    const auto& counts = pool.report().stealing;
+    const int host = world().rank() / ranks_per_host;
+    const auto on_host =
+        std::min(ranks_per_host * (host + 1), world().size()) - ranks_per_host * host;
+    const bool has_mates = on_host > 1 && on_host < world().size();
+    CHECK((counts.asked_on_host > 0) == (has_mates && counts.asked > 0));
+    CHECK(counts.asked_on_host <= counts.asked);
+  }
+}
+
 TEST_CASE("who waits for one long task is quiet") {
   WorkPool pool(world());
   const std::vector<Node> mine = roots(1, 0);

@@ -63,7 +63,7 @@ class PoolRun final : private TaskBank {
       : network_(network),
         pause_(pause),
         telemetry_(network, options.threads, options.pulse, options.pulse_seconds),
-        least_work_seconds_(1e-6 * options.stealing.least_work_us) {
+        stealing_(options.stealing) {
     for (std::size_t t = 0; t < static_cast<std::size_t>(options.threads); ++t)
       workers_.emplace_back(process, telemetry_.meter(t));
   }
@@ -351,8 +351,9 @@ class PoolRun final : private TaskBank {
 
   /// By what the last tasks have taken.
   [[nodiscard]] bool is_worth_sharing(std::size_t tasks) const noexcept {
-    return static_cast<double>(tasks) * seconds_per_task_.load(std::memory_order_relaxed) >=
-           least_work_seconds_;
+    const double seconds_per_task = seconds_per_task_.load(std::memory_order_relaxed);
+    return loadbalance::is_worth_sharing(1e6 * seconds_per_task * static_cast<double>(tasks),
+                                         stealing_);
   }
 
   void deposit(std::span<const std::byte> tasks) override {
@@ -378,7 +379,7 @@ class PoolRun final : private TaskBank {
   StealNetwork& network_;
   Pause& pause_;
   PoolTelemetry telemetry_;
-  double least_work_seconds_;
+  StealOptions stealing_;
   /// Of the first thread; tasks of which nothing is known are worth to be shared.
   std::atomic<double> seconds_per_task_{1};
   std::size_t bytes_per_task_ = sizeof(T);  // of those that went last

@@ -23,11 +23,19 @@ struct StealOptions {
   int ranks_per_host = 0;
 };
 
+/// Whether a rank gives some of its tasks away, which themselves take so long: the policy over MPI
+/// and in the simulator.
+[[nodiscard]] constexpr bool is_worth_sharing(double work_us,
+                                              const StealOptions& options) noexcept {
+  return work_us >= options.least_work_us;
+}
+
 /// What has happened on a rank since a run began.
 struct StealCounts {
-  std::uint64_t asked = 0;  ///< steals tried
-  std::uint64_t got = 0;    ///< messages with tasks that have come
-  std::uint64_t given = 0;  ///< and that were sent
+  std::uint64_t asked = 0;          ///< steals tried
+  std::uint64_t asked_on_host = 0;  ///< of these, of ranks of the same host that go first
+  std::uint64_t got = 0;            ///< messages with tasks that have come
+  std::uint64_t given = 0;          ///< and that were sent
   std::uint64_t bytes_got = 0;
   std::uint64_t messages = 0;  ///< sent, of all kinds
   std::uint64_t waves = 0;     ///< looks whether all has ended

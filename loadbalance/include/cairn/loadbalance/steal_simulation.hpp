@@ -61,7 +61,8 @@ class Simulation {
         task_(picoseconds(1e3 * cluster.task_ns)),
         poll_(picoseconds(1e3 * cluster.poll_ns)),
         poll_tasks_(static_cast<std::size_t>(cluster.poll_tasks)),
-        least_tasks_(static_cast<std::size_t>(1e3 * stealing.least_work_us / cluster.task_ns)),
+        stealing_(stealing),
+        task_us_(1e-3 * cluster.task_ns),
         most_tasks_(std::max<std::size_t>(1, stealing.most_bytes / sizeof(T))) {
     expects(cluster.ranks > 0 && latency_ > 0, "ranks, and a latency above 0");
     expects(cluster.poll_tasks > 0, "tasks between two looks at the network");
@@ -187,7 +188,8 @@ class Simulation {
     now = send_all(r, now);
     const auto spare = [&] {
       std::vector<T> tasks;
-      if (rank.stack.size() >= least_tasks_) rank.stack.split(most_tasks_, tasks);
+      const double work_us = task_us_ * static_cast<double>(rank.stack.size());
+      if (is_worth_sharing(work_us, stealing_)) rank.stack.split(most_tasks_, tasks);
       return tasks;
     };
     rank.machine.serve(spare, [&](const StealMessage& message, std::vector<T> tasks) {
@@ -222,6 +224,7 @@ class Simulation {
       const auto& counts = rank.machine.counts();
       report.tasks += rank.tasks;
       report.stealing.asked += counts.asked;
+      report.stealing.asked_on_host += counts.asked_on_host;
       report.stealing.got += counts.got;
       report.stealing.given += counts.given;
       report.stealing.messages += counts.messages;
@@ -240,7 +243,8 @@ class Simulation {
   Time task_;
   Time poll_;
   std::size_t poll_tasks_;
-  std::size_t least_tasks_;
+  StealOptions stealing_;
+  double task_us_;
   std::size_t most_tasks_;
   std::vector<Rank> ranks_;
   std::vector<Time> next_;  // when each rank does something
