@@ -42,6 +42,7 @@ struct Arguments {
   bool fast_disks = false;
   int crashes = 0;
   int ballots = 1;
+  int commands = 1;
   bool as_json = false;
 };
 
@@ -171,6 +172,7 @@ int explore(const Arguments& arguments) {
   if (arguments.fast_disks) size.disks = consensus::Disks::at_once;
   size.crashes = arguments.crashes;
   size.ballot_max = static_cast<std::uint32_t>(arguments.ballots);
+  size.commands = arguments.commands;
   size.mutant = mutant_of(arguments);
   if (arguments.crashes < 0 || arguments.ballots < 0)
     throw Error(Errc::usage, "--crashes and --ballots count from 0");
@@ -220,7 +222,8 @@ int sim_command(int argc, const char* const* argv) {
       .flag("fast-disks", given.fast_disks, "with --explore: writes are complete at once")
       .add("learners", given.learners, "with --explore: more nodes, which only learn (paxos)")
       .add("crashes", given.crashes, "with --explore: crashes in one story, at most")
-      .add("ballots", given.ballots, "with --explore: the highest ballot")
+      .add("ballots", given.ballots, "with --explore: the highest ballot, or term of Raft")
+      .add("commands", given.commands, "with --explore: that Raft is asked for, at most")
       .flag("json", given.as_json, "the result as one JSON object");
   options.parse(argc, argv);
   if (options.general().help || options.general().version) {

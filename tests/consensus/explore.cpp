@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "cairn/consensus/campaign.hpp"
+#include "cairn/core/error.hpp"
 #include "effort.hpp"
 #include "published_models.hpp"
 
@@ -84,6 +85,65 @@ TEST_CASE("the shipped machines, explored: as many states as ever, and nothing b
     CHECK(result.states == expected.states);
     CHECK(result.depth == expected.depth);
   }
+}
+
+namespace {
+
+ExplorerSize raft_of_two(std::uint32_t term_max, int commands, int crashes) {
+  ExplorerSize size{Protocol::raft, 2, 0, crashes, term_max};
+  size.disks = Disks::at_once;
+  size.commands = commands;
+  return size;
+}
+
+}  // namespace
+
+TEST_CASE("Raft of two nodes, explored up to a term: as many states as ever, and nothing breaks") {
+  struct Pinned {
+    ExplorerSize size;
+    std::uint64_t states;
+    int depth;
+  };
+  // highest term, commands, crashes
+  const Pinned pinned[] = {
+      {raft_of_two(1, 0, 0), 5'311, 22},     {raft_of_two(1, 0, 1), 26'142, 23},
+      {raft_of_two(1, 1, 0), 220'501, 31},   {raft_of_two(2, 0, 0), 502'875, 38},
+      {raft_of_two(2, 0, 1), 3'057'580, 39},
+  };
+  for (const auto& expected : pinned) {
+    if (effort::sanitized && expected.states > 10'000) continue;
+    if (!effort::is_long() && expected.states > 1'500'000) continue;
+    const auto result = explore_machines(expected.size);
+    CHECK(result.is_complete);
+    CHECK_MESSAGE(result.violation.empty(), result.violation);
+    CHECK(result.states == expected.states);
+    CHECK(result.depth == expected.depth);
+  }
+}
+
+TEST_CASE("of Raft the explorer finds mutants too") {
+  if (effort::sanitized) return;
+  const auto found = [](Mutant mutant, ExplorerSize size) {
+    size.mutant = mutant;
+    return explore_machines(size).violation;
+  };
+  CHECK(found(Mutant::vote_twice, raft_of_two(1, 0, 0)) ==
+        "election safety: two leaders of term 1");
+  CHECK(found(Mutant::quorum_of_one, raft_of_two(1, 0, 0)) ==
+        "durability: entry 1 is committed and not on the disks of a majority");
+}
+
+TEST_CASE("what the explorer of Raft does not take is refused") {
+  auto size = raft_of_two(1, 16, 0);
+  CHECK_THROWS_AS((void)explore_machines(size), cairn::Error);
+  size = raft_of_two(1, -1, 0);
+  CHECK_THROWS_AS((void)explore_machines(size), cairn::Error);
+  size = raft_of_two(1, 1, 0);
+  size.nodes = 7;
+  CHECK_THROWS_AS((void)explore_machines(size), cairn::Error);
+  size.nodes = 2;
+  size.mutant = Mutant::forget_accepted;
+  CHECK_THROWS_AS((void)explore_machines(size), cairn::Error);
 }
 
 TEST_CASE("with three acceptors the explorer finds mutants too") {

@@ -100,6 +100,17 @@ class RaftCluster {
     here.machine = fresh(node, here.disk);
   }
 
+  /// It starts again with entries of these terms, and in the last one.
+  void disk(std::size_t node, const std::vector<std::size_t>& terms) {
+    Raft::Durable durable = nodes_.at(node).disk.value_or(Raft::Durable{});
+    durable.log.restart({.membership = {.voters = RaftNodes::first(static_cast<int>(voters_))}});
+    for (const auto term : terms) durable.log.push({.term = term});
+    durable.term = durable.log.last_term();
+    nodes_.at(node).disk = durable;
+    crash(node);
+    restart(node);
+  }
+
   void state() {
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       const auto& machine = nodes_[i].machine;

@@ -55,6 +55,8 @@ def explorer():
     result = sim("--explore", "--nodes", "2", "--acceptors", "1")
     check(result.returncode == 0 and "distinct states: 8174\n" in result.stdout and "depth: 23\n" in result.stdout,
           result)
+    result = sim("--explore", "--protocol", "raft", "--nodes", "2", "--fast-disks", "--commands", "0", "--crashes", "1")
+    check(result.returncode == 0 and "distinct states: 26142\n" in result.stdout, result)
     result = sim("--explore", "--nodes", "2", "--acceptors", "1", "--mutant", "vote-before-persist")
     check(result.returncode == 70 and "violations: 1" in result.stdout, result)
 
@@ -62,7 +64,7 @@ def explorer():
 def wrong_usage():
     for arguments in (["--protocol", "poll"], ["--mutant", "typo"], ["--nodes", "0"], ["--acceptors", "10"],
                       ["--protocol", "paxos", "--mutant", "unilateral-abort"], ["--schedules", "0"],
-                      ["--explore", "--nodes", "7"]):
+                      ["--explore", "--nodes", "7"], ["--explore", "--protocol", "raft", "--nodes", "2", "--commands", "16"]):
         result = sim(*arguments)
         check(result.returncode == 64 and result.stderr.startswith("cairn sim: error: "), (arguments, result))
 

@@ -12,6 +12,7 @@
 #include "cairn/consensus/explore.hpp"
 #include "cairn/consensus/paxos.hpp"
 #include "cairn/core/error.hpp"
+#include "raft_rules.hpp"
 
 namespace cairn::consensus {
 namespace {
@@ -63,6 +64,15 @@ struct PaxosRules {
   }
 };
 
+template <typename Model>
+Exploration explore_model(Model& model, std::uint64_t states_max) {
+  auto result = explore(model, states_max);
+  if (model.messages() > Model::messages_max)
+    throw Error(Errc::usage, "more than " + std::to_string(Model::messages_max) +
+                                 " different messages: explore a smaller configuration");
+  return result;
+}
+
 /// Ticks do what they can do at once; only the ballots are bounded.
 template <typename M, typename Rules>
 Exploration explore_with(typename M::Config config, const ExplorerSize& size, Rules rules) {
@@ -72,10 +82,19 @@ Exploration explore_with(typename M::Config config, const ExplorerSize& size, Ru
   config.ballot_max = size.ballot_max;
   const int nodes = std::max(size.nodes, size.acceptors) + size.learners;
   ClusterModel<M, Rules> model(config, nodes, size.crashes, rules, size.disks);
-  auto result = explore(model, size.states_max);
-  if (model.messages() > 512)
-    throw Error(Errc::usage, "more than 512 different messages: explore a smaller configuration");
-  return result;
+  return explore_model(model, size.states_max);
+}
+
+/// A tick is the end of a leader's time, of its silence, or of a follower's patience.
+Exploration explore_raft(const ExplorerSize& size) {
+  const RaftConfig config{.voters = RaftNodes::first(size.nodes),
+                          .election_ticks = 1,
+                          .heartbeat_ticks = 1,
+                          .mutant = size.mutant};
+  ClusterModel<Raft, RaftRules, 16> model(config, size.nodes, size.crashes,
+                                          {size.ballot_max, size.commands, config.voters},
+                                          size.disks);
+  return explore_model(model, size.states_max);
 }
 
 template <typename M>
@@ -99,16 +118,18 @@ Exploration explore_paxos(const ExplorerSize& size) {
 }  // namespace
 
 Exploration explore_machines(const ExplorerSize& size) {
-  if (size.nodes < 1 || size.learners < 0 ||
-      std::max(size.nodes, size.acceptors) + size.learners > 6)
+  const int acceptors = size.protocol == Protocol::raft ? 0 : size.acceptors;
+  if (size.nodes < 1 || size.learners < 0 || std::max(size.nodes, acceptors) + size.learners > 6)
     throw Error(Errc::usage, "the explorer takes 1 to 6 nodes");
   if (size.learners > 0 && size.protocol != Protocol::paxos)
     throw Error(Errc::usage, "only Paxos has learners");
-  if (size.protocol == Protocol::raft)
-    throw Error(Errc::usage, "Raft's terms have no end, and so its states; simulate it instead");
+  // Logs of explored nodes shall not be compacted.
+  if (size.commands < 0 || size.commands + size.ballot_max > 15)
+    throw Error(Errc::usage, "the explorer takes up to 15 commands and terms of Raft together");
   if (size.mutant != Mutant::none && !applies(size.mutant, size.protocol))
     throw Error(Errc::usage, std::string(name_of(size.protocol)) + " has no mutant '" +
                                  std::string(name_of(size.mutant)) + "'");
+  if (size.protocol == Protocol::raft) return explore_raft(size);
   const bool faithful = size.mutant == Mutant::none;
   if (size.protocol == Protocol::paxos)
     return faithful ? explore_paxos<PaxosMachine>(size) : explore_paxos<MutatedPaxosMachine>(size);

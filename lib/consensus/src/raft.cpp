@@ -35,7 +35,8 @@ Raft::Raft(const Config& config, NodeIndex self, const Recovered<Durable>& recov
 }
 
 void Raft::draw_timeout() noexcept {
-  timeout_ = static_cast<std::uint16_t>(config_.election_ticks + random() % config_.election_ticks);
+  const auto at_random = config_.election_ticks > 1 ? random() % config_.election_ticks : 0;
+  timeout_ = static_cast<std::uint16_t>(config_.election_ticks + at_random);
 }
 
 std::uint64_t Raft::random() noexcept {

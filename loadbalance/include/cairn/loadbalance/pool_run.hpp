@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
-#include <functional>
 #include <iterator>
 #include <mutex>
 #include <new>
@@ -23,7 +22,7 @@
 #include <vector>
 
 #include "cairn/core/error.hpp"
-#include "cairn/loadbalance/incumbent.hpp"
+#include "cairn/loadbalance/pool_options.hpp"
 #include "cairn/loadbalance/pool_report.hpp"
 #include "cairn/loadbalance/pool_telemetry.hpp"
 #include "cairn/loadbalance/pool_worker.hpp"
@@ -31,26 +30,6 @@
 #include "cairn/loadbalance/steal_network.hpp"
 
 namespace cairn::loadbalance {
-
-struct WorkPoolOptions {
-  /// Of this rank, the caller's among them.
-  int threads = 1;
-  StealOptions stealing = {};
-  /// Called while a run goes on, on each rank by the caller's thread, between its tasks (so later,
-  /// while one is long) and also when it has none; no rank waits for another. It shall be short,
-  /// and not throw.
-  std::function<void(const PoolPulse&)> pulse = {};
-  double pulse_seconds = 1;  ///< from one to the next
-  /// Kept up to date by this pool's runs; the caller's, and outlives the pool. All ranks have one,
-  /// or none.
-  SharedBest* incumbent = nullptr;
-};
-
-/// A rank in the middle of a run, as its first thread sees it.
-struct RankLook {
-  std::uint64_t tasks = 0;  ///< that it has done in this call, about
-  bool is_idle = false;     ///< no thread has any
-};
 
 namespace detail {
 

@@ -58,19 +58,21 @@ struct Story {
 /// Which small cluster is explored exhaustively.
 struct ExplorerSize {
   Protocol protocol = Protocol::commit;
-  int nodes = 2;      ///< participants, or proposers
-  int acceptors = 3;  ///< nodes 0 … acceptors-1
-  int crashes = 0;    ///< at most so many in one story
-  std::uint32_t ballot_max = 1;
+  int nodes = 2;                 ///< participants, or proposers
+  int acceptors = 3;             ///< nodes 0 … acceptors-1
+  int crashes = 0;               ///< at most so many in one story
+  std::uint32_t ballot_max = 1;  ///< of Raft: the highest term
   Mutant mutant = Mutant::none;
   std::uint64_t states_max = ~std::uint64_t{0};
   int learners = 0;  ///< of Paxos: nodes besides, that neither propose nor accept
   Disks disks = Disks::in_their_time;
+  int commands = 1;  ///< that Raft's leaders are asked for, at most
 };
 
 /// Explores the machines that are shipped, with every order of ticks, commands, writes, crashes and
 /// messages. Local, deterministic.
-/// @throws Error{Errc::usage} for more than 6 nodes, or too many different messages
+/// @throws Error{Errc::usage} for more than 6 nodes, more than 15 commands and terms of Raft, or
+/// too many different messages
 [[nodiscard]] Exploration explore_machines(const ExplorerSize& size);
 
 }  // namespace cairn::consensus

@@ -32,7 +32,9 @@ enum class Disks : std::uint8_t { in_their_time, at_once };
 /// by a number, and what a node does with an input is computed once: a global state is a few words.
 ///
 /// `Rules` says which commands may be given (`commands(machine)`) and judges
-/// (`check(nodes)` over pointers to the nodes' LocalState).
+/// (`check(nodes)` over pointers to the nodes' LocalState). It may leave out states in which a
+/// machine is not `is_within(machine)`, and messages that `is_dead(message, receiver)`: which that
+/// will ignore from now on, whatever happens. States that differ in these are one.
 template <typename M>
 struct LocalState {
   using Message = typename M::Message;
@@ -59,11 +61,12 @@ struct LocalState {
   }
 };
 
-template <typename M, typename Rules>
+template <typename M, typename Rules, std::size_t message_words = 8>
 class ClusterModel {
  public:
   static constexpr int nodes_max = 6;
-  static constexpr std::size_t message_words = 8;
+  /// Different ones.
+  static constexpr std::size_t messages_max = 64 * message_words;
   using Local = LocalState<M>;
   struct State {
     std::array<std::uint32_t, nodes_max> local{};
@@ -146,11 +149,32 @@ class ClusterModel {
 
   template <typename Visit>
   void take(const State& state, NodeIndex i, const Effect& effect, Visit&& visit) {
+    if constexpr (requires { rules_.is_within(locals_[effect.local].machine); })
+      if (!rules_.is_within(locals_[effect.local].machine)) return;
     State next = state;
     next.local[i] = effect.local;
+    if (next.local[i] != state.local[i]) bury(next, i);
     for (const auto message : effect.sent)
-      next.sent[message / 64] |= std::uint64_t{1} << message % 64;
+      if (!is_dead(message, next)) next.sent[message / 64] |= std::uint64_t{1} << message % 64;
     if (next.local[i] != state.local[i] || next.sent != state.sent) visit(next);
+  }
+
+  [[nodiscard]] bool is_dead(std::size_t message, const State& state) const {
+    if constexpr (requires { rules_.is_dead(messages_[0].message, locals_[0].machine); }) {
+      const auto& envelope = messages_[message];
+      const auto to = static_cast<std::size_t>(envelope.to);
+      return rules_.is_dead(envelope.message, locals_[state.local[to]].machine);
+    }
+    return false;
+  }
+
+  /// Forgets the messages to node `i` that are dead.
+  void bury(State& state, NodeIndex i) const {
+    if constexpr (requires { rules_.is_dead(messages_[0].message, locals_[0].machine); })
+      for (std::size_t word = 0; word < message_words; ++word)
+        for (auto bits = state.sent[word] & sent_to_[i][word]; bits != 0; bits &= bits - 1)
+          if (is_dead(word * 64 + static_cast<std::size_t>(std::countr_zero(bits)), state))
+            state.sent[word] &= ~(bits & -bits);
   }
 
   /// After a crash that kept 0, 1, … of the writes under way.
@@ -165,6 +189,7 @@ class ClusterModel {
                         for (std::size_t w = 0; w < kept; ++w) write(node, node.writes[w]);
                         node = Local{M(config_, i, node.disk), node.disk, {}, {}, 0};
                       }).local;
+      bury(next, i);
       visit(next);
     }
   }
@@ -237,7 +262,7 @@ class ClusterModel {
       if (messages_[i] == envelope) return static_cast<std::uint16_t>(i);
     messages_.push_back(envelope);
     // Beyond the room the last one stands for all: messages() tells that the result is void.
-    const auto number = std::min(messages_.size(), message_words * 64) - 1;
+    const auto number = std::min(messages_.size(), messages_max) - 1;
     sent_to_[envelope.to][number / 64] |= std::uint64_t{1} << number % 64;
     return static_cast<std::uint16_t>(number);
   }
