@@ -29,22 +29,22 @@ def sum_without_ranks():
 
 class DriftingLoad(unittest.TestCase):
     def figures(self, ranks, balance):
-        """Mean imbalance, the worst, bytes a step, the sum."""
+        """Mean imbalance, bytes a step, the sum."""
         ended = run([MPIEXEC, "-n", ranks, PROGRAM, "--balance", balance])
         self.assertEqual((ended.code, ended.err), (0, ""), ended)
-        match = re.fullmatch(r"imbalance (\S+), worst (\S+), (\d+) B/step, sum (\S+)\n", ended.out)
+        match = re.fullmatch(r"imbalance (\S+), (\d+) B/step, sum (\S+)\n", ended.out)
         self.assertTrue(match, ended)
-        return float(match[1]), float(match[2]), int(match[3]), float.fromhex(match[4])
+        return float(match[1]), int(match[2]), float.fromhex(match[3])
 
     def test_it_is_balanced_and_its_sum_stays(self):
         expected = sum_without_ranks()
         for ranks in (1, 2, 3, 7):
             none = self.figures(ranks, "none")
-            self.assertEqual(none[2:], (0, expected))
+            self.assertEqual(none[1:], (0, expected))
             for balance in ("hilbert", "diffusion"):
-                mean, worst, moved, total = self.figures(ranks, balance)
+                mean, moved, total = self.figures(ranks, balance)
                 self.assertEqual(total, expected)
-                self.assertTrue(1 <= mean <= worst, (balance, mean, worst, none))
+                self.assertGreaterEqual(mean, 1)
                 self.assertEqual(moved > 0, ranks > 1)
                 self.assertLessEqual(mean - 1, (none[0] - 1) / 2, (balance, mean, none))  # by times that were measured
 
