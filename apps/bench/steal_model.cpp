@@ -196,6 +196,13 @@ void model(Context& context, const char* name, std::vector<Row>& rows) {
                               {"node_ns", rounded(cluster.task_ns)},
                               {"predicted_ms", rounded(1e3 * predicted.seconds)},
                               {"made_ms", rounded(1e3 * made.seconds)}};
+  // One rank takes as long as its nodes.
+  const auto alone = predict({.ranks = 1, .task_ns = cluster.task_ns}, tree, kernel, 1);
+  rows.push_back(
+      {"steal_model.one_rank",
+       {{"tree", name}, {"nodes", std::to_string(alone.tasks)}},
+       {std::max(alone.seconds, alone.work_seconds), std::min(alone.seconds, alone.work_seconds)},
+       1.0});
   rows.push_back({"steal_model.time", parameters, {larger, smaller}, 1.15});
   rows.push_back({"steal_model.steals",
                   {{"tree", name}, {"predicted", rounded(steals)}, {"made", rounded(made.steals)}},

@@ -17,6 +17,7 @@
 #include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
+#include "cairn/loadbalance/pool_metrics.hpp"
 #include "cairn/program/checkpoint_options.hpp"
 #include "cairn/program/halt.hpp"
 #include "cairn/program/pool_heartbeat.hpp"
@@ -35,6 +36,7 @@ struct Settings {
   std::string graph;
   SearchOptions search;
   std::filesystem::path result;
+  bool metrics = false;
   program::CheckpointOptions ckpt;
 };
 
@@ -104,6 +106,10 @@ int search(program::Context& context, const Settings& settings) {
     context.log.info(fmt::format("has gone on from cut {}", *result.found.restored_from));
   if (world.size() * context.threads > 1)
     context.log.info("the number of nodes, and so the time, differ from run to run");
+  if (settings.metrics) {
+    const auto reports = loadbalance::gather_reports(world, result.found.report);
+    for (const auto& line : loadbalance::lines_of(reports)) context.log.info(line);
+  }
   together(world, [&] {
     if (!world.is_root()) return;
     print_result(result);
@@ -140,6 +146,9 @@ int main(int argc, char** argv) {
   options.add("target", settings.search.target,
               "end when a clique of so many vertices is found; 0: when none can be larger");
   options.add("result", settings.result, "write the clique, nodes and times as JSON");
+  options.flag(
+      "metrics", settings.metrics,
+      "how well ranks and threads were used: POP metrics and times of each rank, on stderr");
   settings.ckpt.declare_with_cuts(options);
   options.example("mpirun -n 4 cairn-clique --graph hamming8-4 --threads 2");
   options.example("cairn-clique --graph johnson32-2-4 --target 16");

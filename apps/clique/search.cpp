@@ -263,6 +263,7 @@ SearchResult find(const Communicator& comm, const Graph& graph, const SearchOpti
   best.offer(static_cast<int>(run.state().results.size));
   result.is_stopped = !run.advance(pool, searcher, {.every_tasks = options.cut_every});
   result.cut = run.cut();
+  result.report = run.report();
   const auto found = pool.merged(run.state().results);
   result.members = ordered.original(found.members);
   result.nodes = found.nodes;

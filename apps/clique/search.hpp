@@ -37,6 +37,7 @@ struct SearchResult {
   std::uint64_t nodes = 0;        ///< of the search tree, of launches before too
   std::optional<std::uint64_t> restored_from = {};  ///< the cut
   std::uint64_t cut = 0;                            ///< the last one
+  loadbalance::WorkPoolReport report = {};          ///< of this rank
 };
 
 /// Looks for a largest clique with all threads of all ranks. Collective, blocking.
@@ -46,7 +47,7 @@ struct SearchResult {
 ///
 /// @param graph  equal on all ranks
 /// @param ckpt   of `comm`, without registered fields; the search goes on from its newest cut
-/// @return the same on all ranks
+/// @return the same on all ranks, but for the report
 /// @throws what WorkPool and Checkpointer throw
 ///
 /// Sources: bounds by greedy colouring, Tomita, Seki, "An efficient branch-and-bound algorithm for

@@ -10,6 +10,7 @@
 #include "cairn/collectives/collective.hpp"
 #include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
+#include "cairn/loadbalance/pool_metrics.hpp"
 #include "cairn/loadbalance/work_pool.hpp"
 #include "cairn/program/cpu_time.hpp"
 #include "cairn/program/places.hpp"
@@ -30,6 +31,7 @@ struct Settings {
   int n = 0;
   int depth = 0;
   std::filesystem::path result;
+  bool metrics = false;
 };
 
 void check(const Communicator& world, const Settings& settings, const program::Options& options) {
@@ -64,6 +66,10 @@ int search(program::Context& context, const Settings& settings, const program::O
   heartbeat.finish();
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.cpu_seconds = all_reduce(world, program::process_cpu_seconds() - cpu_start);
+  if (settings.metrics) {
+    const auto reports = loadbalance::gather_reports(world, pool.report());
+    for (const auto& line : loadbalance::lines_of(reports)) context.log.info(line);
+  }
   together(world, [&] {
     if (!world.is_root()) return;
     print_result(result);
@@ -86,6 +92,9 @@ int main(int argc, char** argv) {
            "rows after which a placement is counted in one go; without it, it depends on --n")
       .hide_default("depth");
   options.add("result", settings.result, "write counts and times as JSON");
+  options.flag(
+      "metrics", settings.metrics,
+      "how well ranks and threads were used: POP metrics and times of each rank, on stderr");
   options.example("mpirun -n 2 cairn-queens --n 14 --threads 1 --result result.json");
   return program::run(argc, argv, options, [&](program::Context& context) {
     return search(context, settings, options);

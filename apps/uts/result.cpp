@@ -29,6 +29,8 @@ Json json_of(const WorkPoolReport& report) {
           {"shared", report.shared},
           {"steals_tried", steals.asked},
           {"steals_tried_on_host", steals.asked_on_host},
+          {"parked", steals.parked},
+          {"naps", report.naps},
           {"task_messages_got", steals.got},
           {"task_messages_given", steals.given},
           {"bytes_got", steals.bytes_got},

@@ -82,7 +82,9 @@ std::vector<std::string> lines_of(std::span<const WorkPoolReport> reports) {
            metrics.load_balance, metrics.communication_efficiency, metrics.parallel_efficiency),
       text("steals: %llu tried, %llu messages with tasks, %llu bytes; %llu messages in all",
            number(stealing.asked), number(stealing.got), number(stealing.bytes_got),
-           number(stealing.messages))};
+           number(stealing.messages)),
+      text("idle: %llu times parked after asking in vain, %llu naps", number(stealing.parked),
+           number(metrics.total.naps))};
   if (latency.count() > 0)
     lines.push_back(
         text("steal latency: half below %g us, 99 %% below %g us, mean %.1f us, "

@@ -61,8 +61,10 @@ void PoolTimes::add(const PoolTimes& other) noexcept {
 void WorkPoolReport::add(const WorkPoolReport& part) noexcept {
   tasks += part.tasks;
   shared += part.shared;
+  naps += part.naps;
   stealing.asked += part.stealing.asked;
   stealing.asked_on_host += part.stealing.asked_on_host;
+  stealing.parked += part.stealing.parked;
   stealing.got += part.stealing.got;
   stealing.given += part.stealing.given;
   stealing.bytes_got += part.stealing.bytes_got;

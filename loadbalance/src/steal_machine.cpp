@@ -173,6 +173,7 @@ void StealMachine::look_for_work() {
   for (std::size_t i = 0; i < buddies_.size(); ++i)
     if (std::exchange(remembers_me_[i], 1) == 0) say(buddies_[i], Say::remember);
   is_parked_ = true;
+  ++counts_.parked;
 }
 
 // --- the end -------------------------------------------------------------------------------

@@ -89,6 +89,16 @@ TEST_CASE("blocks and round robin") {
   CHECK(round_robin_schedule(0, 1).empty());
 }
 
+TEST_CASE("fewer tasks than workers: each is another worker's") {
+  CHECK(round_robin_schedule(2, 5) == Schedule{0, 1});
+  CHECK(longest_first_schedule(std::vector<double>{3, 5}, 5) == Schedule{1, 0});
+  const std::vector<double> speeds{1, 1, 1, 1, 1};
+  CHECK(weighted_round_robin_schedule(2, speeds) == Schedule{0, 1});
+  const std::vector<std::array<double, 2>> points{{0, 0}, {1, 1}};
+  const auto by_curve = curve_schedule(points, {}, 5);
+  CHECK(by_curve[0] != by_curve[1]);
+}
+
 TEST_CASE("a random schedule is a function of its seed, and even in the mean") {
   const auto schedule = random_schedule(30000, 3, 7);
   CHECK(schedule == random_schedule(30000, 3, 7));

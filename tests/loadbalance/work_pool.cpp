@@ -226,6 +226,10 @@ TEST_CASE("who waits for one long task is quiet") {
   };
   CHECK(pool.run<Node, Seen>(mine, longer) == numbers(1));
   CHECK(pool.report().stealing.messages < 50);
+  if (!world().is_root()) {
+    CHECK(pool.report().stealing.parked > 0);
+    CHECK(pool.report().naps > 0);
+  }
   CHECK(pool.report().stealing.waves < 12);
 }
 
@@ -268,6 +272,26 @@ TEST_CASE("tasks larger than a message may be travel one at a time") {
   std::vector<Large> mine(world().is_root() ? 1 : 0);
   if (!mine.empty()) mine[0].node.order = 9;
   CHECK(pool.run<Large, Seen>(mine, large) == numbers(1 << 9));
+}
+
+TEST_CASE("a task that is larger than a message can be ends the run when it travels") {
+  WorkPool pool(world(), {.stealing = {.least_work_us = 0, .largest_task_bytes = 1000}});
+  std::vector<Path> mine;
+  for (int i = 0; world().is_root() && i < 40; ++i) mine.push_back({{std::string(2000, 'x')}, 0});
+  const auto slow = [](const Path&, Spawner<Path>&, Seen& seen) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    seen.add(0);
+  };
+  try {
+    const Seen seen = pool.run<Path, Seen>(mine, slow);
+    CHECK(world().size() == 1);  // there it stays where it is
+    CHECK(seen.count == 40);
+  } catch (const Error& error) {
+    CHECK(world().size() > 1);
+    CHECK(error.agreed());
+    CHECK(error.code() == Errc::usage);
+    CHECK(std::string(error.what()).find("larger than a message can be") != std::string::npos);
+  }
 }
 
 TEST_CASE("tasks that list their members travel, in messages of many and of one") {

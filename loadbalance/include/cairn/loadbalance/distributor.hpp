@@ -31,7 +31,8 @@ class Distributor {
   Distributor(const Communicator& comm, int threads, Policy policy)
       : comm_(&comm), threads_(threads), policy_(policy) {}
 
-  /// Does each of the tasks 0 … tasks - 1 once, on some thread of some rank. Collective, blocking.
+  /// Does each of the tasks 0 … tasks - 1 once (none; fewer than workers: all the same), on some
+  /// thread of some rank. Collective, blocking.
   ///
   /// Static policies deal the tasks to all threads of all ranks as if these were equal workers,
   /// worker rank · threads + thread, and nobody does anything else. Policy::repartition has ranges

@@ -38,6 +38,7 @@ struct PoolTimes {
 struct WorkPoolReport {
   std::uint64_t tasks = 0;
   std::uint64_t shared = 0;  ///< times that a thread gave others of its rank some of its tasks
+  std::uint64_t naps = 0;    ///< times that the first thread slept, since nothing had come for long
   StealCounts stealing = {};
   int threads = 0;  ///< that have worked
   PoolTimes times = {};

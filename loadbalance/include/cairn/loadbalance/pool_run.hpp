@@ -76,7 +76,7 @@ class PoolRun final : private TaskBank {
     }
     end();
     A total{};
-    report = {.shared = shared_count_, .stealing = network_.counts()};
+    report = {.shared = shared_count_, .naps = naps_, .stealing = network_.counts()};
     telemetry_.finish(static_cast<int>(helpers_) + 1, report);
     for (auto& worker : workers_) {
       total.merge(worker.results);
@@ -294,6 +294,7 @@ class PoolRun final : private TaskBank {
     }
     Lock lock(mutex_);
     something_common_.wait_for(lock, nap_, [&] { return !common_.empty() && !is_pausing_; });
+    ++naps_;
     nap_ = std::min(nap_ + nap_ / naps_waited, longest_nap);
   }
 
@@ -305,7 +306,7 @@ class PoolRun final : private TaskBank {
       std::vector<std::byte> bytes;  // all of them, or none
       const std::size_t count = pack_tasks(std::span<const T>(tasks), most_bytes, bytes);
       workers_[0].stack.take_all(std::span(tasks).subspan(count));  // there was no room for these
-      if (bytes.size() > most_message_bytes) {
+      if (bytes.size() > stealing_.largest_task_bytes) {
         return fail(Error(Errc::usage, "a task of " + std::to_string(bytes.size()) +
                                            " bytes is larger than a message can be"));
       }
@@ -319,10 +320,11 @@ class PoolRun final : private TaskBank {
     if (is_worth_sharing(workers_[0].stack.size())) workers_[0].stack.split(most, tasks);
     if (tasks.empty()) {
       const Lock lock(mutex_);
-      const std::size_t count = std::min(most, (common_.size() + 1) / 2);
-      const auto first = common_.end() - static_cast<std::ptrdiff_t>(count);
-      tasks.assign(std::move_iterator(first), std::move_iterator(common_.end()));
-      common_.erase(first, common_.end());
+      if (common_.size() == 1) {
+        tasks.swap(common_);
+      } else if (!common_.empty()) {
+        common_.resize(split_tasks(std::span(common_), most, tasks));
+      }
       if (tasks.empty()) count_hungry(network_is_hungry_, true);
     }
     return tasks;
@@ -370,6 +372,7 @@ class PoolRun final : private TaskBank {
   bool lead_is_hungry_ = false;  // this and the next: of the first thread alone
   Clock::duration between_looks_ = least_between_looks;
   std::chrono::nanoseconds nap_ = shortest_nap;  // the next one
+  std::uint64_t naps_ = 0;
 
   std::mutex mutex_;  // of all below
   std::condition_variable something_common_;

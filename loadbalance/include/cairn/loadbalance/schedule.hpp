@@ -1,5 +1,7 @@
 /// Who does what, decided before anybody begins: pure functions from weights to an assignment.
 ///
+/// There may be no tasks, and fewer than workers: some have none then.
+///
 /// For work whose cost is known, or not worth knowing. What costs more or less than one thinks is
 /// for a WorkPool. All are local and give the same everywhere for the same arguments.
 ///

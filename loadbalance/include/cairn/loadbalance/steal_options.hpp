@@ -16,8 +16,11 @@ struct StealOptions {
   /// A rank whose tasks take less than this, without what comes of them, keeps them: it is done
   /// with them before another rank has got some. About the latency of a message.
   double least_work_us = 2.0;
-  /// Tasks of one message, at most; a task that is larger goes alone, up to 2 GiB.
+  /// Tasks of one message, at most; a task that is larger goes alone.
   std::size_t most_bytes = std::size_t{64} << 10;
+  /// One that is larger when it travels ends the run with Errc::usage on all ranks. MPI counts
+  /// bytes by an int: not more than that.
+  std::size_t largest_task_bytes = 0x7fffffff;
   std::uint64_t seed = 1;
   /// Takes so many consecutive ranks for a host; 0: asks MPI who can share memory.
   int ranks_per_host = 0;
@@ -34,8 +37,9 @@ struct StealOptions {
 struct StealCounts {
   std::uint64_t asked = 0;          ///< steals tried
   std::uint64_t asked_on_host = 0;  ///< of these, of ranks of the same host that go first
-  std::uint64_t got = 0;            ///< messages with tasks that have come
-  std::uint64_t given = 0;          ///< and that were sent
+  std::uint64_t parked = 0;  ///< times that a rank has asked in vain, and waited to be given some
+  std::uint64_t got = 0;     ///< messages with tasks that have come
+  std::uint64_t given = 0;   ///< and that were sent
   std::uint64_t bytes_got = 0;
   std::uint64_t messages = 0;  ///< sent, of all kinds
   std::uint64_t waves = 0;     ///< looks whether all has ended

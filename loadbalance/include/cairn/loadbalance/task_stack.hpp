@@ -30,6 +30,40 @@ concept SplittableTask = PoolTask<T> &&
   { T::split(tasks, most, out) } -> std::convertible_to<std::size_t>;
 };
 
+namespace detail {
+
+/// Moves every second task, from the oldest on, to the end of `out`; at most `most`, then fewer of
+/// every age, and never the youngest. The others close up. @return how many these are
+template <PoolTask T>
+std::size_t move_every_second(std::span<T> tasks, std::size_t most, std::vector<T>& out) {
+  const std::size_t step = std::max<std::size_t>(2, (tasks.size() + most - 1) / most);
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    if (i % step == 0 && i + 1 < tasks.size()) {
+      out.push_back(std::move(tasks[i]));
+    } else {
+      if (kept != i) tasks[kept] = std::move(tasks[i]);
+      ++kept;
+    }
+  }
+  return kept;
+}
+
+/// By the task's own split, or every second one. Of at least one task; most > 0.
+/// @return how many are kept
+template <PoolTask T>
+std::size_t split_tasks(std::span<T> tasks, std::size_t most, std::vector<T>& out) {
+  if constexpr (SplittableTask<T>) {
+    const std::size_t kept = T::split(tasks, most, out);
+    assert(kept <= tasks.size());
+    return kept;
+  } else {
+    return move_every_second(tasks, most, out);
+  }
+}
+
+}  // namespace detail
+
 /// A stack of tasks that one thread uses; grows, never shrinks, no atomics.
 template <PoolTask T>
 class TaskStack {
@@ -87,30 +121,10 @@ class TaskStack {
   /// both sides have a share of all kinds. A SplittableTask decides otherwise.
   void split(std::size_t most, std::vector<T>& out) {
     if (!can_split() || most == 0) return;
-    if constexpr (SplittableTask<T>) {
-      const std::size_t kept = T::split(all(), most, out);
-      assert(kept <= size_);
-      size_ = kept;
-    } else {
-      move_every_second(most, out);
-    }
+    size_ = detail::split_tasks(all(), most, out);
   }
 
  private:
-  void move_every_second(std::size_t most, std::vector<T>& out) {
-    const std::size_t step = std::max<std::size_t>(2, (size_ + most - 1) / most);
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < size_; ++i) {
-      if (i % step == 0 && i + 1 < size_) {
-        out.push_back(std::move(tasks_[i]));
-      } else {
-        if (kept != i) tasks_[kept] = std::move(tasks_[i]);
-        ++kept;
-      }
-    }
-    size_ = kept;
-  }
-
   void reserve(std::size_t wanted) {
     const std::size_t capacity = std::max({wanted, 2 * capacity_, std::size_t{256}});
     auto larger = std::make_unique_for_overwrite<T[]>(capacity);

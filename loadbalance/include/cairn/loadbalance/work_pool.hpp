@@ -70,7 +70,8 @@ class WorkPool {
   /// Processes `roots` of all ranks, and all that comes of them. Collective, blocking: returns when
   /// nothing is left anywhere. Every task is processed once, by some thread of some rank.
   ///
-  /// @param roots    this rank's, shape [n], n ≥ 0
+  /// @param roots    this rank's, shape [n], n ≥ 0; none at all, or fewer than ranks, is nothing
+  ///                 special
   /// @param process  called as process(task, spawner, accumulator), or with a block of at most
   ///                 `block` tasks (BlockProcess); every thread has a copy of its own
   /// @return the merged accumulators of all threads of all ranks, equal on all ranks if merging is
