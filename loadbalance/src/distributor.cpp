@@ -89,10 +89,12 @@ class Numbered {
 
 void steal(const Communicator& comm, int threads, std::size_t tasks, const Work& work) {
   WorkPool pool(comm, {.threads = threads});
-  const auto owners = block_schedule(tasks, comm.size());
   std::vector<Task> mine;
-  for (std::size_t task = tasks; task > 0; --task)  // the first one is on top
-    if (owners[task - 1] == comm.rank()) mine.push_back({static_cast<std::uint32_t>(task - 1)});
+  together(comm, [&] {
+    const auto owners = block_schedule(tasks, comm.size());
+    for (std::size_t task = tasks; task > 0; --task)  // the first one is on top
+      if (owners[task - 1] == comm.rank()) mine.push_back({static_cast<std::uint32_t>(task - 1)});
+  });
   std::atomic<int> next_thread{0};
   pool.run<Task, Nothing>(mine, Numbered(work, next_thread));
 }
@@ -111,14 +113,19 @@ void Distributor::run(std::size_t tasks, std::span<const double> weights, const 
 void Distributor::repartition(std::size_t tasks, const Work& work) {
   using Clock = std::chrono::steady_clock;
   const int workers = comm_->size() * threads_;
-  std::vector<std::int64_t> taken(tasks);
+  std::vector<std::int64_t> taken;
+  Ranges ranges;
   together(*comm_, [&] {
+    taken.resize(tasks);
     // Nothing has to be moved: what is drawn anew has no home.
     if (nanoseconds_.size() == tasks && tasks > 0) {
-      ranges_ = loadbalance::repartition(nanoseconds_, ranges_, {.bytes_per_object = 0}).ranges;
+      ranges = loadbalance::repartition(nanoseconds_, ranges_, {.bytes_per_object = 0}).ranges;
     } else {
-      ranges_ = ranges_of(block_schedule(tasks, workers), workers);
+      ranges = ranges_of(block_schedule(tasks, workers), workers);
     }
+  });
+  ranges_ = std::move(ranges);
+  together(*comm_, [&] {
     follow(schedule_of(ranges_), comm_->rank() * threads_, threads_,
            [&](std::size_t task, int thread) {
              const auto start = Clock::now();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <compare>
 #include <numeric>
 #include <queue>
 #include <string>
@@ -29,8 +30,14 @@ void expect_amounts(std::span<const double> amounts, const char* what) {
     throw Error(Errc::usage, std::string(what) + "s are too large for their sum");
 }
 
-/// Somebody who gets the next task when nobody has a smaller load; of equals the first.
-using Candidate = std::pair<double, int>;
+/// Somebody who gets the next task when nobody has a smaller load; of equals who has the fewest
+/// tasks, and then the first.
+struct Candidate {
+  double load = 0;
+  std::size_t tasks = 0;
+  int worker = 0;
+  friend auto operator<=>(const Candidate&, const Candidate&) = default;
+};
 using LeastLoaded = std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>>;
 
 template <std::size_t dimensions>
@@ -138,13 +145,13 @@ Schedule longest_first_schedule(std::span<const double> weights, int workers) {
   std::ranges::stable_sort(order, std::greater<>(),
                            [&](std::size_t task) { return weights[task]; });
   LeastLoaded queue;
-  for (int worker = 0; worker < workers; ++worker) queue.emplace(0.0, worker);
+  for (int worker = 0; worker < workers; ++worker) queue.push({0.0, 0, worker});
   Schedule schedule(weights.size());
   for (const std::size_t task : order) {
-    const auto [load, worker] = queue.top();
+    const auto [load, its_tasks, worker] = queue.top();
     queue.pop();
     schedule[task] = worker;
-    queue.emplace(load + weights[task], worker);
+    queue.push({load + weights[task], its_tasks + 1, worker});
   }
   return schedule;
 }
@@ -154,16 +161,16 @@ Schedule weighted_round_robin_schedule(std::size_t tasks, std::span<const double
   expect_amounts(speeds, "speed");
   LeastLoaded queue;  // by the time at which a worker would be through with one more
   for (std::size_t worker = 0; worker < speeds.size(); ++worker)
-    if (speeds[worker] > 0) queue.emplace(1 / speeds[worker], static_cast<int>(worker));
+    if (speeds[worker] > 0) queue.push({1 / speeds[worker], 0, static_cast<int>(worker)});
   if (queue.empty()) throw Error(Errc::usage, "all speeds are 0: nobody can do anything");
   std::vector<double> counts(speeds.size(), 0.0);
   Schedule schedule(tasks);
   for (auto& worker : schedule) {
-    worker = queue.top().second;
+    worker = queue.top().worker;
     queue.pop();
     const auto i = static_cast<std::size_t>(worker);
     ++counts[i];
-    queue.emplace((counts[i] + 1) / speeds[i], worker);
+    queue.push({(counts[i] + 1) / speeds[i], 0, worker});
   }
   return schedule;
 }

@@ -129,6 +129,8 @@ TEST_CASE("of Raft the explorer finds mutants too") {
   };
   CHECK(found(Mutant::vote_twice, raft_of_two(1, 0, 0)) ==
         "election safety: two leaders of term 1");
+  CHECK(found(Mutant::term_not_durable, raft_of_two(1, 0, 3)) ==
+        "election safety: two leaders of term 1");
   CHECK(found(Mutant::quorum_of_one, raft_of_two(1, 0, 0)) ==
         "durability: entry 1 is committed and not on the disks of a majority");
 }

@@ -138,6 +138,12 @@ TEST_CASE("weights that are none, and weights that are missing, are refused on a
   CHECK(tasks.size() == share_of(world().rank()));
 }
 
+namespace {
+
+constexpr auto never = [] { return false; };
+
+}  // namespace
+
 TEST_CASE("the oldest tasks are done until there are enough, by blocks or one by one") {
   // Task n has the children 2n and 2n + 1, up to 1023.
   const auto spawn = [](const Numbered& task, Spawner<Numbered>& spawner, Seen& seen) {
@@ -152,18 +158,14 @@ TEST_CASE("the oldest tasks are done until there are enough, by blocks or one by
   };
   const auto check = [](const auto& process) {
     PartialRun<Numbered, Seen> run{.tasks = {{1}}};
-    CHECK(make_seeds(run, process, 100) == 99);
+    CHECK(make_seeds(run, process, 100, never) == 99);
     std::vector<std::uint64_t> waiting;
     for (const Numbered& task : run.tasks) waiting.push_back(task.number);
     std::vector<std::uint64_t> expected(100);
     for (std::uint64_t i = 0; i < 100; ++i) expected[i] = 100 + i;  // breadth first
     CHECK(waiting == expected);
-    CHECK(make_seeds(run, process, 5000) == 1023 - 99);
-    CHECK(run.tasks.empty());
-    Seen all;
-    for (std::uint64_t number = 1; number < 1024; ++number) all.add(number);
-    CHECK(run.results == all);
-    CHECK(make_seeds(run, process, 5000) == 0);
+    run.tasks.clear();
+    CHECK(make_seeds(run, process, 5000, never) == 0);
   };
   check(spawn);
   check(spawn_all);
@@ -174,10 +176,36 @@ TEST_CASE("the oldest tasks are done until there are enough, by blocks or one by
     spawn(task, spawner, seen);
   };
   try {
-    (void)make_seeds(run, bad, 100);
+    (void)make_seeds(run, bad, 100, never);
     FAIL_CHECK("it goes on");
   } catch (const Error& error) {
     CHECK(error.code() == Errc::bad_data);
     CHECK(std::string(error.what()).find("failed: nine") != std::string::npos);
   }
+}
+
+TEST_CASE("no seeds are made of tasks that do not become more, or when a cut is wanted") {
+  PartialRun<Numbered, Seen> flat;
+  for (std::uint64_t number = 0; number < 200; ++number) flat.tasks.push_back({number});
+  const auto alone = [](Numbered& task, Spawner<Numbered>&, Seen& seen) { seen.add(task.number); };
+  CHECK(make_seeds(flat, alone, 256, never) < 20);
+  CHECK(flat.tasks.size() + flat.results.count == 200);
+
+  PartialRun<Numbered, Seen> chain{.tasks = {{0}}};
+  const auto next = [](const Numbered& task, Spawner<Numbered>& spawner, Seen& seen) {
+    seen.add(task.number);
+    spawner.push({task.number + 1});
+  };
+  CHECK(make_seeds(chain, next, 256, never) == 512);
+  CHECK(chain.tasks.size() == 1);
+  CHECK(make_seeds(chain, next, 256, [] { return true; }) == 0);
+}
+
+TEST_CASE("tasks of no weight are dealt out evenly, too") {
+  auto tasks = tasks_here<Numbered>();
+  deal<Numbered>(world(), tasks,
+                 {.policy = Policy::weighted, .weight = [](const Numbered&) { return 0.0; }});
+  const auto ranks = static_cast<std::size_t>(world().size());
+  CHECK(tasks.size() >= number_of_tasks() / ranks);
+  CHECK(tasks.size() <= number_of_tasks() / ranks + 1);
 }

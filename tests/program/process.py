@@ -128,18 +128,18 @@ class Lines(unittest.TestCase):
     def test_progress_in_a_log(self):
         lines = launch(2, "--mode", "progress", "--progress-every", "0.25").stderr.splitlines()
         told = [line for line in lines if re.fullmatch(r"program-probe: probe  +\d+ %  \d+/40  [\d.]+/s(  \d+ s left)?", line)]
-        self.assertTrue(1 <= len(told) <= 4, lines)
+        self.assertGreaterEqual(len(told), 1, lines)
         for quiet in (["--progress-every", "0"], [], ["--progress-every", "0.25", "--quiet"]):
             self.assertNotIn("/40", launch(2, "--mode", "progress", *quiet).stderr)
 
     def test_a_rank_without_tasks_says_what_it_waits_for(self):
         lines = launch(2, "--mode", "silence", "--progress-every", "0.25").stderr.splitlines()
-        told = [line for line in lines if "has had no task for" in line]
-        self.assertTrue(1 <= len(told) <= 3, lines)
+        told = [line for line in lines if "no task of rank 0 has ended for" in line]
+        self.assertGreaterEqual(len(told), 1, lines)
         self.assertIn("10 tasks done, 0 at hand", told[0])
         self.assertIn("SIGUSR2", told[0])
         self.assertTrue(any("tasks of rank 0  15 " in line for line in lines), lines)
-        self.assertNotIn("no task", launch(2, "--mode", "silence").stderr)
+        self.assertNotIn("no task of rank 0", launch(2, "--mode", "silence").stderr)
 
 
 class OnATerminal(unittest.TestCase):

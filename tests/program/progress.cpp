@@ -28,6 +28,7 @@ TEST_CASE("something that goes on is told of more and more rarely, and then ever
 TEST_CASE("or as often as one likes, or never") {
   CHECK(due_in(Reminder(10), 35) == std::vector<int>{10, 20, 30});
   CHECK(due_in(Reminder(0), 10000).empty());
+  CHECK(due_in(Reminder(1e-18), 3) == std::vector<int>{1, 2, 3});
 }
 
 TEST_CASE("who comes late is told once") {

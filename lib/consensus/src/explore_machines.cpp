@@ -91,9 +91,12 @@ Exploration explore_raft(const ExplorerSize& size) {
                           .election_ticks = 1,
                           .heartbeat_ticks = 1,
                           .mutant = size.mutant};
-  ClusterModel<Raft, RaftRules, 16> model(config, size.nodes, size.crashes,
-                                          {size.ballot_max, size.commands, config.voters},
-                                          size.disks);
+  // Where a crash cannot take a term back.
+  const bool terms_stay = size.crashes == 0 ||
+                          (size.disks == Disks::at_once && size.mutant != Mutant::term_not_durable);
+  ClusterModel<Raft, RaftRules, 16> model(
+      config, size.nodes, size.crashes, {size.ballot_max, size.commands, config.voters, terms_stay},
+      size.disks);
   return explore_model(model, size.states_max);
 }
 
@@ -124,7 +127,8 @@ Exploration explore_machines(const ExplorerSize& size) {
   if (size.learners > 0 && size.protocol != Protocol::paxos)
     throw Error(Errc::usage, "only Paxos has learners");
   // Logs of explored nodes shall not be compacted.
-  if (size.commands < 0 || size.commands + size.ballot_max > 15)
+  const bool is_raft = size.protocol == Protocol::raft;
+  if (is_raft && (size.commands < 0 || size.commands + size.ballot_max > 15))
     throw Error(Errc::usage, "the explorer takes up to 15 commands and terms of Raft together");
   if (size.mutant != Mutant::none && !applies(size.mutant, size.protocol))
     throw Error(Errc::usage, std::string(name_of(size.protocol)) + " has no mutant '" +

@@ -20,13 +20,15 @@ struct RaftRules {
   std::uint64_t term_max = 1;
   int commands_max = 1;
   RaftNodes voters = {};
+  bool terms_stay = true;  ///< no crash takes a term back that others may have heard of
 
   [[nodiscard]] bool is_within(const Raft& machine) const { return machine.term() <= term_max; }
 
-  /// Answers to what is over. Terms never fall, and no node leads a term, or is a candidate in it,
+  /// Answers to what is over: if terms do not fall, no node leads a term, or is a candidate in it,
   /// a second time.
-  [[nodiscard]] static bool is_dead(const RaftMessage& message, const Raft& receiver) {
+  [[nodiscard]] bool is_dead(const RaftMessage& message, const Raft& receiver) const {
     using enum RaftMessage::Kind;
+    if (!terms_stay) return false;
     const auto term = receiver.term();
     const auto role = receiver.role();
     const bool is_past = message.term < term;

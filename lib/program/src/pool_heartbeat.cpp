@@ -53,7 +53,7 @@ void PoolHeartbeat::tell_of_silence(const loadbalance::PoolPulse& pulse, std::ui
   if (tasks != std::exchange(tasks_, tasks)) return silence_.restart(now);
   if (silence_.is_due(now))
     context_.log.info(fmt::format(
-        "rank 0 has had no task for {:.0f} s: either others have long ones, or the run hangs; {}; "
+        "no task of rank 0 has ended for {:.0f} s: some are long, or the run hangs; {}; "
         "SIGUSR2 makes any rank say the same of itself",
         silence_.seconds(now), pulse.describe()));
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "cairn/program/program.hpp"
 #include "short_number.hpp"
@@ -43,7 +44,11 @@ bool Reminder::is_due(Clock::time_point now) noexcept {
   if (!started_) restart(now);
   const double passed = seconds(now);
   if (every_ == 0 || passed < next_) return false;
-  while (next_ <= passed) next_ += every_ < 0 ? std::min(next_, rarest_reminder) : every_;
+  if (every_ > 0) {
+    next_ = every_ * (std::floor(passed / every_) + 1);
+  } else {
+    while (next_ <= passed) next_ += std::min(next_, rarest_reminder);
+  }
   return true;
 }
 

@@ -29,6 +29,8 @@ namespace cairn::loadbalance {
 
 struct CutOptions {
   /// Tasks of all ranks together between two cuts, about; 0: only when the Checkpointer wants one.
+  /// The first rank that has done its share asks for a cut: where one does all, as it may under a
+  /// static policy, cuts come up to p times as often.
   std::uint64_t every_tasks = 0;
 };
 
@@ -90,21 +92,28 @@ class CheckpointedRun {
     while (true) {
       bool wants_cut = false;
       const auto begun = Clock::now();
+      std::optional<Clock::time_point> asked;
       const auto pause = [&](const RankLook& rank) {
-        wants_cut = wants_cut || ckpt_.is_wanted() || (share > 0 && rank.tasks >= share);
-        return wants_cut || (rank.is_idle && may_deal_again(dealing, Clock::now() - begun));
+        wants_cut =
+            wants_cut || ckpt_.is_wanted() || (share > 0 && since_cut_ + rank.tasks >= share);
+        const bool wants_deal = rank.is_idle && may_deal_again(dealing, Clock::now() - begun);
+        if (wants_deal && !asked) asked = Clock::now();
+        return wants_cut || wants_deal;
       };
       const bool is_over = pool.run_until(run_, process, pause);
+      since_cut_ += pool.report().tasks;
       report_.add(pool.report());
       done_ += all_reduce(comm, pool.report().tasks);
       if (is_over) return true;
       // Who wants a cut and who has run out may be different ranks.
       if (all_reduce(comm, wants_cut ? 1 : 0, Maximum{}) != 0) {
         left_ = all_reduce(comm, static_cast<std::uint64_t>(run_.tasks.size()));
+        since_cut_ = 0;
         if (ckpt_.due(++cut_)) save(comm);
         if (ckpt_.stop_signal() != 0) return false;
       }
-      if (dealing.policy == Policy::repartition) deal_again(comm, dealing);
+      if (dealing.policy == Policy::repartition)
+        deal_again(comm, dealing, asked.value_or(Clock::now()));
     }
   }
 
@@ -124,7 +133,7 @@ class CheckpointedRun {
 
  private:
   static constexpr bool is_plain = std::is_trivially_copyable_v<T>;
-  // Dealing out anew takes a twentieth of the time at most.
+  // Dealing out anew takes about a twentieth of the time.
   static constexpr int times_a_deal = 20;
 
   using Clock = std::chrono::steady_clock;
@@ -137,7 +146,9 @@ class CheckpointedRun {
     const auto wanted = dealing.seeds_per_rank * static_cast<std::size_t>(comm.size());
     const auto mine =
         (wanted + static_cast<std::size_t>(holders) - 1) / static_cast<std::size_t>(holders);
-    const auto done = together(comm, [&] { return make_seeds(run_, process, mine); });
+    const auto done = together(
+        comm, [&] { return make_seeds(run_, process, mine, [&] { return ckpt_.is_wanted(); }); });
+    since_cut_ += done;
     report_.tasks += done;
     done_ += all_reduce(comm, done);
     deal(comm, run_.tasks, dealing);
@@ -148,10 +159,12 @@ class CheckpointedRun {
     return dealing.policy == Policy::repartition && since >= times_a_deal * deal_took_;
   }
 
-  void deal_again(const Communicator& comm, const Dealing<T>& dealing) {
-    const auto begun = Clock::now();
+  /// @param asked  when this rank wanted it: until all stand still they wait for the longest task
+  void deal_again(const Communicator& comm, const Dealing<T>& dealing, Clock::time_point asked) {
     deal(comm, run_.tasks, dealing);
-    deal_took_ = Clock::now() - begun;
+    const auto took = std::chrono::nanoseconds(Clock::now() - asked).count();
+    deal_took_ =
+        std::chrono::nanoseconds(all_reduce(comm, static_cast<std::int64_t>(took), Maximum{}));
     ++deals_;
   }
 
@@ -220,6 +233,7 @@ class CheckpointedRun {
   std::uint64_t done_ = 0;
   std::uint64_t left_ = 0;
   std::uint64_t deals_ = 0;
+  std::uint64_t since_cut_ = 0;  // tasks of this rank
   Clock::duration deal_took_{};
   std::vector<std::uint8_t> bytes_;     // of plain tasks
   std::vector<ckpt::Blob> task_blobs_;  // of others

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <iterator>
 #include <span>
@@ -33,8 +35,8 @@ struct Dealing {
   /// What is to be expected below a task, 0 or more: for Policy::weighted; Policy::repartition
   /// takes it too, and without it deals out equal numbers.
   std::function<double(const T&)> weight = {};
-  /// Without stealing a launch begins with at least so many tasks for each rank, if there are as
-  /// many: ranks do the oldest of theirs until then.
+  /// Without stealing a launch begins with so many tasks for each rank: whoever has some does the
+  /// oldest until then, or as long as they become more (make_seeds()); nobody else works meanwhile.
   std::size_t seeds_per_rank = 64;
 
   [[nodiscard]] bool deals() const noexcept { return policy != Policy::stealing; }
@@ -89,16 +91,24 @@ void deal(const Communicator& comm, std::vector<T>& tasks, const Dealing<T>& dea
   });
 }
 
-/// Does the oldest tasks of this rank until `wanted` wait or none is left. Local.
+/// Does the oldest tasks of this rank until `wanted` wait, or until that leads nowhere: their
+/// number falls, or twice as many are done; or until `is_enough()`, which is asked before each.
+/// Local.
 /// @return how many were done
 /// @throws what a task throws, with its name
-template <PoolTask T, Accumulator A, typename Process>
-std::uint64_t make_seeds(PartialRun<T, A>& run, Process process, std::size_t wanted) {
+template <PoolTask T, Accumulator A, typename Process, std::predicate Enough>
+std::uint64_t make_seeds(PartialRun<T, A>& run, Process process, std::size_t wanted,
+                         Enough is_enough) {
+  constexpr std::size_t fall = 16;  // some nodes of any tree have no children
   StackOf<T> fresh;
+  std::deque<T> tasks(std::move_iterator(run.tasks.begin()), std::move_iterator(run.tasks.end()));
   std::size_t done = 0;
-  auto& tasks = run.tasks;
-  while (done < tasks.size() && tasks.size() - done < wanted) {
-    const T task = std::move(tasks[done++]);
+  std::size_t most = tasks.size();
+  const auto leads_somewhere = [&] { return tasks.size() + fall > most && done < 2 * wanted; };
+  while (!tasks.empty() && tasks.size() < wanted && leads_somewhere() && !is_enough()) {
+    T task = std::move(tasks.front());
+    tasks.pop_front();
+    ++done;
     Spawner<T> spawner(fresh);
     try {
       if constexpr (BlockProcess<Process, T, A>) {
@@ -112,8 +122,9 @@ std::uint64_t make_seeds(PartialRun<T, A>& run, Process process, std::size_t wan
     const auto spawned = fresh.all();
     tasks.insert(tasks.end(), spawned.begin(), spawned.end());
     fresh.clear();
+    most = std::max(most, tasks.size());
   }
-  tasks.erase(tasks.begin(), tasks.begin() + static_cast<std::ptrdiff_t>(done));
+  run.tasks.assign(std::move_iterator(tasks.begin()), std::move_iterator(tasks.end()));
   return done;
 }
 

@@ -41,7 +41,8 @@ class Distributor {
   /// begins with the tasks that are its own by block.
   ///
   /// @param weights  of the tasks, equal everywhere, for Policy::weighted; else empty
-  /// @throws on all ranks, agreed: what `work` has thrown first on the lowest rank where it has.
+  /// @throws on all ranks, agreed: what `work` has thrown on the lowest rank where it has, first or
+  /// on the first thread.
   ///         With all policies but stealing the other threads do their tasks first.
   void run(std::size_t tasks, std::span<const double> weights, const Work& work);
 
