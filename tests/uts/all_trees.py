@@ -2,7 +2,8 @@
 
 Of each tree there is one run that goes through all pairs in a random order, each under a random policy: each launch is killed,
 or asked to stop, after its next cut, and the next pair goes on from there. Trees of up to 200 million nodes are also counted by
-each pair alone, those of 4 million under each policy, the others under one policy after the other.
+each pair alone, those of 4 million under each policy, the others under one policy after the other; larger ones on two ranks, by
+repartition and by stealing.
 
 usage: all_trees.py MPIEXEC CAIRN_UTS [--seed N] [--trees T1,T2,…]
 """
@@ -26,11 +27,12 @@ TREES = {
     "T4": (4132453, 134, 3108986), "T5": (4147582, 20, 2181318),
     "T1L": (102181082, 13, 81746377), "T2L": (96793510, 67, 53791152), "T3L": (111345631, 17844, 89076904),
     "T1XL": (1635119272, 15, 1308100063), "T1XXL": (4230646601, 15, 3384495738),
-    "T3XXL": (2793220501, 99049, 1396611250),
+    "T3XXL": (2793220501, 99049, 1396611250), "T2XXL": (10612052303, 216370, 5306027151),
     "BOTS-tiny": (30399117, 6974, 20266744), "BOTS-medium": (1606963542, 79868, 1071309694),
 }
-# Trees without a name of their own in the program: those of the Barcelona OpenMP Tasks Suite.
+# Trees without a name of their own in the program: T2XXL, and those of the Barcelona OpenMP Tasks Suite.
 OPTIONS = {
+    "T2XXL": ("-t", 0, "-b", 2000, "-q", 0.499999995, "-m", 2, "-r", 0),
     "BOTS-tiny": ("-t", 0, "-b", 2000, "-q", 0.333332, "-m", 3, "-r", 8),
     "BOTS-medium": ("-t", 0, "-b", 2000, "-q", 0.333344, "-m", 3, "-r", 23),
 }
@@ -58,9 +60,11 @@ def alone(args, tree, scratch):
     each = itertools.product(PAIRS, POLICIES)
     in_turn = zip(PAIRS, itertools.cycle(POLICIES))
     runs = list(each if TREES[tree][0] < 10**7 else in_turn)
+    if TREES[tree][0] > 2 * 10**8:
+        runs = [((2, 1), "repartition"), ((2, 1), "stealing")]
     for pair, policy in runs:
         result = scratch / "alone.json"
-        ended = run(command(args, tree, pair, policy, result), 600)
+        ended = run(command(args, tree, pair, policy, result), 3600)
         check(ended.code == 0, ended)
         check_counts(tree, counts(result)[0], f"on {pair[0]} ranks of {pair[1]} threads, {policy},")
     return len(runs)
@@ -101,7 +105,7 @@ def main():
     with scratch_directory() as scratch:
         for tree in args.trees.split(","):
             begin = time.monotonic()
-            runs = alone(args, tree, scratch) if TREES[tree][0] < 2 * 10**8 else 0
+            runs = alone(args, tree, scratch)
             interruptions = interrupted(chooser, args, tree, scratch)
             print(f"{tree}: {TREES[tree][0]} nodes, {runs} runs without and one with {interruptions} interruptions, "
                   f"{time.monotonic() - begin:.0f} s", flush=True)
