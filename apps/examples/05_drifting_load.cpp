@@ -27,10 +27,11 @@ int main(int argc, char** argv) {
     std::uint64_t place;  // on Hilbert's curve
   };
   std::vector<Cell> cells;  // this rank's, in the order of the curve
-  for (std::uint32_t i = 0; i < 1024; ++i)
-    if (const auto place = hilbert_index<2>({i % 32, i / 32}, 5);
-        place * comm.size() / 1024 == static_cast<std::uint64_t>(comm.rank()))
-      cells.push_back({i % 32 + 0.0, i / 32 + 0.0, (i + 0.5) / 1024, place});
+  for (std::uint32_t x = 0; x < 32; ++x)
+    for (std::uint32_t y = 0; y < 32; ++y)
+      if (const auto place = hilbert_index<2>({x, y}, 5);
+          place * comm.size() / 1024 == static_cast<std::uint64_t>(comm.rank()))
+        cells.push_back({x + 0.0, y + 0.0, (x + 32 * y + 0.5) / 1024, place});
   std::ranges::sort(cells, {}, &Cell::place);
   // Moves have to pay within two steps; weights are nanoseconds.
   const MovingCost cost{.steps = 2, .seconds_per_weight = 1e-9, .bytes_per_object = sizeof(Cell)};
