@@ -73,6 +73,8 @@ def alone(args, tree, scratch):
 def interrupted(chooser, args, tree, scratch):
     directory, result = scratch / tree, scratch / f"{tree}.json"
     options = ("--ckpt-dir", directory, "--cut-every", TREES[tree][0] // 40)
+    if TREES[tree][0] < 10**7:  # so that there is time for it
+        options += ("--kernel", "portable")
     pairs = chooser.sample(PAIRS, len(PAIRS))
     interruptions = 0
     for pair in pairs:
