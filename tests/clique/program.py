@@ -51,6 +51,11 @@ class Case(ProgramCase):
         result = self.found("--graph", file, launcher=[MPIEXEC, "-n", 2])
         self.assertEqual((result["size"], result["edges"]), (32, 1824))
 
+    def test_metrics_are_of_all_ranks(self):
+        done, result = self.ended("--graph", "johnson8-2-4", "--threads", 1, "--metrics", launcher=[MPIEXEC, "-n", 2])
+        self.assertTrue(any("parallel efficiency" in line for line in done.lines_of("cairn-clique")), done)
+        self.assertEqual(result["size"], 4)
+
     def test_a_target_is_enough(self):
         result = self.found("--graph", "johnson32-2-4", "--target", 16)
         self.assertEqual((result["size"], result["proved"]), (16, False))

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <span>
+
 #include "cairn/consensus/campaign.hpp"
 #include "cairn/core/error.hpp"
 #include "effort.hpp"
@@ -38,12 +40,29 @@ TEST_CASE("fingerprints: a set finds what it has, also after growing") {
   CHECK(set.size() == 200'000);
 }
 
+namespace {
+
+struct Pinned {
+  ExplorerSize size;
+  std::uint64_t states;
+  int depth;
+};
+
+void check_all(std::span<const Pinned> pinned) {
+  for (const auto& expected : pinned) {
+    if (effort::sanitized && expected.states > 10'000) continue;
+    if (!effort::is_long() && expected.states > 1'500'000) continue;
+    const auto result = explore_machines(expected.size);
+    CHECK(result.is_complete);
+    CHECK_MESSAGE(result.violation.empty(), result.violation);
+    CHECK(result.states == expected.states);
+    CHECK(result.depth == expected.depth);
+  }
+}
+
+}  // namespace
+
 TEST_CASE("the shipped machines, explored: as many states as ever, and nothing breaks") {
-  struct Pinned {
-    ExplorerSize size;
-    std::uint64_t states;
-    int depth;
-  };
   const auto with_learner = [](ExplorerSize size) {
     size.learners = 1;
     return size;
@@ -76,15 +95,7 @@ TEST_CASE("the shipped machines, explored: as many states as ever, and nothing b
       {on_fast_disks({Protocol::commit, 1, 3, 1, 1}), 12'271'176, 31},
       {on_fast_disks({Protocol::commit, 1, 3, 0, 1}), 1'362'588, 30},
   };
-  for (const auto& expected : pinned) {
-    if (effort::sanitized && expected.states > 10'000) continue;
-    if (!effort::is_long() && expected.states > 1'500'000) continue;
-    const auto result = explore_machines(expected.size);
-    CHECK(result.is_complete);
-    CHECK_MESSAGE(result.violation.empty(), result.violation);
-    CHECK(result.states == expected.states);
-    CHECK(result.depth == expected.depth);
-  }
+  check_all(pinned);
 }
 
 namespace {
@@ -99,26 +110,13 @@ ExplorerSize raft_of_two(std::uint32_t term_max, int commands, int crashes) {
 }  // namespace
 
 TEST_CASE("Raft of two nodes, explored up to a term: as many states as ever, and nothing breaks") {
-  struct Pinned {
-    ExplorerSize size;
-    std::uint64_t states;
-    int depth;
-  };
   // highest term, commands, crashes
   const Pinned pinned[] = {
       {raft_of_two(1, 0, 0), 5'311, 22},     {raft_of_two(1, 0, 1), 26'142, 23},
       {raft_of_two(1, 1, 0), 220'501, 31},   {raft_of_two(2, 0, 0), 502'875, 38},
       {raft_of_two(2, 0, 1), 3'057'580, 39},
   };
-  for (const auto& expected : pinned) {
-    if (effort::sanitized && expected.states > 10'000) continue;
-    if (!effort::is_long() && expected.states > 1'500'000) continue;
-    const auto result = explore_machines(expected.size);
-    CHECK(result.is_complete);
-    CHECK_MESSAGE(result.violation.empty(), result.violation);
-    CHECK(result.states == expected.states);
-    CHECK(result.depth == expected.depth);
-  }
+  check_all(pinned);
 }
 
 TEST_CASE("of Raft the explorer finds mutants too") {

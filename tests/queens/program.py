@@ -42,6 +42,13 @@ class Case(ProgramCase):
             result = self.counted(12, "--threads", threads, launcher=[MPIEXEC, "-n", ranks])
             self.assertEqual((result["ranks"], result["threads"]), (ranks, threads))
 
+    def test_metrics_are_of_all_ranks(self):
+        done, result = self.ended("--n", 10, "--threads", 1, "--metrics", launcher=[MPIEXEC, "-n", 2])
+        lines = done.lines_of("cairn-queens")
+        self.assertTrue(any("parallel efficiency" in line for line in lines), done)
+        self.assertTrue(any("times parked" in line for line in lines), done)
+        self.assertEqual(result["solutions"], 724)
+
     def test_what_makes_no_sense_is_refused_in_one_line(self):
         self.refused(USAGE, words=["no board", "cairn-queens --n 12"])
         for n in (0, 25):

@@ -121,19 +121,19 @@ Exploration explore_paxos(const ExplorerSize& size) {
 }  // namespace
 
 Exploration explore_machines(const ExplorerSize& size) {
-  const int acceptors = size.protocol == Protocol::raft ? 0 : size.acceptors;
+  const bool is_raft = size.protocol == Protocol::raft;
+  const int acceptors = is_raft ? 0 : size.acceptors;
   if (size.nodes < 1 || size.learners < 0 || std::max(size.nodes, acceptors) + size.learners > 6)
     throw Error(Errc::usage, "the explorer takes 1 to 6 nodes");
   if (size.learners > 0 && size.protocol != Protocol::paxos)
     throw Error(Errc::usage, "only Paxos has learners");
   // Logs of explored nodes shall not be compacted.
-  const bool is_raft = size.protocol == Protocol::raft;
   if (is_raft && (size.commands < 0 || size.commands + size.ballot_max > 15))
     throw Error(Errc::usage, "the explorer takes up to 15 commands and terms of Raft together");
   if (size.mutant != Mutant::none && !applies(size.mutant, size.protocol))
     throw Error(Errc::usage, std::string(name_of(size.protocol)) + " has no mutant '" +
                                  std::string(name_of(size.mutant)) + "'");
-  if (size.protocol == Protocol::raft) return explore_raft(size);
+  if (is_raft) return explore_raft(size);
   const bool faithful = size.mutant == Mutant::none;
   if (size.protocol == Protocol::paxos)
     return faithful ? explore_paxos<PaxosMachine>(size) : explore_paxos<MutatedPaxosMachine>(size);

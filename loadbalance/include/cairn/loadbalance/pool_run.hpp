@@ -306,7 +306,7 @@ class PoolRun final : private TaskBank {
       std::vector<std::byte> bytes;  // all of them, or none
       const std::size_t count = pack_tasks(std::span<const T>(tasks), most_bytes, bytes);
       workers_[0].stack.take_all(std::span(tasks).subspan(count));  // there was no room for these
-      if (bytes.size() > stealing_.largest_task_bytes) {
+      if (bytes.size() > std::min(stealing_.largest_task_bytes, most_message_bytes)) {
         return fail(Error(Errc::usage, "a task of " + std::to_string(bytes.size()) +
                                            " bytes is larger than a message can be"));
       }

@@ -11,9 +11,9 @@
 
 namespace cairn::program {
 
-/// A progress line of rank 0; what rank 0 waits for, when it has had nothing to do for long; and,
-/// when SIGUSR2 comes, a line of each rank about that. No rank asks another one, so all of it goes
-/// on when others hang.
+/// A progress line of rank 0; what rank 0 waits for, when none of its tasks has ended for long;
+/// and, when SIGUSR2 comes, a line of each rank about that. No rank asks another one, so all of it
+/// goes on when others hang.
 ///
 ///     PoolHeartbeat heartbeat(context, "nodes of rank 0");
 ///     WorkPool pool(world, {.pulse = [&](const PoolPulse& pulse) { heartbeat.beat(pulse); },
