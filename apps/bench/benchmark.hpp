@@ -28,6 +28,9 @@ struct Context {
   const Communicator& world;  ///< all ranks
   int threads;                ///< OpenMP threads of each rank; already set
   double seconds;             ///< about how long a row may measure
+
+  /// So little time is only to see that the program works: small inputs will do.
+  [[nodiscard]] bool is_trial() const noexcept { return seconds < 0.02; }
 };
 
 /// Seconds a call, of the slowest rank.

@@ -2,6 +2,8 @@
 // thread, how much faster two workers are than one, what idle ranks cost, and how even a skewed
 // load becomes. Trees are those of cairn-uts.
 
+#include <sched.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -17,6 +19,7 @@
 #include <vector>
 
 #include "benchmark.hpp"
+#include "cairn/collectives/async.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/expects.hpp"
 #include "cairn/loadbalance/schedule.hpp"
@@ -45,10 +48,6 @@ double now(Clock clock) {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-/// Below this, --seconds asks for a trial of the program: small trees, short tasks.
-constexpr double least_seconds = 0.02;
-bool is_trial(const Context& context) { return context.seconds < least_seconds; }
-
 /// Few groups are enough when they take so long.
 constexpr double longest_seconds = 5;
 
@@ -63,10 +62,10 @@ Seconds compare_long(const Context& context, Clock clock, Ours&& ours, Baseline&
     call();
     return all_reduce(comm, now(clock) - begin, Maximum{});
   };
-  const std::size_t least_groups = is_trial(context) ? 1 : 3;
+  const std::size_t least_groups = context.is_trial() ? 1 : 3;
   const auto is_enough = [&](std::size_t groups, double elapsed) {
     if (groups < least_groups || elapsed < detail::patience * context.seconds) return false;
-    return groups >= detail::least_groups || elapsed >= longest_seconds || is_trial(context);
+    return groups >= detail::least_groups || elapsed >= longest_seconds || context.is_trial();
   };
   std::vector<detail::Group> groups;
   (void)time(ours);  // whoever comes first asks for memory
@@ -112,8 +111,8 @@ bool has(std::string_view kernel) {
 
 /// In a trial: of a small tree.
 uts::Tree tree_of(const Context& context, const Exploration& exploration) {
-  auto parameters = uts::find_tree(is_trial(context) ? "T1" : exploration.tree)->parameters;
-  if (is_trial(context)) parameters.depth = 5;
+  auto parameters = uts::find_tree(context.is_trial() ? "T1" : exploration.tree)->parameters;
+  if (context.is_trial()) parameters.depth = 5;
   return uts::Tree(parameters);
 }
 
@@ -191,7 +190,7 @@ std::uint64_t split_alone(Levels levels) {
 template <typename Process>
 Row task_overhead(Context& context, const char* form, const Process& process) {
   constexpr double most_seconds = 5e-9;
-  const Levels levels = is_trial(context) ? 12 : 20;
+  const Levels levels = context.is_trial() ? 12 : 20;
   const std::array<Levels, 1> root{levels};
   WorkPool pool(context.world.split(context.world.rank()));
   std::uint64_t tasks = 0;
@@ -210,29 +209,51 @@ Row task_overhead(Context& context, const char* form, const Process& process) {
 
 constexpr double most_of_two = 2 / 1.9;
 
-/// Two trees, one after the other, by two workers that steal, and at the same time one tree each.
-/// Workers are the two ranks, or two threads of one.
-void two_workers(Context& context, const Exploration& exploration, std::vector<Row>& rows) {
+/// Two trees by two workers that steal, and at the same time one tree each by two ranks that know
+/// nothing of each other.
+template <typename Ours>
+void two_workers(Context& context, const char* name, const Exploration& exploration, Ours&& ours,
+                 std::vector<Row>& rows) {
   const uts::Tree tree = tree_of(context, exploration);
   const auto& kernel = uts::kernel(exploration.kernel);
-  const bool are_threads = context.world.size() == 1;
-  WorkPool pool(context.world, {.threads = are_threads ? 2 : 1});
-  const auto ours = [&] {
-    for (int i = 0; i < 2; ++i)
-      use(static_cast<double>(uts::explore(tree, kernel, exploration.leaves, pool).nodes));
+  const auto count = [&](auto&... pool) {
+    use(static_cast<double>(uts::explore(tree, kernel, exploration.leaves, pool...).nodes));
   };
-  const auto alone = [&] {
-    use(static_cast<double>(uts::explore(tree, kernel, exploration.leaves).nodes));
+  const auto two_trees = [&](WorkPool& pool) {
+    for (int i = 0; i < 2; ++i) count(pool);
   };
-  const auto baseline = [&] {
-    std::optional<std::thread> other;
-    if (are_threads) other.emplace(alone);
-    alone();
-    if (other) other->join();
+  rows.push_back({name, parameters_of(context, exploration),
+                  compare_long(
+                      context, Clock::wall, [&] { ours(two_trees); }, [&] { count(); }),
+                  most_of_two});
+}
+
+void two_ranks(Context& context, const Exploration& exploration, std::vector<Row>& rows) {
+  WorkPool pool(context.world);
+  two_workers(
+      context, "loadbalance.two_ranks", exploration, [&](const auto& explore) { explore(pool); },
+      rows);
+}
+
+/// Two threads of the first rank, while the other one sleeps.
+void two_threads(Context& context, const Exploration& exploration, std::vector<Row>& rows) {
+  const auto& comm = context.world;
+  const Communicator own = comm.split(comm.rank());
+  WorkPool pool(own, {.threads = comm.is_root() ? 2 : 1});
+  const auto ours = [&](const auto& explore) {
+    if (comm.is_root()) explore(pool);
+    auto done = barrier(async(comm));
+    while (!done.test()) std::this_thread::sleep_for(std::chrono::microseconds(50));
   };
-  rows.push_back({are_threads ? "loadbalance.two_threads" : "loadbalance.two_ranks",
-                  parameters_of(context, exploration),
-                  compare_long(context, Clock::wall, ours, baseline), most_of_two});
+  two_workers(context, "loadbalance.two_threads", exploration, ours, rows);
+}
+
+/// Of two ranks that are bound to a core each no rank can have two threads.
+bool has_two_cores(const Communicator& comm) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  const bool has = sched_getaffinity(0, sizeof cores, &cores) == 0 && CPU_COUNT(&cores) >= 2;
+  return all_reduce(comm, has ? 1 : 0, Minimum{}) != 0;
 }
 
 // --- tasks of known cost ---------------------------------------------------------------------
@@ -254,7 +275,7 @@ void spin_task(double seconds, Spawner<double>&, Count& count) {
 /// sends most.
 void quiet(Context& context, std::vector<Row>& rows) {
   const auto& comm = context.world;
-  const std::array<double, 1> task{is_trial(context) ? 0.1 : 2.0};
+  const std::array<double, 1> task{context.is_trial() ? 0.1 : 2.0};
   WorkPool pool(comm);
   const auto roots = std::span(task).first(comm.is_root() ? 1 : 0);
   barrier(comm);
@@ -283,7 +304,7 @@ std::vector<double> skewed_costs(double unit) {
 /// Each rank begins with its block of the rows; against as much of the sum for all.
 void skew(Context& context, std::vector<Row>& rows) {
   const auto& comm = context.world;
-  const auto costs = skewed_costs(is_trial(context) ? 1e-6 : 1e-4);
+  const auto costs = skewed_costs(context.is_trial() ? 1e-6 : 1e-4);
   const auto schedule = loadbalance::block_schedule(costs.size(), comm.size());
   std::vector<double> mine;
   for (std::size_t i = 0; i < costs.size(); ++i)
@@ -308,9 +329,14 @@ std::vector<Row> measure(Context& context) {
     if (has(exploration.kernel)) one_thread(context, exploration, rows);
   rows.push_back(task_overhead(context, "single", split));
   rows.push_back(task_overhead(context, "block", split_block));
-  if (context.world.size() <= 2)
-    for (const auto& exploration : explorations())
-      if (has(exploration.kernel)) two_workers(context, exploration, rows);
+  if (context.world.size() == 2) {
+    const bool can_have_threads = has_two_cores(context.world);
+    for (const auto& exploration : explorations()) {
+      if (!has(exploration.kernel)) continue;
+      two_ranks(context, exploration, rows);
+      if (can_have_threads) two_threads(context, exploration, rows);
+    }
+  }
   if (context.world.size() == 1) return rows;
   quiet(context, rows);
   skew(context, rows);

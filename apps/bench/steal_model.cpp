@@ -136,7 +136,9 @@ struct Measured {
 };
 
 /// Nodes and runs in turns, so that both meet the same machine.
-Measured measure_all(const Communicator& comm, const uts::Tree& tree, const uts::Kernel& kernel) {
+Measured measure_all(const Context& context, const uts::Tree& tree, const uts::Kernel& kernel) {
+  const auto& comm = context.world;
+  const int turns = context.is_trial() ? 1 : 9;
   const double there_and_back = median_of(15, [&] { return round_trip(comm); });
   const double overhead = median_of(15, [&] { return sending(comm); });
   const double poll = median_of(15, [&] { return look(comm); });
@@ -144,7 +146,7 @@ Measured measure_all(const Communicator& comm, const uts::Tree& tree, const uts:
   std::vector<double> nodes;
   std::vector<double> seconds;
   std::vector<double> steals;
-  for (int i = 0; i < 9; ++i) {
+  for (int i = 0; i < turns; ++i) {
     nodes.push_back(node(comm, tree, kernel));
     const auto [took, got] = make(comm, tree, kernel, pool);
     seconds.push_back(took);
@@ -176,10 +178,20 @@ SimulationReport predict(const SimulatedCluster& cluster, const uts::Tree& tree,
 
 double rounded(double value) { return std::round(100 * value) / 100; }
 
+/// In a trial: of a small tree.
+uts::Tree tree_of(const Context& context, const char* name) {
+  auto parameters = uts::find_tree(name)->parameters;
+  if (context.is_trial()) {
+    parameters.depth = 5;
+    if (parameters.type == uts::TreeType::binomial) parameters.branching = 20;
+  }
+  return uts::Tree(parameters);
+}
+
 void model(Context& context, const char* name, std::vector<Row>& rows) {
-  const uts::Tree tree(uts::find_tree(name)->parameters);
+  const uts::Tree tree = tree_of(context, name);
   const auto& kernel = uts::kernel("portable");
-  const Measured measured = measure_all(context.world, tree, kernel);
+  const Measured measured = measure_all(context, tree, kernel);
   const SimulatedCluster& cluster = measured.cluster;
   const Made& made = measured.made;
   const auto predicted = predict(cluster, tree, kernel, 1);

@@ -17,6 +17,7 @@
 #include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/loadbalance/distributor.hpp"
+#include "cairn/loadbalance/pool_metrics.hpp"
 #include "cairn/program/places.hpp"
 #include "cairn/program/program.hpp"
 #include "cairn/program/progress.hpp"
@@ -43,6 +44,7 @@ struct Settings {
   double zoom_step = 1.05;
   std::uint64_t iterations = 0;
   std::filesystem::path picture, owners, result;
+  bool metrics = false;
 };
 
 std::string names_of_views() {
@@ -144,6 +146,10 @@ int draw(program::Context& context, const Settings& settings, const program::Opt
     result.rendering.add(std::move(drawn));
   }
   progress.finish();
+  if (settings.metrics)
+    for (const auto& line :
+         loadbalance::lines_of(loadbalance::gather_reports(world, distributor.report())))
+      context.log.info(line);
   together(world, [&] {
     if (!world.is_root()) return;
     write_files(settings, rasters.back(), result);
@@ -177,6 +183,8 @@ int main(int argc, char** argv) {
       .add("owners", settings.owners,
            "PNG of who computed what in the last frame: a colour for each rank and thread")
       .add("result", settings.result, "write checksum, times and balance as JSON")
+      .flag("metrics", settings.metrics,
+            "how well ranks and threads were used: POP metrics and times of each rank, on stderr")
       .example("mpirun -n 2 cairn-mandelbrot --view corner --schedule block --owners owners.png")
       .example("mpirun -n 2 cairn-mandelbrot --view corner --schedule repartition --frames 5")
       .example("cairn-mandelbrot --center -0.745,0.113 --zoom 200 --picture set.png");

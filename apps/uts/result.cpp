@@ -31,6 +31,8 @@ Json json_of(const WorkPoolReport& report) {
           {"steals_tried_on_host", steals.asked_on_host},
           {"parked", steals.parked},
           {"naps", report.naps},
+          {"steals_won", steals.won()},
+          {"gifts", steals.gifts},
           {"task_messages_got", steals.got},
           {"task_messages_given", steals.given},
           {"bytes_got", steals.bytes_got},

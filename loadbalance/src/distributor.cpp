@@ -51,18 +51,51 @@ Schedule schedule_of(const Ranges& ranges) {
   return schedule;
 }
 
-/// Each thread of this rank does what the schedule says.
-void follow(const Schedule& schedule, int first_worker, int threads, const Work& work) {
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// What a thread has done of a schedule.
+struct Share {
+  std::uint64_t tasks = 0;
+  double seconds = 0;
+};
+
+/// Each thread of this rank does what the schedule says. Shape [threads].
+std::vector<Share> shares_of(const Schedule& schedule, int first_worker, int threads,
+                             const Work& work) {
   const auto do_share = [&](int thread) {
+    const auto start = Clock::now();
+    Share share;
     for (std::size_t task = 0; task < schedule.size(); ++task)
-      if (schedule[task] == first_worker + thread)
+      if (schedule[task] == first_worker + thread) {
         do_named(work, {static_cast<std::uint32_t>(task)}, thread);
+        ++share.tasks;
+      }
+    share.seconds = seconds_since(start);
+    return share;
   };
-  std::vector<std::future<void>> others;
+  std::vector<std::future<Share>> others;
   for (int thread = 1; thread < threads; ++thread)
     others.push_back(std::async(std::launch::async, do_share, thread));
-  do_share(0);
-  for (auto& other : others) other.get();
+  std::vector<Share> shares{do_share(0)};
+  for (auto& other : others) shares.push_back(other.get());
+  return shares;
+}
+
+WorkPoolReport report_of(const std::vector<Share>& shares, double seconds) {
+  WorkPoolReport report{.threads = static_cast<int>(shares.size())};
+  report.times.work_seconds = shares[0].seconds;
+  report.times.idle_seconds = seconds - shares[0].seconds;
+  for (const Share& share : shares) {
+    report.tasks += share.tasks;
+    report.times.helpers_work_seconds += share.seconds;
+    report.times.busiest_seconds = std::max(report.times.busiest_seconds, share.seconds);
+  }
+  report.times.helpers_work_seconds -= shares[0].seconds;
+  return report;
 }
 
 /// The pool's results: `work` keeps them.
@@ -87,7 +120,7 @@ class Numbered {
   int thread_ = -1;
 };
 
-void steal(const Communicator& comm, int threads, std::size_t tasks, const Work& work) {
+WorkPoolReport steal(const Communicator& comm, int threads, std::size_t tasks, const Work& work) {
   WorkPool pool(comm, {.threads = threads});
   std::vector<Task> mine;
   together(comm, [&] {
@@ -97,21 +130,27 @@ void steal(const Communicator& comm, int threads, std::size_t tasks, const Work&
   });
   std::atomic<int> next_thread{0};
   pool.run<Task, Nothing>(mine, Numbered(work, next_thread));
+  return pool.report();
 }
 
 }  // namespace
 
 void Distributor::run(std::size_t tasks, std::span<const double> weights, const Work& work) {
-  if (policy_ == Policy::stealing) return steal(*comm_, threads_, tasks, work);
+  if (policy_ == Policy::stealing) return report_.add(steal(*comm_, threads_, tasks, work));
   if (policy_ == Policy::repartition) return repartition(tasks, work);
-  together(*comm_, [&] {
-    follow(schedule_of(policy_, tasks, weights, comm_->size() * threads_), comm_->rank() * threads_,
-           threads_, work);
-  });
+  follow(together(*comm_,
+                  [&] { return schedule_of(policy_, tasks, weights, comm_->size() * threads_); }),
+         work);
+}
+
+void Distributor::follow(const Schedule& schedule, const Work& work) {
+  const auto start = Clock::now();
+  const auto shares = together(
+      *comm_, [&] { return shares_of(schedule, comm_->rank() * threads_, threads_, work); });
+  report_.add(report_of(shares, seconds_since(start)));
 }
 
 void Distributor::repartition(std::size_t tasks, const Work& work) {
-  using Clock = std::chrono::steady_clock;
   const int workers = comm_->size() * threads_;
   std::vector<std::int64_t> taken;
   Ranges ranges;
@@ -125,13 +164,11 @@ void Distributor::repartition(std::size_t tasks, const Work& work) {
     }
   });
   ranges_ = std::move(ranges);
-  together(*comm_, [&] {
-    follow(schedule_of(ranges_), comm_->rank() * threads_, threads_,
-           [&](std::size_t task, int thread) {
-             const auto start = Clock::now();
-             work(task, thread);
-             taken[task] = std::chrono::nanoseconds(Clock::now() - start).count();
-           });
+  const auto schedule = together(*comm_, [&] { return schedule_of(ranges_); });
+  follow(schedule, [&](std::size_t task, int thread) {
+    const auto start = Clock::now();
+    work(task, thread);
+    taken[task] = std::chrono::nanoseconds(Clock::now() - start).count();
   });
   all_reduce(*comm_, std::span<std::int64_t>(taken));  // who has not done it has 0
   nanoseconds_ = std::move(taken);

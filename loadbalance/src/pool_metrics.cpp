@@ -39,10 +39,11 @@ std::vector<std::size_t> ranks_to_show(std::span<const WorkPoolReport> reports) 
 
 std::string line_of(std::size_t rank, const WorkPoolReport& report) {
   const auto& times = report.times;
-  return text("%6zu %9.3f %9.3f %9.3f %9.3f %9.3f %13llu %7llu %7llu", rank, times.work_seconds,
-              times.poll_seconds, times.search_seconds, times.idle_seconds,
-              times.helpers_work_seconds, number(report.tasks), number(report.stealing.asked),
-              number(report.stealing.got));
+  const auto& stealing = report.stealing;
+  return text("%6zu %9.3f %9.3f %9.3f %9.3f %9.3f %13llu %7llu %7llu %7llu %12llu", rank,
+              times.work_seconds, times.poll_seconds, times.search_seconds, times.idle_seconds,
+              times.helpers_work_seconds, number(report.tasks), number(stealing.asked),
+              number(stealing.won()), number(stealing.gifts), number(stealing.bytes_got));
 }
 
 }  // namespace
@@ -80,9 +81,9 @@ std::vector<std::string> lines_of(std::span<const WorkPoolReport> reports) {
            metrics.runtime_seconds),
       text("load balance %.3f x communication efficiency %.3f = parallel efficiency %.3f (POP)",
            metrics.load_balance, metrics.communication_efficiency, metrics.parallel_efficiency),
-      text("steals: %llu tried, %llu messages with tasks, %llu bytes; %llu messages in all",
-           number(stealing.asked), number(stealing.got), number(stealing.bytes_got),
-           number(stealing.messages)),
+      text("steals: %llu tried, %llu won, %llu gifts; %llu bytes; %llu messages in all",
+           number(stealing.asked), number(stealing.won()), number(stealing.gifts),
+           number(stealing.bytes_got), number(stealing.messages)),
       text("idle: %llu times parked after asking in vain, %llu naps", number(stealing.parked),
            number(metrics.total.naps))};
   if (latency.count() > 0)
@@ -91,8 +92,8 @@ std::vector<std::string> lines_of(std::span<const WorkPoolReport> reports) {
              "longest %.1f us",
              latency.quantile_us(0.5), latency.quantile_us(0.99), 1e6 * latency.mean_seconds(),
              1e6 * latency.longest_seconds));
-  lines.push_back(text("%6s %9s %9s %9s %9s %9s %13s %7s %7s", "rank", "work", "poll", "search",
-                       "idle", "helpers", "tasks", "tried", "won"));
+  lines.push_back(text("%6s %9s %9s %9s %9s %9s %13s %7s %7s %7s %12s", "rank", "work", "poll",
+                       "search", "idle", "helpers", "tasks", "tried", "won", "gifts", "bytes"));
   const auto shown = ranks_to_show(reports);
   for (const auto rank : shown) lines.push_back(line_of(rank, reports[rank]));
   if (shown.size() < reports.size())

@@ -66,6 +66,7 @@ void WorkPoolReport::add(const WorkPoolReport& part) noexcept {
   stealing.asked_on_host += part.stealing.asked_on_host;
   stealing.parked += part.stealing.parked;
   stealing.got += part.stealing.got;
+  stealing.gifts += part.stealing.gifts;
   stealing.given += part.stealing.given;
   stealing.bytes_got += part.stealing.bytes_got;
   stealing.messages += part.stealing.messages;

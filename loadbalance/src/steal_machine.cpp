@@ -93,6 +93,7 @@ void StealMachine::hear(const StealMessage& message) {
       is_asking_ = false;
       break;
     case Say::gift:
+      ++counts_.gifts;
       for (std::size_t i = 0; i < buddies_.size(); ++i)
         if (buddies_[i] == message.peer) remembers_me_[i] = 0;
       break;

@@ -62,9 +62,27 @@ def test_loadbalance(directory):
         rows = json.loads(file.read_text())
         names = {row["name"].removeprefix("loadbalance.") for row in rows}
         wanted = {"task_overhead"} | ({"quiet", "quiet_messages", "skew", "skew_block"} if ranks > 1 else set())
+        wanted |= {"two_ranks"} if ranks == 2 else set()
         check(wanted <= names, f"{wanted} in {names}")
         for row in rows:
             check(row["parameters"]["ranks"] == ranks and 0 < row["ours"] < 10 and 0 < row["baseline"] < 10, row)
+
+
+def test_trials(directory):
+    for ranks, benchmark, wanted in (
+            (2, "steal_model", {"one_rank", "time", "steals"}),
+            (3, "steal_model", set()),
+            (1, "consensus", {"commit", "selection"}),
+            (4, "consensus", {"commit", "selection", "poll_beside_stopped"})):
+        file = directory / f"{benchmark}-{ranks}.json"
+        ended = bench(ranks, benchmark, "--seconds", "0.001", "--threads", 1, "--json", file)
+        check(ended.code == 0, ended)
+        rows = json.loads(file.read_text())
+        check({row["name"].removeprefix(f"{benchmark}.") for row in rows} == wanted, f"{wanted} in {rows}")
+        for row in rows:
+            check(0 < row["ours"] and 0 < row["baseline"], row)
+            if row["name"] == "steal_model.one_rank":
+                check(row["ratio"] == 1, f"one rank takes as long as its nodes: {row}")
 
 
 def test_bad_arguments(directory):
@@ -84,4 +102,5 @@ with scratch_directory() as scratch:
     test_list()
     test_rows(scratch)
     test_loadbalance(scratch)
+    test_trials(scratch)
     test_bad_arguments(scratch)

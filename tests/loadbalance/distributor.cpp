@@ -70,6 +70,26 @@ TEST_CASE("every policy does each task once") {
     }
 }
 
+TEST_CASE("its report has the tasks, work and waits of all calls, under every policy") {
+  using namespace std::chrono_literals;
+  const auto nap = [](std::size_t, int) { std::this_thread::sleep_for(2ms); };
+  for (const Policy policy : policies) {
+    CAPTURE(static_cast<int>(policy));
+    Distributor distributor(world(), 2, policy);
+    for (int call = 0; call < 2; ++call) distributor.run(20, weights_for(policy, 20), nap);
+    const auto& report = distributor.report();
+    CHECK(report.threads == 2);
+    CHECK(all_reduce(world(), report.tasks) == 40);
+    const auto& times = report.times;
+    CHECK(times.useful_seconds() >= 0.002 * static_cast<double>(report.tasks));
+    CHECK(times.busiest_seconds <= times.useful_seconds());
+    CHECK(2 * times.busiest_seconds >= times.useful_seconds());
+    CHECK(times.idle_seconds >= 0);
+    // 20 naps of 2 ms on 2 p threads.
+    CHECK(all_reduce(world(), times.seconds(), Maximum{}) >= 2 * 0.002 * 20 / (2 * world().size()));
+  }
+}
+
 TEST_CASE("repartition learns which tasks are long") {
   Distributor distributor(world(), 2, Policy::repartition);
   constexpr std::size_t tasks = 60;

@@ -16,7 +16,7 @@ namespace {
 /// One thread that worked `work` of `seconds`.
 WorkPoolReport worked(double work, double seconds) {
   return {.tasks = 10,
-          .stealing = {.asked = 3},
+          .stealing = {.asked = 3, .got = 3, .gifts = 1, .bytes_got = 77},
           .threads = 1,
           .times = {.work_seconds = work, .idle_seconds = seconds - work, .busiest_seconds = work}};
 }
@@ -110,7 +110,10 @@ TEST_CASE("lines for people name the metrics and each rank; of many ranks the ex
   CHECK(
       few.find("load balance 0.750 x communication efficiency 0.800 = parallel efficiency 0.600") !=
       std::string::npos);
-  CHECK(few.find("\n     1     4.000") != std::string::npos);
+  CHECK(few.find("steals: 6 tried, 4 won, 2 gifts; 154 bytes;") != std::string::npos);
+  const auto row = few.find("\n     1     4.000");
+  CHECK(row != std::string::npos);
+  CHECK(few.find(" 3       2       1           77\n", row) != std::string::npos);
   std::vector<WorkPoolReport> many;
   for (int r = 0; r < 100; ++r) many.push_back(worked(r, 100));
   const auto lines = lines_of(many);

@@ -214,6 +214,8 @@ TEST_CASE("ranks of the same host are asked first, where there are others") {
     const bool has_mates = on_host > 1 && on_host < world().size();
     CHECK((counts.asked_on_host > 0) == (has_mates && counts.asked > 0));
     CHECK(counts.asked_on_host <= counts.asked);
+    CHECK(counts.won() <= counts.asked);
+    CHECK(counts.gifts <= counts.got);
   }
 }
 

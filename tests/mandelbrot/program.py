@@ -4,6 +4,7 @@ usage: program.py MPIEXEC CAIRN_MANDELBROT
 """
 
 import pathlib
+import re
 import signal
 import struct
 import sys
@@ -61,6 +62,19 @@ class Case(ProgramCase):
                 self.assertEqual((result["ranks"], result["threads"], result["schedule"]), (ranks, threads, schedule))
                 for name in ("checksum", "iterations", "pixels"):
                     self.assertEqual(result[name], expected[name])
+
+    def test_metrics_are_on_stderr_under_any_schedule(self):
+        for schedule in SCHEDULES:
+            ended = run([MPIEXEC, "-n", 2, MANDELBROT, *SMALL, "--schedule", schedule, "--threads", 2, "--rows", 4,
+                         "--frames", 2, "--metrics"])
+            self.assertEqual(ended.code, 0, ended)
+            lines = "\n".join(ended.lines_of("cairn-mandelbrot"))
+            self.assertIn("4 threads of 2 ranks", lines)
+            found = re.search(r"load balance (\S+) x communication efficiency (\S+) = parallel efficiency (\S+)", lines)
+            self.assertIsNotNone(found, ended)
+            balance, communication, parallel = map(float, found.groups())
+            self.assertAlmostEqual(balance * communication, parallel, delta=0.002)
+            self.assertTrue(0 < parallel <= 1.001, ended)
 
     def test_ranks_with_unlike_threads_draw_every_pixel_once(self):
         one = ["-n", 1, "-x", "OMP_NUM_THREADS=1", MANDELBROT, *SMALL, "--schedule", "weighted"]

@@ -1,9 +1,8 @@
 """All published trees, on all pairs of 1, 2, 3, 4, 7 ranks and 1, 2, 4 threads, with and without interruption: their counts.
 
 Of each tree there is one run that goes through all pairs in a random order, each under a random policy: each launch is killed,
-or asked to stop, after its next cut, and the next pair goes on from there. Trees of up to 200 million nodes are also counted by
-each pair alone, those of 4 million under each policy, the others under one policy after the other; larger ones on two ranks, by
-repartition and by stealing.
+or asked to stop, after its next cut, and the next pair goes on from there. All are also counted by each pair alone: trees of up
+to 200 million nodes under each policy, larger ones under one policy after the other.
 
 usage: all_trees.py MPIEXEC CAIRN_UTS [--seed N] [--trees T1,T2,…]
 """
@@ -59,9 +58,7 @@ def alone(args, tree, scratch):
     """Returns how many runs that were."""
     each = itertools.product(PAIRS, POLICIES)
     in_turn = zip(PAIRS, itertools.cycle(POLICIES))
-    runs = list(each if TREES[tree][0] < 10**7 else in_turn)
-    if TREES[tree][0] > 2 * 10**8:
-        runs = [((2, 1), "repartition"), ((2, 1), "stealing")]
+    runs = list(each if TREES[tree][0] < 2 * 10**8 else in_turn)
     for pair, policy in runs:
         result = scratch / "alone.json"
         ended = run(command(args, tree, pair, policy, result), 3600)

@@ -17,6 +17,7 @@
 #include "cairn/collectives/communicator.hpp"
 #include "cairn/loadbalance/moving.hpp"
 #include "cairn/loadbalance/policy.hpp"
+#include "cairn/loadbalance/pool_report.hpp"
 
 namespace cairn::loadbalance {
 
@@ -46,16 +47,21 @@ class Distributor {
   ///         With all policies but stealing the other threads do their tasks first.
   void run(std::size_t tasks, std::span<const double> weights, const Work& work);
 
+  /// What this rank has done in all calls that have ended well: without stealing, work is what its
+  /// threads took for their tasks, idle what the first one waited for all others. Local.
+  [[nodiscard]] const WorkPoolReport& report() const noexcept { return report_; }
   [[nodiscard]] const Communicator& comm() const noexcept { return *comm_; }
   [[nodiscard]] int threads() const noexcept { return threads_; }
   [[nodiscard]] Policy policy() const noexcept { return policy_; }
 
  private:
   void repartition(std::size_t tasks, const Work& work);
+  void follow(const Schedule& schedule, const Work& work);
 
   const Communicator* comm_;
   int threads_;
   Policy policy_;
+  WorkPoolReport report_;
   // Of Policy::repartition, equal everywhere.
   Ranges ranges_;                          // of the workers
   std::vector<std::int64_t> nanoseconds_;  // that each task has taken

@@ -39,10 +39,13 @@ struct StealCounts {
   std::uint64_t asked_on_host = 0;  ///< of these, of ranks of the same host that go first
   std::uint64_t parked = 0;  ///< times that a rank has asked in vain, and waited to be given some
   std::uint64_t got = 0;     ///< messages with tasks that have come
+  std::uint64_t gifts = 0;   ///< of these, along a lifeline; the others are steals won
   std::uint64_t given = 0;   ///< and that were sent
   std::uint64_t bytes_got = 0;
   std::uint64_t messages = 0;  ///< sent, of all kinds
   std::uint64_t waves = 0;     ///< looks whether all has ended
+
+  [[nodiscard]] std::uint64_t won() const noexcept { return got - gifts; }
 
   friend bool operator==(const StealCounts&, const StealCounts&) = default;
 };

@@ -226,6 +226,7 @@ class Simulation {
       report.stealing.asked += counts.asked;
       report.stealing.asked_on_host += counts.asked_on_host;
       report.stealing.got += counts.got;
+      report.stealing.gifts += counts.gifts;
       report.stealing.given += counts.given;
       report.stealing.messages += counts.messages;
       report.stealing.waves += counts.waves;
