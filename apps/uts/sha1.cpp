@@ -53,7 +53,11 @@ std::array<std::uint32_t, 5> digest(const Block& block) {
 }
 
 std::vector<Kernel> kernels_here() {
-  std::vector<Kernel> here{{"portable", spawn_portable}};
+  std::vector<Kernel> here;
+#if defined(CAIRN_UTS_HAS_REFERENCE)
+  here.push_back({"reference", spawn_reference});
+#endif
+  here.push_back({"portable", spawn_portable});
 #if defined(__x86_64__)
   if (has_sha_ni()) here.push_back({"sha_ni", spawn_sha_ni});
   if (has_avx512()) here.push_back({"avx512", spawn_avx512});

@@ -33,7 +33,7 @@ struct Kernel {
 };
 
 /// Those that this CPU has, the slowest first: "portable", then "sha_ni" (SHA extensions, 4 lanes),
-/// then "avx512" (16 lanes).
+/// then "avx512" (16 lanes); before them "reference" in builds with CAIRN_UTS_REFERENCE.
 [[nodiscard]] const std::vector<Kernel>& kernels();
 
 /// The kernel of that name; "auto" is the fastest one here.

@@ -22,6 +22,10 @@ inline constexpr std::uint32_t message_bits = 24 * 8;
 
 void spawn_portable(std::span<const Node> parents, std::span<const Child> wanted, Node* children);
 
+#if defined(CAIRN_UTS_HAS_REFERENCE)
+void spawn_reference(std::span<const Node> parents, std::span<const Child> wanted, Node* children);
+#endif
+
 #if defined(__x86_64__)
 [[nodiscard]] bool has_sha_ni();
 void spawn_sha_ni(std::span<const Node> parents, std::span<const Child> wanted, Node* children);
