@@ -258,7 +258,17 @@ std::optional<std::uint64_t> Checkpointer::Implementation::restore() {
   const trace::Span span("ckpt.restore");
   gather_boxes_once();
   auto candidates = find_candidates();
-  if (candidates.empty()) return std::nullopt;
+  // A launch that has lost the directory may have seen epochs go while it looked, and would go on
+  // from the wrong one, or from none.
+  const auto check_owner = [&] {
+    together(comm_, [&] {
+      if (store_) store_->check_owner();
+    });
+  };
+  if (candidates.empty()) {
+    check_owner();
+    return std::nullopt;
+  }
   std::string problems;
   const auto pass_over_before = [&](const RestartCandidate* chosen) {
     for (auto& each : candidates) {
@@ -277,6 +287,7 @@ std::optional<std::uint64_t> Checkpointer::Implementation::restore() {
         pass_over_before(&*candidate);
         return restore_from(*candidate, places);
       });
+  check_owner();
   if (choice) return saved_step_;
   pass_over_before(nullptr);
   throw_agreed(comm_, Errc::bad_data,

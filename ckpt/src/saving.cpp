@@ -77,8 +77,7 @@ void Checkpointer::Implementation::lay_out() {
     if (!epoch_) refuse_to_bury();
     // The number first: a straggler of a killed launch must not find a file of the name that it was
     // told.
-    const auto epoch = next_epoch();
-    store_->reserve(epoch);
+    const auto epoch = store_->reserve(next_epoch());
     next_.epoch = epoch;
     store_->remove_strays(epoch);
     plans_ = plans(lengths);

@@ -196,15 +196,21 @@ bool EpochStore::is_late(const consensus::LastEpoch& record) const {
          !at_claim_.contains(record.epoch);
 }
 
-void EpochStore::reserve(std::uint64_t epoch) const {
-  const auto path = temporary_data_path(epoch);
-  File file(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, private_file);
-  try {
-    file.close();
-    check_owner();
-  } catch (const Error&) {
-    ::unlink(path.c_str());
-    throw;
+std::uint64_t EpochStore::reserve(std::uint64_t from) const {
+  for (auto epoch = from;; epoch = std::max(epoch + 1, next_epoch())) {
+    const auto path = temporary_data_path(epoch);
+    const int file =
+        ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, private_file);
+    if (file < 0 && errno == EEXIST) continue;
+    check_posix(file, "open " + path.string());
+    ::close(file);
+    try {
+      check_owner();
+    } catch (const Error&) {
+      ::unlink(path.c_str());
+      throw;
+    }
+    return epoch;
   }
 }
 

@@ -91,10 +91,12 @@ class EpochStore {
   /// Whether a record would be void by what the owners of the directory have confirmed.
   [[nodiscard]] bool is_void(const consensus::LastEpoch& record) const;
 
-  /// Makes the epoch's temporary data file, empty, which takes the number: a launch that takes over
-  /// later chooses a higher one.
+  /// Makes the temporary data file of an epoch, empty, which takes its number: a launch that takes
+  /// over later chooses a higher one.
+  /// @param from  the least number
+  /// @return it, or a higher one where a former owner that lingers has just taken that
   /// @throws Error{Errc::unavailable} as check_owner()
-  void reserve(std::uint64_t epoch) const;
+  [[nodiscard]] std::uint64_t reserve(std::uint64_t from) const;
 
   /// Every record in the directory, newest epoch first.
   /// @throws Error{Errc::permission} for a record that may not be read, {usage} for one of a later

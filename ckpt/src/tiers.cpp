@@ -190,8 +190,7 @@ void Checkpointer::Implementation::lay_out_scavenged(const LocalRecord& local) {
   together(comm_, [&] {
     before_scavenge.check("write to " + options_.directory.string());
     if (!store_) return;
-    const auto epoch = next_epoch();
-    store_->reserve(epoch);
+    const auto epoch = store_->reserve(next_epoch());
     next_ = local.epoch;
     next_.epoch = epoch;
     next_.incarnation = store_->incarnation();

@@ -159,6 +159,20 @@ TEST_CASE("a launch that was fenced commits nothing more, and says so on every r
   }
 }
 
+TEST_CASE("a launch that was fenced restores nothing, and says so on every rank") {
+  for (const bool is_empty : {true, false}) {
+    const SharedDirectory scratch;
+    Job zombie({.directory = scratch.path});
+    if (!is_empty) zombie.save(1);
+    take_over(scratch.path);
+    const auto error = error_of([&] { (void)zombie.ckpt.restore(); });
+    CHECK(error.code() == Errc::unavailable);
+    CHECK(error.agreed());
+    Job next({.directory = scratch.path});
+    CHECK(next.restored() == (is_empty ? 0 : 1));
+  }
+}
+
 TEST_CASE("what an older launch publishes late is void: for restarts, retention and tools") {
   const SharedDirectory scratch;
   std::string warnings;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <span>
 #include <thread>
 #include <utility>
@@ -38,6 +39,8 @@ Failpoint before_confirm_sync{"fence.confirm.sync"};
 Failpoint before_confirm_rename{"fence.confirm.rename"};
 Failpoint before_confirm_directory{"fence.confirm.directory"};
 Failpoint before_prune{"fence.prune"};
+
+constexpr int most_attempts = 100;
 
 /// A temporary file with these bytes, durable.
 void write_temporary(const fs::path& path, const Claim& claim, Failpoint& before_bytes,
@@ -134,13 +137,15 @@ bool try_claim(const fs::path& directory, const Claim& claim) {
   return !is_outdated(directory, claim);
 }
 
-/// Returns when the owner of `incarnation` is gone.
-void wait_until_gone(const fs::path& directory, std::uint64_t incarnation,
+/// Returns when the owner of `incarnation`, the newest one, is gone; false when that is the newest
+/// no more.
+bool wait_until_gone(const fs::path& directory, std::uint64_t incarnation,
                      const FenceOptions& options) {
   OwnerWatch watch(directory, incarnation, options);
   for (;;) {
     const auto verdict = watch.look();
-    if (verdict == OwnerWatch::Verdict::gone) return;
+    if (verdict == OwnerWatch::Verdict::gone) return true;
+    if (newest_number(directory) != incarnation) return false;
     // Without a sign of life the watch ends by itself when the heartbeat counts as stale.
     if (verdict == OwnerWatch::Verdict::alive &&
         watch.watched_seconds() >= options.patience_seconds) {
@@ -260,11 +265,16 @@ void Fence::confirm(std::vector<LastEpoch> honoured) {
   confirmed.honoured = std::move(honoured);
   const auto path = claim_path(own.directory, own.claim.incarnation);
   const Temporary temporary(temporary_claim_path(own.directory, own.claim.owner.nonce));
-  ::unlink(temporary.path().c_str());
-  write_temporary(temporary.path(), confirmed, before_confirm_write, before_confirm_sync);
-  check();
-  before_confirm_rename.check("rename " + temporary.path().string());
-  rename_file(temporary.path(), path);
+  // A former owner that wakes up while it tidies takes the temporary file away, once.
+  for (int attempt = 1;; ++attempt) {
+    ::unlink(temporary.path().c_str());
+    write_temporary(temporary.path(), confirmed, before_confirm_write, before_confirm_sync);
+    check();
+    before_confirm_rename.check("rename " + temporary.path().string());
+    if (::rename(temporary.path().c_str(), path.c_str()) == 0) break;
+    if (errno != ENOENT || attempt == most_attempts)
+      throw_errno(errno, "rename " + temporary.path().string() + " to " + path.string());
+  }
   before_confirm_directory.check("fsync " + own.directory.string());
   sync_directory(own.directory);
   own.claim = std::move(confirmed);
@@ -289,8 +299,8 @@ void Fence::check() const {
 Fence claim(const fs::path& directory, Claimant claimant, const FenceOptions& options) {
   for (;;) {
     const auto newest = newest_number(directory);
-    if (newest != 0 && options.take_over == FenceOptions::TakeOver::respect)
-      wait_until_gone(directory, newest, options);
+    const bool respects = options.take_over == FenceOptions::TakeOver::respect;
+    if (respects && newest != 0 && !wait_until_gone(directory, newest, options)) continue;
     Claim wanted{.incarnation = std::max(newest, options.above) + 1, .owner = claimant};
     // Of a first claim nothing is older, so there is nothing to find out.
     if (wanted.incarnation == 1) wanted.honoured.emplace();
