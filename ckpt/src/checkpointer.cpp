@@ -99,6 +99,7 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
     expects(options_.interval_seconds >= 0 && options_.mtbf_seconds > 0,
             "an interval that is not negative, and a mean time between failures");
     expects(options_.patience_seconds >= 0, "a patience that is not negative");
+    expects(options_.most_given_up >= 1, "at least one epoch that is given up");
     expect_utf8("program", options_.program);
     expect_utf8("identity", options_.identity);
     if (key_ && !options_.local.directory.empty()) {

@@ -76,7 +76,8 @@ class Checkpointer::Implementation {
            std::to_string(options_.local.redundancy.group) + " losses " +
            std::to_string(options_.local.redundancy.losses) +
            (options_.on_error == Options::OnError::stop ? " stop" : " go on") + " patience " +
-           std::to_string(options_.patience_seconds) + " program '" + options_.program +
+           std::to_string(options_.patience_seconds) + " of " +
+           std::to_string(options_.most_given_up) + " program '" + options_.program +
            "' identity '" + options_.identity + "' driver " +
            (options_.driver == Options::Driver::mpio ? "mpio" : "posix") + " key " +
            (key_ ? key_->id() : "none") + " compression " +

@@ -20,9 +20,6 @@ namespace {
 
 Failpoint after_commit{"ckpt.committed"};
 
-/// So many epochs in a row may be lost to silent ranks.
-constexpr int most_given_up = 3;
-
 }  // namespace
 
 std::vector<ValueRecord> Checkpointer::Implementation::values_now() const {
@@ -134,10 +131,10 @@ void Checkpointer::Implementation::give_up_on_silent_ranks(std::uint64_t epoch,
   for (const int rank : vote_->silent_ranks()) silent << ' ' << rank;
   note(consensus::JournalEntry::Kind::fault, epoch,
        "the checkpoint of step " + std::to_string(step) + " is given up: " + silent.str());
-  if (++given_up_in_a_row_ >= most_given_up) {
-    throw Error(Errc::run_again,
-                silent.str() + ", and this is the third checkpoint in a row that is given up; " +
-                    "run the same command again");
+  if (++given_up_in_a_row_ >= options_.most_given_up) {
+    throw Error(Errc::run_again, silent.str() + ", and this is checkpoint " +
+                                     std::to_string(given_up_in_a_row_) +
+                                     " in a row that is given up; run the same command again");
   }
   warn("the checkpoint of step " + std::to_string(step) +
        " is given up, and the run goes on: " + silent.str());

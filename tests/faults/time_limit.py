@@ -62,6 +62,7 @@ def main(mpiexec, program):
         refused(job, "--ckpt-interval is a number of seconds or auto, not 'often'", "--ckpt-interval", "often")
         refused(job, "--time-limit is SECONDS, [D-]HH:MM:SS or slurm, not 'noon'", "--time-limit", "noon")
         refused(job, "--ckpt-mtbf 0 is not above 0", "--ckpt-mtbf", 0)
+        refused(job, "--ckpt-give-up 0 is below 1", "--ckpt-give-up", 0)
 
 
 main(*sys.argv[1:])

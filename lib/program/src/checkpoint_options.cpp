@@ -145,11 +145,13 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
             "with a key, also restart from a checkpoint that is not encrypted")
       .add("ckpt-on-error", on_error,
            "when a checkpoint cannot be written: stop, or continue with a warning")
+      .add("ckpt-patience", patience,
+           "seconds that a checkpoint waits for a rank that does not answer, before it is given up "
+           "and the run goes on; when the rank stays away for twice as long and a step, the run "
+           "leaves with exit code 75; 0: for ever")
       .add(
-          "ckpt-patience", patience,
-          "seconds that a checkpoint waits for a rank that does not answer, before it is given up "
-          "and the run goes on; when the rank stays away for twice as long and a step, or three in "
-          "a row are given up, the run leaves with exit code 75; 0: for ever")
+          "ckpt-give-up", most_given_up,
+          "with a patience: leave with exit code 75 when so many checkpoints in a row are given up")
       .add("ckpt-local", local_directory,
            "folder on each node for checkpoints in between, %h in it is the node's name; in "
            "/dev/shm "
@@ -207,6 +209,7 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
                         .compression = ckpt::compression_of(compression),
                         .on_error = ckpt::on_error_of(on_error),
                         .patience_seconds = patience,
+                        .most_given_up = most_given_up,
                         .last_words = write_line,
                         .local = {.directory = local_directory,
                                   .every = local_every,
@@ -227,6 +230,7 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
   }
   if (has_cuts) count_cuts(options);
   if (!(patience >= 0)) refuse(fmt::format("--ckpt-patience {} is below 0", patience));
+  if (most_given_up < 1) refuse(fmt::format("--ckpt-give-up {} is below 1", most_given_up));
   if (!(mtbf_hours > 0)) refuse(fmt::format("--ckpt-mtbf {} is not above 0", mtbf_hours));
   if (const auto seconds = parse_duration(time_limit)) {
     options.time_limit = process_begin + duration_of(*seconds);

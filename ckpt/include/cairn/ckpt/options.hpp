@@ -92,11 +92,12 @@ struct Options {
   /// Seconds that a save waits, when this rank has written its part, for ranks that have not; 0:
   /// for ever. (Twice as long where it is rank 0 that is silent.) After that the ranks agree to
   /// give the epoch up, and go on with a warning: a rank that hangs costs the epoch, not the run. A
-  /// run that has given up three epochs in a row, or whose silent rank is not back after twice as
-  /// long and the longest time between two due(), ends with exit code 75 (run again), from a thread
-  /// if need be. Call wait() after the last save. Not with Driver::mpio; more than 1024 ranks wait
-  /// for ever.
+  /// run that has given up most_given_up epochs in a row, or whose silent rank is not back after
+  /// twice as long and the longest time between two due(), ends with exit code 75 (run again), from
+  /// a thread if need be. Call wait() after the last save. Not with Driver::mpio; more than 1024
+  /// ranks wait for ever.
   double patience_seconds = 0;
+  int most_given_up = 3;
   /// Told on a rank what it alone can say: why it is about to exit with 75 while others hang, from
   /// a thread, or why it was late with an epoch that was given up, or that its journal is kept no
   /// more. Must not throw.

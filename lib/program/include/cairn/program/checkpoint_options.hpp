@@ -34,6 +34,7 @@ struct CheckpointOptions {
   bool changes_only = false;
   std::string on_error = "stop";
   double patience = 0;
+  int most_given_up = 3;
   std::filesystem::path local_directory;
   std::uint64_t local_every = 0;
   std::string redundancy = "partner";
