@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <string>
 
 #include "cairn/consensus/campaign.hpp"
@@ -49,7 +50,42 @@ TEST_CASE("other sizes: one node, two-phase commit, more acceptors than nodes, a
     }
 }
 
-TEST_CASE("every mutant is caught") {
+namespace {
+
+/// Schedules until a mutant is caught, from seed 1: the table of the README.
+std::uint64_t schedules_until_caught(Protocol protocol, Mutant mutant) {
+  const bool is_commit = protocol == Protocol::commit;
+  switch (mutant) {
+    case Mutant::vote_before_persist:
+      return 15;
+    case Mutant::promise_before_persist:
+      return is_commit ? 81 : 71;
+    case Mutant::accept_before_persist:
+      return is_commit ? 137 : 175;
+    case Mutant::majority_of_votes:
+      return 4;
+    case Mutant::unilateral_abort:
+      return 2;
+    case Mutant::forget_accepted:
+      return is_commit ? 501 : 30;
+    case Mutant::no_promise_check:
+      return is_commit ? 834 : 7;
+    case Mutant::lowest_ballot:
+      return is_commit ? 16'562 : 2'568;
+    case Mutant::quorum_of_one:
+      return is_commit ? 1'251 : 19;
+    case Mutant::ballot_not_durable:
+      return is_commit ? 27'056 : 7'268;
+    case Mutant::learn_across_ballots:
+      return 3'043;
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every mutant is caught, by the schedule that the table names") {
   MESSAGE("protocol  mutant                   schedules until caught, and as what");
   for (const auto protocol : {Protocol::commit, Protocol::paxos})
     for (const auto mutant : all_mutants()) {
@@ -63,7 +99,9 @@ TEST_CASE("every mutant is caught") {
       if (effort::sanitized) campaign.schedules = 200;
       const auto result = run(campaign);
       if (!effort::sanitized)
-        CHECK_MESSAGE(result.violations == 1, name_of(protocol) << " " << name_of(mutant));
+        CHECK_MESSAGE(result.schedules == schedules_until_caught(protocol, mutant),
+                      name_of(protocol) << " " << name_of(mutant));
+      if (!effort::sanitized) CHECK(result.violations == 1);
       auto name = std::string(name_of(mutant));
       name.resize(24, ' ');
       MESSAGE(name_of(protocol) << "\t" << name << " " << result.schedules << "\t"
