@@ -58,10 +58,13 @@ void check(const SimulatedCluster& cluster) {
     if (!holds) throw Error(Errc::usage, what);
   };
   expect(cluster.ranks > 0 && cluster.ranks <= 1 << 16, "--ranks is from 1 to 65536");
-  expect(cluster.latency_us >= 1e-3, "--latency-us is 0.001 or more");
-  expect(cluster.overhead_us >= 0 && cluster.poll_ns >= 0,
-         "--overhead-us and --poll-ns are not negative");
-  expect(cluster.task_ns > 0, "--node-ns is above 0");
+  constexpr double most = 1e9;  // a second, or a quarter of an hour
+  expect(cluster.latency_us >= 1e-3 && cluster.latency_us <= most,
+         "--latency-us is from 0.001 to 1e9");
+  expect(cluster.overhead_us >= 0 && cluster.overhead_us <= most && cluster.poll_ns >= 0 &&
+             cluster.poll_ns <= most,
+         "--overhead-us and --poll-ns are from 0 to 1e9");
+  expect(cluster.task_ns > 0 && cluster.task_ns <= most, "--node-ns is above 0, and at most 1e9");
   expect(cluster.poll_tasks >= 1, "--poll-nodes is 1 or more");
 }
 
@@ -84,12 +87,13 @@ std::string text_of(const Arguments& arguments, const SimulationReport& report, 
   return fmt::format(
       "tree: {} on {} ranks, {} us latency, {} us a message, {} ns a node\n"
       "nodes: {} (as published)\nefficiency: {:.4f}\ntime: {:.4f} ms (ideal {:.4f} ms)\n"
-      "termination: {:.4f} ms\nsteals: {} ({} asked)\nmessages: {}\nbytes: {}\nwaves: {}\n"
+      "termination: {:.4f} ms\nsteals: {} won of {} tried, {} gifts\nmessages: {}\nbytes: "
+      "{}\nwaves: {}\n"
       "rate: {:.1f} million nodes/s simulated\n",
       arguments.tree, cluster.ranks, cluster.latency_us, cluster.overhead_us, cluster.task_ns,
       report.tasks, report.efficiency(cluster.ranks), 1e3 * report.seconds,
-      1e3 * report.work_seconds / cluster.ranks, 1e3 * report.termination_seconds(), stealing.got,
-      stealing.asked, stealing.messages, stealing.bytes_got,
+      1e3 * report.work_seconds / cluster.ranks, 1e3 * report.termination_seconds(), stealing.won(),
+      stealing.asked, stealing.gifts, stealing.messages, stealing.bytes_got,
       stealing.waves / static_cast<std::uint64_t>(cluster.ranks),
       1e-6 * static_cast<double>(report.tasks) / seconds);
 }
@@ -110,6 +114,8 @@ Json json_of(const Arguments& arguments, const SimulationReport& report, double 
               {"asked", report.stealing.asked},
               {"asked_on_host", report.stealing.asked_on_host},
               {"steals", report.stealing.got},
+              {"won", report.stealing.won()},
+              {"gifts", report.stealing.gifts},
               {"messages", report.stealing.messages},
               {"bytes", report.stealing.bytes_got},
               {"seconds", seconds}};
@@ -171,8 +177,10 @@ std::string picture_of(const Arguments& arguments, const SimulationReport& repor
 
 int run_tree(const Arguments& arguments) {
   check(arguments.cluster);
-  if (!(arguments.stealing.least_work_us >= 0))
-    throw Error(Errc::usage, "--least-work-us is not negative");
+  const auto& stealing = arguments.stealing;
+  if (!(stealing.least_work_us >= 0)) throw Error(Errc::usage, "--least-work-us is not negative");
+  if (stealing.ranks_per_host < 0 || stealing.host_tries < 0 || stealing.random_tries < 0)
+    throw Error(Errc::usage, "--ranks-per-host, --host-tries and --random-tries are not negative");
   const auto expected = tree_of(arguments).size.nodes;
   const auto start = Clock::now();
   const auto report = simulate_tree(arguments, arguments.picture.empty() ? 0 : columns);

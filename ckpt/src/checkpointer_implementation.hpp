@@ -114,6 +114,7 @@ class Checkpointer::Implementation {
   void begin_local_job();
   void write_job_file(JobFile::State state);
   void save_local(std::uint64_t step);
+  void blame_successor(const Error& error) const;
   EpochRecord scavenge(const LocalRecord& local, Holdings holdings);
   void lay_out_scavenged(const LocalRecord& local);
   void copy_part(const LocalRecord& local, std::size_t rank, File& file) const;
@@ -157,7 +158,8 @@ class Checkpointer::Implementation {
   [[nodiscard]] consensus::EpochId ballot_id(std::uint64_t epoch);
   void note_meeting();
   [[nodiscard]] double watch_seconds() const;
-  [[nodiscard]] Watchdog watch_commit(double more_seconds);
+  [[nodiscard]] Watchdog watch(const std::string& what, double more_seconds);
+  [[nodiscard]] double preparing_seconds() const;
   void give_up_on_silent_ranks(std::uint64_t epoch, std::uint64_t step);
   void commit(std::vector<std::vector<PartRecord>> parts);
   [[nodiscard]] std::vector<ValueRecord> values_now() const;
@@ -185,7 +187,8 @@ class Checkpointer::Implementation {
   std::optional<Spare> spare_;                   // rank 0
   std::optional<LocalEpochs> local_;
   std::optional<std::uint64_t> shared_step_;  ///< due() found it time for a shared epoch
-  std::optional<JobFile> job_file_;           // rank 0, with a local tier; nothing without the file
+  std::optional<JobFile> job_file_;           // rank 0, with a local tier; nothing without a file
+  std::vector<consensus::LastEpoch> local_at_claim_;  // whose records were there then
   std::vector<RegisteredField> fields_;
   std::vector<RegisteredValue> values_;
   std::optional<std::vector<std::vector<Box>>> boxes_;  // per field and rank; filled on rank 0

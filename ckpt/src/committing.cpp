@@ -112,14 +112,30 @@ double Checkpointer::Implementation::watch_seconds() const {
   return 2 * options_.patience_seconds + longest_apart_ + std::min(0.1 * comm_.rank(), 2.0);
 }
 
-/// Behind the vote a rank that hangs costs the run. @param more_seconds  that honest work may take
-Watchdog Checkpointer::Implementation::watch_commit(double more_seconds) {
+/// Where all ranks have met, but for the vote, a rank that hangs costs the run.
+/// @param what  becomes of the checkpoint; @param more_seconds  that honest work may take
+Watchdog Checkpointer::Implementation::watch(const std::string& what, double more_seconds) {
   const double seconds = watch_seconds();
   return Watchdog(seconds > 0 ? seconds + more_seconds : 0,
                   "[rank " + std::to_string(comm_.rank()) +
-                      "] a rank hangs while a checkpoint is committed; the run ends, run the same "
-                      "command again",
+                      "] a rank hangs while a checkpoint is " + what +
+                      "; the run ends, run the same command again",
                   last_words());
+}
+
+/// That honest ranks may take between their meeting and their writing: they compress or copy their
+/// own data, and rank 0 makes a file for all of them.
+double Checkpointer::Implementation::preparing_seconds() const {
+  constexpr double own_bytes_per_second = 10e6;
+  constexpr double all_bytes_per_second = 1e9;
+  double own = 0;
+  double all = 0;
+  for (const auto& field : fields_) {
+    const auto element = static_cast<double>(size_of(field.type));
+    own += element * static_cast<double>(volume(field.block.count));
+    all += element * static_cast<double>(volume(field.block.global));
+  }
+  return own / own_bytes_per_second + all / all_bytes_per_second;
 }
 
 /// A rank that may never come back must not be waited for, so nothing here is collective.
@@ -145,6 +161,17 @@ void Checkpointer::Implementation::give_up_on_silent_ranks(std::uint64_t epoch,
                     last_words());
 }
 
+/// Who has taken over removes what this launch was writing: throws that instead of what came of it.
+/// Collective if the error is agreed.
+void Checkpointer::Implementation::blame_successor(const Error& error) const {
+  if (!error.agreed()) return;
+  together(comm_, [&] {
+    if (!store_) return;
+    const auto fenced = detail::error_of([&] { store_->check_owner(); });
+    if (fenced && fenced->code() == Errc::unavailable) throw Error(*fenced);
+  });
+}
+
 /// Makes an epoch of what `write` has written on every rank; false when it is given up since a rank
 /// did not come.
 bool Checkpointer::Implementation::complete(
@@ -159,7 +186,7 @@ bool Checkpointer::Implementation::complete(
       give_up_on_silent_ranks(next_.epoch, next_.step);
       return false;
     }
-    const Watchdog watchdog = watch_commit(0);
+    const Watchdog watchdog = watch("committed", 0);
     given_up_in_a_row_ = 0;
     agree(comm_, problem);
     auto parts = gather_parts(comm_, fields_, *boxes_, crcs, cipher_ ? Sealed::yes : Sealed::no,
@@ -167,9 +194,10 @@ bool Checkpointer::Implementation::complete(
     together(comm_, [&] {
       if (store_) commit(std::move(parts));
     });
-  } catch (const Error&) {
+  } catch (const Error& error) {
     saved_step_.reset();
     if (store_) store_->discard(next_.epoch);
+    blame_successor(error);
     throw;
   }
   epoch_ = next_.epoch;

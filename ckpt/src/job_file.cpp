@@ -1,13 +1,21 @@
 #include "job_file.hpp"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <random>
+#include <vector>
 
 #include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/file.hpp"
 
 namespace cairn::ckpt {
+
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -18,12 +26,42 @@ std::string_view word_for(JobFile::State state) {
   return state == JobFile::State::committed ? " committed\n" : " begun\n";
 }
 
+constexpr std::string_view prefix = "job.";
+
+/// The K of `job.K`; nothing for other names.
+std::optional<std::uint64_t> incarnation_of(const fs::path& path) {
+  const auto name = path.filename().string();
+  if (!name.starts_with(prefix)) return std::nullopt;
+  std::uint64_t incarnation = 0;
+  const char* const last = name.data() + name.size();
+  const auto [end, error] = std::from_chars(name.data() + prefix.size(), last, incarnation);
+  if (error != std::errc{} || end != last) return std::nullopt;
+  return incarnation;
+}
+
+fs::path path_of(const fs::path& directory, std::uint64_t incarnation) {
+  return directory / (std::string(prefix) + std::to_string(incarnation));
+}
+
+/// Ascending.
+std::vector<std::uint64_t> incarnations_in(const fs::path& directory) {
+  std::vector<std::uint64_t> found;
+  std::error_code error;
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error))
+    if (const auto incarnation = incarnation_of(entry->path())) found.push_back(*incarnation);
+  if (error && error.value() != ENOENT)
+    throw_errno(error.value(), "read checkpoint directory " + directory.string());
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
 }  // namespace
 
-std::optional<JobFile> read_job_file(const std::filesystem::path& directory) {
-  const auto path = directory / JobFile::file_name;
-  std::error_code error;
-  if (!std::filesystem::exists(path, error) && !error) return std::nullopt;
+std::optional<JobFile> read_job_file(const fs::path& directory) {
+  const auto incarnations = incarnations_in(directory);
+  if (incarnations.empty()) return std::nullopt;
+  const auto path = path_of(directory, incarnations.back());
   const auto text = read_file(path);
   const std::string_view view(text);
   if (view.starts_with(magic) && view.size() > magic.size() + job_digits) {
@@ -31,17 +69,19 @@ std::optional<JobFile> read_job_file(const std::filesystem::path& directory) {
     const bool is_name = job.find_first_not_of("0123456789abcdef") == std::string_view::npos;
     for (const auto state : {JobFile::State::begun, JobFile::State::committed}) {
       if (is_name && view.substr(magic.size() + job_digits) == word_for(state))
-        return JobFile{std::string(job), state};
+        return JobFile{incarnations.back(), std::string(job), state};
     }
   }
   throw Error(Errc::bad_data, path.string() + " does not say whose local epochs to look for; " +
                                   "remove it to go on without them");
 }
 
-void write_job_file(const std::filesystem::path& directory, const JobFile& file) {
-  write_file_atomically(directory / JobFile::file_name,
+void write_job_file(const fs::path& directory, const JobFile& file) {
+  write_file_atomically(path_of(directory, file.incarnation),
                         std::string(magic) + file.job + std::string(word_for(file.state)),
                         FileAccess::owner);
+  for (const auto incarnation : incarnations_in(directory))
+    if (incarnation < file.incarnation) ::unlink(path_of(directory, incarnation).c_str());
 }
 
 std::string random_job_id() {

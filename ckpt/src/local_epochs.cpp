@@ -125,15 +125,15 @@ std::string LocalEpochs::shortfall() const {
          std::to_string(wanted) + " asked for";
 }
 
-void LocalEpochs::begin(const std::string& job, std::uint64_t epoch) {
+void LocalEpochs::begin(const std::string& job, const LocalEpochId& epoch) {
   files_ = files_of(job);
   epoch_ = epoch;
-  newest_ = std::max(newest_, epoch);
+  newest_ = std::max(newest_, epoch.epoch);
   together(comm_, [&] {
     at_begin.check("save a local epoch");
     if (!is_leader()) return;
     files_.make_directory();
-    files_.remove_temporary();
+    files_.remove_temporary(epoch.incarnation);
   });
 }
 
@@ -317,7 +317,7 @@ void LocalEpochs::commit(EpochRecord epoch) {
       together(comm_, [&] { return comm_.is_root() ? local_record_text(record) : std::string(); });
   bcast(comm_, into(text));
   publish(text);
-  committed_.insert(epoch_);
+  committed_.insert(epoch_.epoch);
   together(comm_, [&] { after_commit.check("end the save of a local epoch"); });
 }
 
@@ -328,7 +328,7 @@ void LocalEpochs::retire() {
 }
 
 void LocalEpochs::discard() const noexcept {
-  if (committed_.contains(epoch_)) return;
+  if (committed_.contains(epoch_.epoch)) return;
   // Of a rank that came too late for the leader's look.
   ::unlink(LocalFiles::temporary(files_.part_path(epoch_, comm_.rank())).c_str());
   if (is_leader()) files_.discard(epoch_);

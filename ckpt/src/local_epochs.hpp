@@ -69,7 +69,8 @@ class LocalEpochs {
   // In the order of a save.
 
   /// Makes the job's folder everywhere, and clears it of what a killed launch left half written.
-  void begin(const std::string& job, std::uint64_t epoch);
+  /// @param epoch  its number, and the incarnation of this launch
+  void begin(const std::string& job, const LocalEpochId& epoch);
   /// This rank's part file under its temporary name, durable. Returns the digests of its blocks, as
   /// write_block(). Local.
   std::vector<std::uint32_t> write_part(const std::vector<RegisteredField>& fields,
@@ -132,7 +133,7 @@ class LocalEpochs {
   std::map<std::string, std::filesystem::path> own_records_;  // by digest; filled by find()
 
   // Of the epoch that is being saved.
-  std::uint64_t epoch_ = 0;
+  LocalEpochId epoch_;
   std::vector<std::uint64_t> offsets_bytes_;
 };
 

@@ -27,26 +27,33 @@ Failpoint before_retire_data{"ckpt.local.retire.data"};
 
 constexpr std::string_view prefix = "epoch-";
 
-std::string name_of(std::uint64_t epoch, const std::string& rest) {
+std::string name_of(const LocalEpochId& epoch, const std::string& rest) {
   char digits[24];
-  std::snprintf(digits, sizeof digits, "%010llu", static_cast<unsigned long long>(epoch));
-  return std::string(prefix) + digits + "." + rest;
+  std::snprintf(digits, sizeof digits, "%010llu", static_cast<unsigned long long>(epoch.epoch));
+  return std::string(prefix) + digits + ".inc-" + std::to_string(epoch.incarnation) + "." + rest;
 }
 
 bool is_record(const fs::path& path) { return path.extension() == ".record"; }
 bool is_temporary(const fs::path& path) { return path.extension() == ".tmp"; }
 
-std::optional<std::uint64_t> epoch_of(const fs::path& path) {
+/// "epoch-N.inc-K.…", with an ending of this tier's.
+std::optional<LocalEpochId> id_of(const fs::path& path) {
   const auto name = path.filename().string();
   const auto extension = path.extension();
-  if (!name.starts_with(prefix) || (extension != ".h5" && extension != ".record" &&
-                                    extension != ".parity" && extension != ".tmp"))
+  if (extension != ".h5" && extension != ".record" && extension != ".parity" && extension != ".tmp")
     return std::nullopt;
-  std::uint64_t epoch = 0;
-  const char* const first = name.data() + prefix.size();
-  const auto [end, error] = std::from_chars(first, name.data() + name.size(), epoch);
-  if (error != std::errc{} || epoch == UINT64_MAX || *end != '.') return std::nullopt;
-  return epoch;
+  std::string_view rest = name;
+  const auto take = [&](std::string_view word, std::uint64_t& number) {
+    if (!rest.starts_with(word)) return false;
+    rest.remove_prefix(word.size());
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+    if (error != std::errc{} || number == UINT64_MAX || *end != '.') return false;
+    rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+    return true;
+  };
+  LocalEpochId id;
+  if (!take(prefix, id.epoch) || !take(".inc-", id.incarnation)) return std::nullopt;
+  return id;
 }
 
 /// The files of this tier; none when there is no directory.
@@ -55,7 +62,7 @@ std::vector<fs::path> files_in(const fs::path& directory) {
   std::error_code error;
   for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
        entry.increment(error)) {
-    if (epoch_of(entry->path())) files.push_back(entry->path());
+    if (id_of(entry->path())) files.push_back(entry->path());
   }
   if (error && error.value() != ENOENT)
     throw_errno(error.value(), "read local checkpoint directory " + directory.string());
@@ -69,16 +76,16 @@ void remove_file(const fs::path& path) {
 
 }  // namespace
 
-fs::path LocalFiles::part_path(std::uint64_t epoch, int rank) const {
+fs::path LocalFiles::part_path(const LocalEpochId& epoch, int rank) const {
   return directory_ / name_of(epoch, "rank-" + std::to_string(rank) + ".h5");
 }
 
-fs::path LocalFiles::parity_path(std::uint64_t epoch, int set, int member) const {
+fs::path LocalFiles::parity_path(const LocalEpochId& epoch, int set, int member) const {
   return directory_ / name_of(epoch, "set-" + std::to_string(set) + ".member-" +
                                          std::to_string(member) + ".parity");
 }
 
-fs::path LocalFiles::record_path(std::uint64_t epoch, int host) const {
+fs::path LocalFiles::record_path(const LocalEpochId& epoch, int host) const {
   return directory_ / name_of(epoch, "host-" + std::to_string(host) + ".record");
 }
 
@@ -88,7 +95,7 @@ void LocalFiles::make_directory() const { cairn::make_directory(directory_, priv
 
 std::uint64_t LocalFiles::newest() const {
   std::uint64_t newest = 0;
-  for (const auto& path : files_in(directory_)) newest = std::max(newest, *epoch_of(path));
+  for (const auto& path : files_in(directory_)) newest = std::max(newest, id_of(path)->epoch);
   return newest;
 }
 
@@ -98,14 +105,14 @@ std::vector<fs::path> LocalFiles::records() const {
   return files;
 }
 
-void LocalFiles::remove_temporary() const {
+void LocalFiles::remove_temporary(std::uint64_t incarnation) const {
   for (const auto& path : files_in(directory_))
-    if (is_temporary(path)) remove_file(path);
+    if (is_temporary(path) && id_of(path)->incarnation <= incarnation) remove_file(path);
 }
 
 void LocalFiles::retire(std::uint64_t oldest_kept) const {
   auto old = files_in(directory_);
-  std::erase_if(old, [&](const auto& path) { return *epoch_of(path) >= oldest_kept; });
+  std::erase_if(old, [&](const auto& path) { return id_of(path)->epoch >= oldest_kept; });
   if (old.empty()) return;
   for (const auto& path : old) {
     if (!is_record(path)) continue;
@@ -119,10 +126,10 @@ void LocalFiles::retire(std::uint64_t oldest_kept) const {
   }
 }
 
-void LocalFiles::discard(std::uint64_t epoch) const noexcept {
+void LocalFiles::discard(const LocalEpochId& epoch) const noexcept {
   try {
     for (const auto& path : files_in(directory_))
-      if (epoch_of(path) == epoch) ::unlink(path.c_str());
+      if (id_of(path) == epoch) ::unlink(path.c_str());
   } catch (const std::exception&) {  // nobody trusts them, and a later save removes them
   }
 }

@@ -6,9 +6,12 @@
 #include <filesystem>
 #include <vector>
 
+#include "cairn/consensus/claim.hpp"
 #include "local_record.hpp"
 
 namespace cairn::ckpt {
+
+using LocalEpochId = consensus::LastEpoch;
 
 /// A job's folder on this host. It need not exist.
 class LocalFiles {
@@ -17,9 +20,12 @@ class LocalFiles {
   explicit LocalFiles(std::filesystem::path directory) : directory_(std::move(directory)) {}
 
   [[nodiscard]] const std::filesystem::path& directory() const noexcept { return directory_; }
-  [[nodiscard]] std::filesystem::path part_path(std::uint64_t epoch, int rank) const;
-  [[nodiscard]] std::filesystem::path parity_path(std::uint64_t epoch, int set, int member) const;
-  [[nodiscard]] std::filesystem::path record_path(std::uint64_t epoch, int host) const;
+  // The incarnation is part of a name, so that a launch that has lost the job to another one, and
+  // may choose the same number, touches nothing of the other's.
+  [[nodiscard]] std::filesystem::path part_path(const LocalEpochId& epoch, int rank) const;
+  [[nodiscard]] std::filesystem::path parity_path(const LocalEpochId& epoch, int set,
+                                                  int member) const;
+  [[nodiscard]] std::filesystem::path record_path(const LocalEpochId& epoch, int host) const;
   /// The name under which a file is written.
   [[nodiscard]] static std::filesystem::path temporary(std::filesystem::path path);
 
@@ -32,14 +38,14 @@ class LocalFiles {
   /// The record files, of all hosts whose folder this is.
   [[nodiscard]] std::vector<std::filesystem::path> records() const;
 
-  /// Removes what was being written when a launch was killed.
-  void remove_temporary() const;
+  /// Removes what was being written when this launch, or one before it, was killed or failed.
+  void remove_temporary(std::uint64_t incarnation) const;
 
   /// Removes all epochs before `oldest_kept`: records first, durably, then the rest.
   void retire(std::uint64_t oldest_kept) const;
 
   /// Removes, as far as possible, all files of an epoch.
-  void discard(std::uint64_t epoch) const noexcept;
+  void discard(const LocalEpochId& epoch) const noexcept;
 
  private:
   std::filesystem::path directory_;

@@ -163,7 +163,7 @@ class Rebuild {
         member_(member),
         target_(target),
         rank_(record.sets[index(set)].members[index(member)].rank),
-        path_(files.part_path(record.epoch.epoch, rank_)) {}
+        path_(files.part_path(record.id(), rank_)) {}
 
   void run() {
     const auto temporary = LocalFiles::temporary(path_);
@@ -243,13 +243,12 @@ class Rebuild {
     const auto& code = state_.code();
     const int member = code.member_at(position, stripe);
     const auto& recorded = record_.sets[index(set_)].members[index(member)];
-    const auto epoch = record_.epoch.epoch;
     const bool is_parity = position >= code.width();
     if (!is_parity && !recorded.has_part) return;
     const int chunk = is_parity ? position - code.width() : code.chunk_of(member, stripe);
     const auto first = static_cast<std::uint64_t>(chunk) * state_.chunk_bytes() + offset;
-    const File file(is_parity ? files_.parity_path(epoch, set_, member)
-                              : files_.part_path(epoch, recorded.rank),
+    const File file(is_parity ? files_.parity_path(record_.id(), set_, member)
+                              : files_.part_path(record_.id(), recorded.rank),
                     O_RDONLY);
     const auto size = file.size_bytes();
     if (first < size)

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cairn/consensus/claim.hpp"
 #include "record.hpp"
 
 namespace cairn::ckpt {
@@ -41,6 +42,8 @@ struct LocalRecord {
   std::vector<std::string> hosts;
   std::vector<LocalPart> parts;  ///< one per rank
   std::vector<LocalSet> sets;
+
+  [[nodiscard]] consensus::LastEpoch id() const { return {epoch.incarnation, epoch.epoch}; }
 };
 
 [[nodiscard]] std::string local_record_text(const LocalRecord& record);

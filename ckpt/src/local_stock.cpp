@@ -30,7 +30,7 @@ std::vector<std::string_view> lines_of(std::span<const char> text) {
 /// Every file of the epoch: visit(path, digest), in the order of their numbers.
 template <typename Visit>
 void for_each_file(const LocalFiles& files, const LocalRecord& record, Visit&& visit) {
-  const auto epoch = record.epoch.epoch;
+  const auto epoch = record.id();
   for (std::size_t r = 0; r < record.parts.size(); ++r)
     visit(files.part_path(epoch, static_cast<int>(r)), record.parts[r].file);
   for (std::size_t s = 0; s < record.sets.size(); ++s) {

@@ -111,8 +111,12 @@ std::vector<RestartCandidate> Checkpointer::Implementation::find_local_candidate
   const auto found = local_->find(damaged);
   for (const auto& problem : damaged) warn("a local record is not usable: " + problem);
   std::vector<char> is_void;
-  for (const auto& each : found)
-    is_void.push_back(store_ && store_->is_void({each.incarnation, each.epoch}) ? 1 : 0);
+  for (const auto& each : found) {
+    const consensus::LastEpoch id{each.incarnation, each.epoch};
+    const bool is_late = store_ && each.incarnation != store_->incarnation() &&
+                         std::ranges::find(local_at_claim_, id) == local_at_claim_.end();
+    is_void.push_back(store_ && (is_late || store_->is_void(id)) ? 1 : 0);
+  }
   bcast(comm_, into(is_void));
   std::vector<RestartCandidate> candidates;
   for (std::size_t i = 0; i < found.size(); ++i) {

@@ -291,6 +291,7 @@ void Checkpointer::Implementation::begin_save(std::uint64_t step) {
                   return is_compressed(field);
                 });
   try {
+    const Watchdog watchdog = watch("begun", preparing_seconds());
     if (!in_background) pack_now();
     if (!is_packing_) lay_out();
     if (in_background) {
@@ -324,6 +325,7 @@ void Checkpointer::Implementation::begin_writing() {
   try {
     together(comm_, [&] { (void)writer_.take(); });
     is_packing_ = false;
+    const Watchdog watchdog = watch("begun", preparing_seconds());
     lay_out();
     together(comm_, [&] {
       writer_.start([this, blocks = staged_blocks()] { return write_parts(blocks); });

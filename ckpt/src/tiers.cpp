@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "cairn/collectives/agree.hpp"
@@ -40,22 +41,20 @@ void Checkpointer::Implementation::open_local_tier() {
   auto job = job_file_ ? job_file_->job : std::string();
   bcast(comm_, into(job));
   local_.emplace(comm_, options_.local, domains_, job);
+  // What an older launch still makes of local epochs is not among these, and does not count.
+  std::vector<std::string> damaged;  // restore() tells
+  for (const auto& each : local_->find(damaged))
+    local_at_claim_.push_back({each.incarnation, each.epoch});
   if (const auto shortfall = local_->shortfall(); !shortfall.empty()) warn(shortfall);
 }
 
 /// Before the first publication of this launch: which older epochs count, of both tiers.
 void Checkpointer::Implementation::confirm_incarnation() {
   if (is_confirmed_) return;
-  std::vector<consensus::LastEpoch> of_hosts;
-  if (local_) {
-    std::vector<std::string> damaged;
-    for (const auto& each : local_->find(damaged))
-      of_hosts.push_back({each.incarnation, each.epoch});
-  }
   together(comm_, [&] {
     if (!store_) return;
     if (!store_->follows_in_order()) spare_->remove();  // somebody may still write into it
-    store_->confirm(of_hosts);
+    store_->confirm(local_at_claim_);
   });
   is_confirmed_ = true;
 }
@@ -65,15 +64,16 @@ std::uint64_t Checkpointer::Implementation::next_epoch() const {
   return std::max(store_->next_epoch(), local_ ? local_->newest() + 1 : 0);
 }
 
-/// Rank 0 writes it when it says something else.
+/// Rank 0 writes that of this launch when it says something else than the newest.
 void Checkpointer::Implementation::write_job_file(JobFile::State state) {
   together(comm_, [&] {
     if (!comm_.is_root()) return;
-    if (job_file_ && job_file_->job == job_ &&
-        (job_file_->state == state || job_file_->state == JobFile::State::committed))
-      return;
-    ckpt::write_job_file(options_.directory, {job_, state});
-    job_file_ = {job_, state};
+    if (job_file_ && job_file_->job == job_ && job_file_->state == JobFile::State::committed)
+      state = JobFile::State::committed;
+    const JobFile file{store_->incarnation(), job_, state};
+    if (job_file_ == file) return;
+    ckpt::write_job_file(options_.directory, file);
+    job_file_ = file;
   });
 }
 
@@ -94,10 +94,18 @@ void Checkpointer::Implementation::save_local(std::uint64_t step) {
   gather_boxes_once();
   confirm_incarnation();
   begin_local_job();
-  const auto number =
-      bcast(comm_, together(comm_, [&] { return comm_.is_root() ? next_epoch() : 0; }));
-  local_->begin(job_, number);
+  auto told = together(comm_, [&] {
+    return store_ ? std::array{next_epoch(), store_->incarnation()}
+                  : std::array<std::uint64_t, 2>{};
+  });
+  bcast(comm_, std::span<std::uint64_t>(told));
+  const auto number = told[0];
+  incarnation_ = told[1];
   note_meeting();
+  {
+    const Watchdog watchdog = watch("begun", preparing_seconds());
+    local_->begin(job_, {.incarnation = incarnation_, .epoch = number});
+  }
   const std::vector<Attribute> about{{"cairn_program", options_.program},
                                      {"cairn_epoch", static_cast<std::int64_t>(number)},
                                      {"cairn_step", static_cast<std::int64_t>(step)},
@@ -113,7 +121,7 @@ void Checkpointer::Implementation::save_local(std::uint64_t step) {
   // Parity is read, sent and written, by many ranks of a node at once.
   const auto part_bytes = static_cast<double>(crcs.size() * piece_bytes);
   const Watchdog watchdog =
-      watch_commit(10 * (pacing_clock() - begin) + part_bytes / least_bytes_per_second);
+      watch("committed", 10 * (pacing_clock() - begin) + part_bytes / least_bytes_per_second);
   given_up_in_a_row_ = 0;
   try {
     agree(comm_, problem);
@@ -131,8 +139,9 @@ void Checkpointer::Implementation::save_local(std::uint64_t step) {
     });
     local_->commit(std::move(record));
     write_job_file(JobFile::State::committed);
-  } catch (const Error&) {
+  } catch (const Error& error) {
     local_->discard();
+    blame_successor(error);
     throw;
   }
   epoch_ = number;
@@ -223,7 +232,7 @@ void Checkpointer::Implementation::lay_out_scavenged(const LocalRecord& local) {
 /// were taken in that rank's memory, must come out again.
 void Checkpointer::Implementation::copy_part(const LocalRecord& local, std::size_t rank,
                                              File& file) const {
-  const auto path = local_->files().part_path(local.epoch.epoch, static_cast<int>(rank));
+  const auto path = local_->files().part_path(local.id(), static_cast<int>(rank));
   const auto damaged = [&](const std::string& what) {
     return Error(Errc::bad_data, path.string() + ": " + what);
   };

@@ -1,6 +1,7 @@
 """cairn-bench: the table, the JSON, --strict and bad arguments. Times are only checked to be times."""
 
 import json
+import os
 import pathlib
 import sys
 
@@ -62,7 +63,8 @@ def test_loadbalance(directory):
         rows = json.loads(file.read_text())
         names = {row["name"].removeprefix("loadbalance.") for row in rows}
         wanted = {"task_overhead"} | ({"quiet", "quiet_messages", "skew", "skew_block"} if ranks > 1 else set())
-        wanted |= {"two_ranks"} if ranks == 2 else set()
+        if ranks == 2:
+            wanted |= {"two_ranks"} | ({"two_threads"} if len(os.sched_getaffinity(0)) > 1 else set())
         check(wanted <= names, f"{wanted} in {names}")
         for row in rows:
             check(row["parameters"]["ranks"] == ranks and 0 < row["ours"] < 10 and 0 < row["baseline"] < 10, row)

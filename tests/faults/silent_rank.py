@@ -93,6 +93,21 @@ def hangs_in_the_commit(mpiexec, program, digest):
     print(f"rank 0 hung after the decision: the run ended with {RUN_AGAIN}", flush=True)
 
 
+def hangs_in_the_begin(mpiexec, program, digest):
+    """Before the vote, when all have met for a checkpoint."""
+    for point, options in (("ckpt.save.begin", lambda scratch: ()), ("ckpt.local.begin", of_the_nodes)):
+        with scratch_directory() as scratch:
+            job = HeatJob(mpiexec, program, scratch, every=10 if point == "ckpt.save.begin" else 1000)
+            command = job.command(RANKS, *patient(job), *options(scratch))
+            ended = finish(start(command, CAIRN_VIRTUAL_HOSTS=2, CAIRN_FAILPOINTS=f"{point}=stall:90,rank=1,hit=2"),
+                           timeout=60)
+            check(ended.code == RUN_AGAIN, f"{ended}")
+            check("a rank hangs while a checkpoint is begun" in ended.err, f"{ended}")
+            again = job.command(RANKS, *job.checkpoints, *options(scratch))
+            job.check_finished(finish(start(again, CAIRN_VIRTUAL_HOSTS=2)), digest, 10)
+        print(f"rank 1 hung at {point}: the run ended with {RUN_AGAIN}", flush=True)
+
+
 def waits_for_nobody(mpiexec, program, digest):
     """One rank alone may take as long as it likes."""
     with scratch_directory() as scratch:
@@ -175,6 +190,7 @@ def main():
     for rank in range(RANKS) if everything else (0, 2):
         does_not_come_back(mpiexec, program, digest, rank)
     hangs_in_the_commit(mpiexec, program, digest)
+    hangs_in_the_begin(mpiexec, program, digest)
     waits_for_nobody(mpiexec, program, digest)
     for most in (3, 1):
         some_in_a_row(mpiexec, program, digest, most)

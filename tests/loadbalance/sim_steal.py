@@ -70,7 +70,8 @@ def schedules():
 
 
 def refusals():
-    for words in (("--tree", "T9"), ("--ranks", 0), ("--latency-us", 0), ("--node-ns", -1), ("--poll-nodes", 0),
+    for words in (("--tree", "T9"), ("--ranks", 0), ("--latency-us", 0), ("--node-ns", -1), ("--node-ns", 1e300),
+                  ("--latency-us", 1e300), ("--random-tries", -1), ("--ranks-per-host", -1), ("--poll-nodes", 0),
                   ("--schedules", 10, "--mutant", "no-such"), ("--schedules", 10, "--tree", "T1"),
                   ("--schedules", 10, "--random-tries", 2), ("--no-such-option",), ("surplus",)):
         result = sim(*words)

@@ -256,6 +256,26 @@ TEST_CASE("what a task throws ends the run on all ranks, and the pool runs again
   }
 }
 
+TEST_CASE("what a block of tasks throws names one, and how many it may have been") {
+  WorkPool pool(world());
+  const auto bad = [](std::span<const Node> nodes, Spawner<Node>&, Seen&) {
+    if (nodes.size() > 1) throw Error(Errc::bad_data, "one of these is no good");
+  };
+  std::vector<Node> mine;
+  for (std::uint64_t i = 0; world().is_root() && i < 1000; ++i) mine.push_back({i, 0});
+  try {
+    (void)pool.run<Node, Seen>(mine, bad);
+    FAIL_CHECK("it goes on");
+  } catch (const Error& error) {
+    CHECK(error.code() == Errc::bad_data);
+    CHECK(error.agreed());
+    const std::string what = error.what();
+    CHECK(what.find("task (") != std::string::npos);
+    CHECK(what.find("or one of ") != std::string::npos);
+    CHECK(what.find("one of these is no good") != std::string::npos);
+  }
+}
+
 TEST_CASE("tasks larger than a message may be travel one at a time") {
   struct Large {
     Node node = {};

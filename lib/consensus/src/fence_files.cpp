@@ -71,8 +71,14 @@ std::vector<std::uint64_t> claimed(const fs::path& directory) {
 }
 
 std::optional<std::string> text_of(const fs::path& path) {
-  if (!is_there(path)) return std::nullopt;
-  const auto file = open_regular_file(path, O_RDONLY);
+  std::optional<File> opened;
+  try {
+    opened.emplace(open_regular_file(path, O_RDONLY));
+  } catch (const Error& error) {
+    if (error.code() == Errc::no_input) return std::nullopt;
+    throw;
+  }
+  const File& file = *opened;
   constexpr std::uint64_t largest = std::uint64_t{64} << 20;
   std::string text(std::min(file.size_bytes(), largest), '\0');
   file.read_at(std::as_writable_bytes(std::span(text)), 0);

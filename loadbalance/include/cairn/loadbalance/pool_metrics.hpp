@@ -35,7 +35,7 @@ struct PoolMetrics {
 
 /// The reports of all ranks, in their order, on all ranks. Collective, blocking.
 /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
-/// @par Memory  600 bytes for each rank, on each rank
+/// @par Memory  some 400 bytes for each rank, on each rank
 [[nodiscard]] std::vector<WorkPoolReport> gather_reports(const Communicator& comm,
                                                          const WorkPoolReport& mine);
 

@@ -67,7 +67,8 @@ template <PoolTask T>
 }
 
 /// Processes a block of tasks at a time: those that a thread would take next. They stand in the
-/// stack: a process copies them before it pushes.
+/// stack: a process copies them before it pushes. What it throws names the first one, and how many
+/// others it may have been.
 template <typename P, typename T, typename A>
 concept BlockProcess = std::invocable < P&,
         std::span<const T>, Spawner<T>

@@ -18,7 +18,7 @@ struct StealOptions {
   double least_work_us = 2.0;
   /// Tasks of one message, at most; a task that is larger goes alone.
   std::size_t most_bytes = std::size_t{64} << 10;
-  /// One that is larger when it travels ends the run with Errc::usage on all ranks. MPI counts
+  /// One that is larger when it is stolen ends the run with Errc::usage on all ranks. MPI counts
   /// bytes by an int: not more than that.
   std::size_t largest_task_bytes = 0x7fffffff;
   std::uint64_t seed = 1;

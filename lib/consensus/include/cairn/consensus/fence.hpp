@@ -78,7 +78,7 @@ struct Ownership {
 [[nodiscard]] std::optional<Claim> newest_confirmed(const std::filesystem::path& directory);
 
 /// Whether incarnation `incarnation` has lost the lineage: a later one has claimed it, or its own
-/// claim is gone. Local; two stat(2).
+/// claim is gone. Local; two stat(2), and a look at the directory.
 /// @throws Error{Errc::no_input} when the directory does not exist
 [[nodiscard]] bool is_fenced(const std::filesystem::path& directory, std::uint64_t incarnation);
 
