@@ -2,11 +2,14 @@
 // thread, how much faster two workers are than one, what idle ranks cost, and how even a skewed
 // load becomes. Trees are those of cairn-uts.
 
+#include <fcntl.h>
 #include <sched.h>
+#include <semaphore.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <chrono>
+#include <cerrno>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -15,11 +18,10 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "benchmark.hpp"
-#include "cairn/collectives/async.hpp"
+#include "cairn/collectives/agree.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/expects.hpp"
 #include "cairn/loadbalance/schedule.hpp"
@@ -235,15 +237,41 @@ void two_ranks(Context& context, const Exploration& exploration, std::vector<Row
       rows);
 }
 
+/// The first of two ranks wakes the other one, which needs no core until then.
+class Bell {
+ public:
+  explicit Bell(const Communicator& comm) {
+    const auto name = "/cairn-bench-" + std::to_string(bcast(comm, static_cast<int>(::getpid())));
+    together(comm, [&] {
+      bell_ = ::sem_open(name.c_str(), O_CREAT, 0600, 0);
+      if (bell_ == SEM_FAILED) throw_errno(errno, "sem_open " + name);
+    });
+    barrier(comm);
+    if (comm.is_root()) ::sem_unlink(name.c_str());
+  }
+  Bell(const Bell&) = delete;
+  Bell& operator=(const Bell&) = delete;
+  ~Bell() { ::sem_close(bell_); }
+
+  void ring() { ::sem_post(bell_); }
+  void sleep() {
+    while (::sem_wait(bell_) != 0) continue;  // a signal
+  }
+
+ private:
+  sem_t* bell_ = nullptr;
+};
+
 /// Two threads of the first rank, while the other one sleeps.
 void two_threads(Context& context, const Exploration& exploration, std::vector<Row>& rows) {
   const auto& comm = context.world;
   const Communicator own = comm.split(comm.rank());
   WorkPool pool(own, {.threads = comm.is_root() ? 2 : 1});
+  Bell bell(comm);
   const auto ours = [&](const auto& explore) {
-    if (comm.is_root()) explore(pool);
-    auto done = barrier(async(comm));
-    while (!done.test()) std::this_thread::sleep_for(std::chrono::microseconds(50));
+    if (!comm.is_root()) return bell.sleep();
+    explore(pool);
+    bell.ring();
   };
   two_workers(context, "loadbalance.two_threads", exploration, ours, rows);
 }
