@@ -24,6 +24,7 @@
 #include "cairn/collectives/agree.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/expects.hpp"
+#include "cairn/core/mpi_error.hpp"
 #include "cairn/loadbalance/schedule.hpp"
 #include "cairn/loadbalance/work_pool.hpp"
 #include "explore.hpp"
@@ -243,7 +244,11 @@ class Bell {
   explicit Bell(const Communicator& comm) {
     const auto name = "/cairn-bench-" + std::to_string(bcast(comm, static_cast<int>(::getpid())));
     together(comm, [&] {
-      bell_ = ::sem_open(name.c_str(), O_CREAT, 0600, 0);
+      if (comm.is_root()) bell_ = ::sem_open(name.c_str(), O_CREAT | O_EXCL, 0600, 0);
+      if (comm.is_root() && bell_ == SEM_FAILED) throw_errno(errno, "sem_open " + name);
+    });
+    together(comm, [&] {
+      if (!comm.is_root()) bell_ = ::sem_open(name.c_str(), 0);
       if (bell_ == SEM_FAILED) throw_errno(errno, "sem_open " + name);
     });
     barrier(comm);
@@ -276,11 +281,18 @@ void two_threads(Context& context, const Exploration& exploration, std::vector<R
   two_workers(context, "loadbalance.two_threads", exploration, ours, rows);
 }
 
-/// Of two ranks that are bound to a core each no rank can have two threads.
+/// Of two ranks that are bound to a core each, or on two hosts, no rank can have both cores.
 bool has_two_cores(const Communicator& comm) {
+  MPI_Comm host = MPI_COMM_NULL;
+  int on_host = 0;
+  check_mpi(MPI_Comm_split_type(comm.native(), MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host),
+            "MPI_Comm_split_type");
+  MPI_Comm_size(host, &on_host);
+  MPI_Comm_free(&host);
   cpu_set_t cores;
   CPU_ZERO(&cores);
-  const bool has = sched_getaffinity(0, sizeof cores, &cores) == 0 && CPU_COUNT(&cores) >= 2;
+  const bool has = on_host == comm.size() && sched_getaffinity(0, sizeof cores, &cores) == 0 &&
+                   CPU_COUNT(&cores) >= 2;
   return all_reduce(comm, has ? 1 : 0, Minimum{}) != 0;
 }
 

@@ -114,7 +114,7 @@ class Checkpointer::Implementation {
   void begin_local_job();
   void write_job_file(JobFile::State state);
   void save_local(std::uint64_t step);
-  void blame_successor(const Error& error) const;
+  void blame_successor(const Error& error);
   EpochRecord scavenge(const LocalRecord& local, Holdings holdings);
   void lay_out_scavenged(const LocalRecord& local);
   void copy_part(const LocalRecord& local, std::size_t rank, File& file) const;

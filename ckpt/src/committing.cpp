@@ -128,6 +128,7 @@ Watchdog Checkpointer::Implementation::watch(const std::string& what, double mor
 double Checkpointer::Implementation::preparing_seconds() const {
   constexpr double own_bytes_per_second = 10e6;
   constexpr double all_bytes_per_second = 1e9;
+  constexpr double names = 10;  // made and removed, on a file system that is busy
   double own = 0;
   double all = 0;
   for (const auto& field : fields_) {
@@ -135,7 +136,7 @@ double Checkpointer::Implementation::preparing_seconds() const {
     own += element * static_cast<double>(volume(field.block.count));
     all += element * static_cast<double>(volume(field.block.global));
   }
-  return own / own_bytes_per_second + all / all_bytes_per_second;
+  return names + own / own_bytes_per_second + all / all_bytes_per_second;
 }
 
 /// A rank that may never come back must not be waited for, so nothing here is collective.
@@ -163,8 +164,9 @@ void Checkpointer::Implementation::give_up_on_silent_ranks(std::uint64_t epoch,
 
 /// Who has taken over removes what this launch was writing: throws that instead of what came of it.
 /// Collective if the error is agreed.
-void Checkpointer::Implementation::blame_successor(const Error& error) const {
+void Checkpointer::Implementation::blame_successor(const Error& error) {
   if (!error.agreed()) return;
+  const Watchdog watchdog = watch("given up", 0);
   together(comm_, [&] {
     if (!store_) return;
     const auto fenced = detail::error_of([&] { store_->check_owner(); });

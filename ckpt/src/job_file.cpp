@@ -28,9 +28,10 @@ std::string_view word_for(JobFile::State state) {
 
 constexpr std::string_view prefix = "job.";
 
-/// The K of `job.K`; nothing for other names.
+/// The K of `job.K`, 0 for the `job` of former builds; nothing for other names.
 std::optional<std::uint64_t> incarnation_of(const fs::path& path) {
   const auto name = path.filename().string();
+  if (name == "job") return 0;
   if (!name.starts_with(prefix)) return std::nullopt;
   std::uint64_t incarnation = 0;
   const char* const last = name.data() + name.size();
@@ -40,7 +41,7 @@ std::optional<std::uint64_t> incarnation_of(const fs::path& path) {
 }
 
 fs::path path_of(const fs::path& directory, std::uint64_t incarnation) {
-  return directory / (std::string(prefix) + std::to_string(incarnation));
+  return directory / (incarnation == 0 ? "job" : std::string(prefix) + std::to_string(incarnation));
 }
 
 /// Ascending.
@@ -58,12 +59,32 @@ std::vector<std::uint64_t> incarnations_in(const fs::path& directory) {
 
 }  // namespace
 
+namespace {
+
+/// Nothing when a newer one has taken its place meanwhile.
+std::optional<std::string> text_of(const fs::path& path) {
+  try {
+    return read_file(path);
+  } catch (const Error& error) {
+    if (error.code() != Errc::no_input) throw;
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+std::uint64_t newest_job_file(const fs::path& directory) {
+  const auto incarnations = incarnations_in(directory);
+  return incarnations.empty() ? 0 : incarnations.back();
+}
+
 std::optional<JobFile> read_job_file(const fs::path& directory) {
   const auto incarnations = incarnations_in(directory);
   if (incarnations.empty()) return std::nullopt;
   const auto path = path_of(directory, incarnations.back());
-  const auto text = read_file(path);
-  const std::string_view view(text);
+  const auto text = text_of(path);
+  if (!text) return read_job_file(directory);
+  const std::string_view view(*text);
   if (view.starts_with(magic) && view.size() > magic.size() + job_digits) {
     const auto job = view.substr(magic.size(), job_digits);
     const bool is_name = job.find_first_not_of("0123456789abcdef") == std::string_view::npos;

@@ -24,6 +24,9 @@ struct JobFile {
   bool operator==(const JobFile&) const = default;
 };
 
+/// The incarnation of the newest; 0 for none. Local.
+[[nodiscard]] std::uint64_t newest_job_file(const std::filesystem::path& directory);
+
 /// The newest. Local. @throws Error{bad_data} when the file is no job file
 [[nodiscard]] std::optional<JobFile> read_job_file(const std::filesystem::path& directory);
 

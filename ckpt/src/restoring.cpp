@@ -20,6 +20,7 @@ namespace cairn::ckpt {
 
 namespace {
 
+Failpoint at_restore{"ckpt.restore.begin"};
 Failpoint before_restore_open{"ckpt.restore.open"};
 Failpoint before_restore_read{"ckpt.restore.read"};
 
@@ -116,6 +117,9 @@ std::vector<RestartCandidate> Checkpointer::Implementation::find_local_candidate
     const bool is_late = store_ && each.incarnation != store_->incarnation() &&
                          std::ranges::find(local_at_claim_, id) == local_at_claim_.end();
     is_void.push_back(store_ && (is_late || store_->is_void(id)) ? 1 : 0);
+    if (is_void.back() != 0)
+      warn("local epoch " + std::to_string(id.epoch) + " of incarnation " +
+           std::to_string(id.incarnation) + " is void: another launch has taken over since");
   }
   bcast(comm_, into(is_void));
   std::vector<RestartCandidate> candidates;
@@ -139,6 +143,7 @@ std::vector<RestartCandidate> Checkpointer::Implementation::find_local_candidate
 }
 
 std::vector<RestartCandidate> Checkpointer::Implementation::find_candidates() {
+  together(comm_, [&] { at_restore.check("look for epochs in " + options_.directory.string()); });
   auto candidates = find_shared_candidates();
   if (!local_) return candidates;
   auto local = find_local_candidates();
@@ -146,7 +151,7 @@ std::vector<RestartCandidate> Checkpointer::Implementation::find_candidates() {
   if (bcast(comm_, static_cast<int>(is_lost)) != 0) {
     RestartCandidate lost;
     lost.problem = "no host of this job has a record of the local epochs that were saved to " +
-                   options_.local.directory.string();
+                   options_.local.directory.string() + ", or none that counts";
     if (candidates.empty()) {
       candidates.push_back(std::move(lost));
     } else {

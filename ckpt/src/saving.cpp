@@ -304,8 +304,9 @@ void Checkpointer::Implementation::begin_save(std::uint64_t step) {
         });
       });
     }
-  } catch (const Error&) {
+  } catch (const Error& error) {
     give_up_writing();
+    blame_successor(error);
     throw;
   }
   saved_step_ = step;
@@ -330,9 +331,10 @@ void Checkpointer::Implementation::begin_writing() {
     together(comm_, [&] {
       writer_.start([this, blocks = staged_blocks()] { return write_parts(blocks); });
     });
-  } catch (const Error&) {
+  } catch (const Error& error) {
     saved_step_.reset();
     give_up_writing();
+    blame_successor(error);
     throw;
   }
   pacing_.waited(pacing_clock() - begin);

@@ -18,6 +18,7 @@
 
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
+#include "job_file.hpp"
 #include "utf8.hpp"
 
 namespace cairn::ckpt {
@@ -145,6 +146,7 @@ EpochStore::EpochStore(const fs::path& directory, const Access& access)
                                   .heartbeat_seconds = access.heartbeat_seconds};
   const auto former = consensus::owner(directory_);
   if (!former) {
+    options.above = newest_job_file(directory_);
     for (const auto& found : find()) options.above = std::max(options.above, found.incarnation);
   }
   auto claimant = consensus::this_process(access.kind);

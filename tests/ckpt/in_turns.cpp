@@ -35,6 +35,8 @@ void step(const char* call, std::string_view path) {
   const auto name = path.substr(path.rfind('/') + 1);
   std::snprintf(own->next_call, sizeof own->next_call, "%s %.*s", call,
                 static_cast<int>(name.size()), name.data());
+  const std::string_view what = call;
+  own->listings += what == "openat" || what == "opendir" ? 1 : 0;
   ::sem_post(&own->stopped);
   while (::sem_wait(&own->go) != 0) continue;
   errno = error_number;
@@ -60,6 +62,20 @@ int open(const char* path, int flags, ...) {
   }
   step("open", path);
   return real(path, flags, mode);
+}
+
+// The C++ library reads directories by it.
+int openat(int directory, const char* path, int flags, ...) {
+  static auto* const real = next<int(int, const char*, int, ...)>("openat");
+  mode_t mode = 0;
+  if ((flags & (O_CREAT | O_TMPFILE)) != 0) {
+    std::va_list more;
+    va_start(more, flags);
+    mode = va_arg(more, mode_t);
+    va_end(more);
+  }
+  step("openat", path);
+  return real(directory, path, flags, mode);
 }
 
 int link(const char* from, const char* to) noexcept {

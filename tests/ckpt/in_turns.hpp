@@ -49,6 +49,7 @@ struct Desk {
   char restored[most_text];   ///< the history that it goes on from
   char committed[most_text];  ///< the last one that it was told is committed
   char next_call[most_text];  ///< before which it stands
+  std::uint64_t listings;     ///< of the directory, so far
   char error[most_text];      ///< what has ended it; empty: nothing
 };
 

@@ -158,6 +158,7 @@ class Schedule {
       last.go_on();
       judge(last);
     }
+    if (last.desk().listings == 0) return accuse("a listing of the directory is no step");
     if (last.last.empty())
       return accuse(std::string("the last launch fails: ") + last.desk().error);
   }

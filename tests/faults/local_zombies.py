@@ -87,9 +87,23 @@ def wakes_before_the_first_epoch(case):
         check(len(late) == HOSTS, "what it has published late")
         ended = finish(new, timeout=60)
         check(ended.code not in (0, 64), f"it is killed: {ended}")
-    for path in case.files("*.inc-3.*"):  # lost
+    # All that it has made is lost, also what it has written to the shared directory of the epoch that it restored.
+    for path in [*case.files("*.inc-3.*"), *case.job.directory.glob("epoch-*")]:
         path.unlink()
     case.check_last(EVERY)
+
+
+def wakes_before_the_restart(case):
+    """What it publishes when its successor has claimed the directory, but not yet looked for epochs, does not count."""
+    with case.zombie("ckpt.local.publish", 2) as wake:
+        new = case.start(f"ckpt.restore.begin=stall:{STALL + 4}")
+        wait_until(lambda: (case.job.directory / "inc.3").exists(), "its successor")
+        time.sleep(1)
+        wake()
+        check(len(case.files("epoch-*2.inc-1.*.record")) == HOSTS, "what it has published late")
+        ended = finish(new, timeout=60)
+        check("is void" in ended.err, f"a warning: {ended}")
+        case.job.check_finished(ended, case.digest, EVERY)
 
 
 def wakes_beside(case):
@@ -117,7 +131,8 @@ def main():
         points = points[:1] + points[-2:]
     stories = [(lambda case, point=point: wakes_behind(case, point), f"behind its successor, at {point}")
                for point in points]
-    stories += [(wakes_before_the_first_epoch, "before its successor's first epoch"), (wakes_beside, "beside its successor"),
+    stories += [(wakes_before_the_restart, "before its successor restores"),
+                (wakes_before_the_first_epoch, "before its successor's first epoch"), (wakes_beside, "beside its successor"),
                 (another_job, "when its successor has begun another job")]
     for story, what in stories:
         with scratch_directory() as scratch:
