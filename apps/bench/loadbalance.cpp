@@ -24,7 +24,6 @@
 #include "cairn/collectives/agree.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/expects.hpp"
-#include "cairn/core/mpi_error.hpp"
 #include "cairn/loadbalance/schedule.hpp"
 #include "cairn/loadbalance/work_pool.hpp"
 #include "explore.hpp"
@@ -243,28 +242,29 @@ class Bell {
  public:
   explicit Bell(const Communicator& comm) {
     const auto name = "/cairn-bench-" + std::to_string(bcast(comm, static_cast<int>(::getpid())));
-    together(comm, [&] {
-      if (comm.is_root()) bell_ = ::sem_open(name.c_str(), O_CREAT | O_EXCL, 0600, 0);
-      if (comm.is_root() && bell_ == SEM_FAILED) throw_errno(errno, "sem_open " + name);
-    });
-    together(comm, [&] {
-      if (!comm.is_root()) bell_ = ::sem_open(name.c_str(), 0);
-      if (bell_ == SEM_FAILED) throw_errno(errno, "sem_open " + name);
-    });
+    if (comm.is_root()) bell_ = ::sem_open(name.c_str(), O_CREAT | O_EXCL, 0600, 0);
     barrier(comm);
+    if (!comm.is_root()) bell_ = ::sem_open(name.c_str(), 0);
+    is_heard_ = agree(comm, bell_ != SEM_FAILED);
     if (comm.is_root()) ::sem_unlink(name.c_str());
   }
   Bell(const Bell&) = delete;
   Bell& operator=(const Bell&) = delete;
-  ~Bell() { ::sem_close(bell_); }
+  ~Bell() {
+    if (bell_ != SEM_FAILED) ::sem_close(bell_);
+  }
 
-  void ring() { ::sem_post(bell_); }
+  /// Not from one host to another. Equal on both ranks.
+  [[nodiscard]] bool is_heard() const noexcept { return is_heard_; }
+
+  void ring() { expects(::sem_post(bell_) == 0, "a bell that rings"); }
   void sleep() {
-    while (::sem_wait(bell_) != 0) continue;  // a signal
+    while (::sem_wait(bell_) != 0) expects(errno == EINTR, "a bell to wait for");
   }
 
  private:
-  sem_t* bell_ = nullptr;
+  sem_t* bell_ = SEM_FAILED;
+  bool is_heard_ = false;
 };
 
 /// Two threads of the first rank, while the other one sleeps.
@@ -273,6 +273,7 @@ void two_threads(Context& context, const Exploration& exploration, std::vector<R
   const Communicator own = comm.split(comm.rank());
   WorkPool pool(own, {.threads = comm.is_root() ? 2 : 1});
   Bell bell(comm);
+  if (!bell.is_heard()) return;
   const auto ours = [&](const auto& explore) {
     if (!comm.is_root()) return bell.sleep();
     explore(pool);
@@ -281,18 +282,11 @@ void two_threads(Context& context, const Exploration& exploration, std::vector<R
   two_workers(context, "loadbalance.two_threads", exploration, ours, rows);
 }
 
-/// Of two ranks that are bound to a core each, or on two hosts, no rank can have both cores.
+/// Of two ranks that are bound to a core each no rank can have both.
 bool has_two_cores(const Communicator& comm) {
-  MPI_Comm host = MPI_COMM_NULL;
-  int on_host = 0;
-  check_mpi(MPI_Comm_split_type(comm.native(), MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host),
-            "MPI_Comm_split_type");
-  MPI_Comm_size(host, &on_host);
-  MPI_Comm_free(&host);
   cpu_set_t cores;
   CPU_ZERO(&cores);
-  const bool has = on_host == comm.size() && sched_getaffinity(0, sizeof cores, &cores) == 0 &&
-                   CPU_COUNT(&cores) >= 2;
+  const bool has = sched_getaffinity(0, sizeof cores, &cores) == 0 && CPU_COUNT(&cores) >= 2;
   return all_reduce(comm, has ? 1 : 0, Minimum{}) != 0;
 }
 

@@ -128,7 +128,7 @@ Watchdog Checkpointer::Implementation::watch(const std::string& what, double mor
 double Checkpointer::Implementation::preparing_seconds() const {
   constexpr double own_bytes_per_second = 10e6;
   constexpr double all_bytes_per_second = 1e9;
-  constexpr double names = 10;  // made and removed, on a file system that is busy
+  constexpr double seconds_of_names = 10;  // files made and removed, where others are busy, too
   double own = 0;
   double all = 0;
   for (const auto& field : fields_) {
@@ -136,7 +136,7 @@ double Checkpointer::Implementation::preparing_seconds() const {
     own += element * static_cast<double>(volume(field.block.count));
     all += element * static_cast<double>(volume(field.block.global));
   }
-  return names + own / own_bytes_per_second + all / all_bytes_per_second;
+  return seconds_of_names + own / own_bytes_per_second + all / all_bytes_per_second;
 }
 
 /// A rank that may never come back must not be waited for, so nothing here is collective.

@@ -27,6 +27,7 @@ std::string_view word_for(JobFile::State state) {
 }
 
 constexpr std::string_view prefix = "job.";
+constexpr int most_attempts = 3;
 
 /// The K of `job.K`, 0 for the `job` of former builds; nothing for other names.
 std::optional<std::uint64_t> incarnation_of(const fs::path& path) {
@@ -57,18 +58,18 @@ std::vector<std::uint64_t> incarnations_in(const fs::path& directory) {
   return found;
 }
 
-}  // namespace
-
-namespace {
-
-/// Nothing when a newer one has taken its place meanwhile.
-std::optional<std::string> text_of(const fs::path& path) {
-  try {
-    return read_file(path);
-  } catch (const Error& error) {
-    if (error.code() != Errc::no_input) throw;
-    return std::nullopt;
+JobFile parsed(const std::string& text, std::uint64_t incarnation, const fs::path& path) {
+  const std::string_view view(text);
+  if (view.starts_with(magic) && view.size() > magic.size() + job_digits) {
+    const auto job = view.substr(magic.size(), job_digits);
+    const bool is_name = job.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    for (const auto state : {JobFile::State::begun, JobFile::State::committed}) {
+      if (is_name && view.substr(magic.size() + job_digits) == word_for(state))
+        return {incarnation, std::string(job), state};
+    }
   }
+  throw Error(Errc::bad_data, path.string() + " does not say whose local epochs to look for; " +
+                                  "remove it to go on without them");
 }
 
 }  // namespace
@@ -79,22 +80,20 @@ std::uint64_t newest_job_file(const fs::path& directory) {
 }
 
 std::optional<JobFile> read_job_file(const fs::path& directory) {
-  const auto incarnations = incarnations_in(directory);
-  if (incarnations.empty()) return std::nullopt;
-  const auto path = path_of(directory, incarnations.back());
-  const auto text = text_of(path);
-  if (!text) return read_job_file(directory);
-  const std::string_view view(*text);
-  if (view.starts_with(magic) && view.size() > magic.size() + job_digits) {
-    const auto job = view.substr(magic.size(), job_digits);
-    const bool is_name = job.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-    for (const auto state : {JobFile::State::begun, JobFile::State::committed}) {
-      if (is_name && view.substr(magic.size() + job_digits) == word_for(state))
-        return JobFile{incarnations.back(), std::string(job), state};
+  // Between the list and the look a newer one may take the place of the newest.
+  for (int attempt = 1;; ++attempt) {
+    const auto incarnations = incarnations_in(directory);
+    if (incarnations.empty()) return std::nullopt;
+    const auto path = path_of(directory, incarnations.back());
+    std::string text;
+    try {
+      text = read_file(path);
+    } catch (const Error& error) {
+      if (error.code() != Errc::no_input || attempt == most_attempts) throw;
+      continue;
     }
+    return parsed(text, incarnations.back(), path);
   }
-  throw Error(Errc::bad_data, path.string() + " does not say whose local epochs to look for; " +
-                                  "remove it to go on without them");
 }
 
 void write_job_file(const fs::path& directory, const JobFile& file) {

@@ -267,17 +267,6 @@ std::optional<std::uint64_t> Checkpointer::Implementation::restore() {
   const trace::Span span("ckpt.restore");
   gather_boxes_once();
   auto candidates = find_candidates();
-  // A launch that has lost the directory may have seen epochs go while it looked, and would go on
-  // from the wrong one, or from none.
-  const auto check_owner = [&] {
-    together(comm_, [&] {
-      if (store_) store_->check_owner();
-    });
-  };
-  if (candidates.empty()) {
-    check_owner();
-    return std::nullopt;
-  }
   std::string problems;
   const auto pass_over_before = [&](const RestartCandidate* chosen) {
     for (auto& each : candidates) {
@@ -296,8 +285,13 @@ std::optional<std::uint64_t> Checkpointer::Implementation::restore() {
         pass_over_before(&*candidate);
         return restore_from(*candidate, places);
       });
-  check_owner();
+  // A launch that has lost the directory may have seen epochs go while it looked, and would go on
+  // from the wrong one, or from none.
+  together(comm_, [&] {
+    if (store_) store_->check_owner();
+  });
   if (choice) return saved_step_;
+  if (candidates.empty()) return std::nullopt;
   pass_over_before(nullptr);
   throw_agreed(comm_, Errc::bad_data,
                "no epoch in " + options_.directory.string() + " can be restored: " + problems +

@@ -1,6 +1,5 @@
 #include "in_turns.hpp"
 
-#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -22,6 +21,7 @@ using namespace cairn;
 using namespace cairn::ckpt;
 using namespace cairn::test;
 namespace fs = std::filesystem;
+using std::literals::string_view_literals::operator""sv;
 
 namespace {
 
@@ -35,8 +35,7 @@ void step(const char* call, std::string_view path) {
   const auto name = path.substr(path.rfind('/') + 1);
   std::snprintf(own->next_call, sizeof own->next_call, "%s %.*s", call,
                 static_cast<int>(name.size()), name.data());
-  const std::string_view what = call;
-  own->listings += what == "openat" || what == "opendir" ? 1 : 0;
+  own->listings += call == "openat"sv ? 1 : 0;
   ::sem_post(&own->stopped);
   while (::sem_wait(&own->go) != 0) continue;
   errno = error_number;
@@ -53,13 +52,10 @@ extern "C" {
 
 int open(const char* path, int flags, ...) {
   static auto* const real = next<int(const char*, int, ...)>("open");
-  mode_t mode = 0;
-  if ((flags & (O_CREAT | O_TMPFILE)) != 0) {
-    std::va_list more;
-    va_start(more, flags);
-    mode = va_arg(more, mode_t);
-    va_end(more);
-  }
+  std::va_list more;
+  va_start(more, flags);
+  const auto mode = va_arg(more, mode_t);  // unspecified, and unused, without O_CREAT
+  va_end(more);
   step("open", path);
   return real(path, flags, mode);
 }
@@ -67,13 +63,10 @@ int open(const char* path, int flags, ...) {
 // The C++ library reads directories by it.
 int openat(int directory, const char* path, int flags, ...) {
   static auto* const real = next<int(int, const char*, int, ...)>("openat");
-  mode_t mode = 0;
-  if ((flags & (O_CREAT | O_TMPFILE)) != 0) {
-    std::va_list more;
-    va_start(more, flags);
-    mode = va_arg(more, mode_t);
-    va_end(more);
-  }
+  std::va_list more;
+  va_start(more, flags);
+  const auto mode = va_arg(more, mode_t);  // unspecified, and unused, without O_CREAT
+  va_end(more);
   step("openat", path);
   return real(directory, path, flags, mode);
 }
@@ -107,12 +100,6 @@ int stat(const char* path, struct stat* status) noexcept {
   static auto* const real = next<int(const char*, struct stat*)>("stat");
   step("stat", path);
   return real(path, status);
-}
-
-DIR* opendir(const char* path) {
-  static auto* const real = next<DIR*(const char*)>("opendir");
-  step("opendir", path);
-  return real(path);
 }
 
 // Power does not fail here.

@@ -40,9 +40,11 @@ class Case:
     def zombie(self, point, hit):
         """Stopped before that point of its save number `hit`, and fenced; awake when `wake` is called."""
         old = self.start(f"{point}=stall:{STALL},hit={hit}")
-        done = f"epoch-*.inc-1.*{'.record' if hit > 1 else '.tmp'}"
-        wait_until(lambda: len(self.files(done)) >= HOSTS * max(1, hit - 1), f"local save {hit}")
-        time.sleep(0.7)
+        if point == "ckpt.local.publish":  # of which there are signs
+            wait_until(lambda: len(self.files(f"epoch-*{hit}.inc-1.*.record.tmp")) == HOSTS, f"records of save {hit}")
+        else:
+            wait_until(lambda: len(self.files("epoch-*.inc-1.*.record")) >= HOSTS * (hit - 1), f"local save {hit - 1}")
+            time.sleep(0.7)
         ranks = children(old.pid)
         for pid in ranks:
             os.kill(pid, signal.SIGSTOP)
@@ -59,6 +61,16 @@ class Case:
 
     def successor(self, failpoints):
         return finish(self.start(failpoints), timeout=60)
+
+    def publishes_beside(self, failpoints):
+        """How a successor ends that stalls while the old launch publishes its second local epoch."""
+        with self.zombie("ckpt.local.publish", 2) as wake:
+            new = self.start(failpoints)
+            wait_until(lambda: (self.job.directory / "inc.3").exists(), "its successor")
+            time.sleep(1)
+            wake()
+            check(len(self.files("epoch-*2.inc-1.*.record")) == HOSTS, "what it has published late")
+            return finish(new, timeout=60)
 
     def check_last(self, restored_from):
         self.job.check_finished(self.successor(""), self.digest, restored_from)
@@ -78,15 +90,8 @@ def wakes_behind(case, point):
 
 def wakes_before_the_first_epoch(case):
     """What it publishes when its successor has restored, but not yet saved, does not count."""
-    with case.zombie("ckpt.local.publish", 2) as wake:
-        new = case.start(f"heat.step=stall:{STALL + 4},hit=2; ckpt.local.committed=kill,rank=0")
-        wait_until(lambda: (case.job.directory / "inc.3").exists(), "its successor")
-        time.sleep(1)
-        wake()
-        late = case.files("epoch-*2.inc-1.*.record")
-        check(len(late) == HOSTS, "what it has published late")
-        ended = finish(new, timeout=60)
-        check(ended.code not in (0, 64), f"it is killed: {ended}")
+    ended = case.publishes_beside(f"heat.step=stall:{STALL + 4},hit=2; ckpt.local.committed=kill,rank=0")
+    check(ended.code not in (0, 64), f"it is killed: {ended}")
     # All that it has made is lost, also what it has written to the shared directory of the epoch that it restored.
     for path in [*case.files("*.inc-3.*"), *case.job.directory.glob("epoch-*")]:
         path.unlink()
@@ -95,15 +100,9 @@ def wakes_before_the_first_epoch(case):
 
 def wakes_before_the_restart(case):
     """What it publishes when its successor has claimed the directory, but not yet looked for epochs, does not count."""
-    with case.zombie("ckpt.local.publish", 2) as wake:
-        new = case.start(f"ckpt.restore.begin=stall:{STALL + 4}")
-        wait_until(lambda: (case.job.directory / "inc.3").exists(), "its successor")
-        time.sleep(1)
-        wake()
-        check(len(case.files("epoch-*2.inc-1.*.record")) == HOSTS, "what it has published late")
-        ended = finish(new, timeout=60)
-        check("is void" in ended.err, f"a warning: {ended}")
-        case.job.check_finished(ended, case.digest, EVERY)
+    ended = case.publishes_beside(f"ckpt.restore.begin=stall:{STALL + 4}")
+    check("is void" in ended.err, f"a warning: {ended}")
+    case.job.check_finished(ended, case.digest, EVERY)
 
 
 def wakes_beside(case):

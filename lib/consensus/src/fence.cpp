@@ -265,7 +265,7 @@ void Fence::confirm(std::vector<LastEpoch> honoured) {
   confirmed.honoured = std::move(honoured);
   const auto path = claim_path(own.directory, own.claim.incarnation);
   const Temporary temporary(temporary_claim_path(own.directory, own.claim.owner.nonce));
-  // A former owner that wakes up while it tidies takes the temporary file away, once.
+  // A former owner that wakes up while it tidies takes the temporary file away; each does so once.
   for (int attempt = 1;; ++attempt) {
     ::unlink(temporary.path().c_str());
     write_temporary(temporary.path(), confirmed, before_confirm_write, before_confirm_sync);
