@@ -31,23 +31,16 @@ unsigned char* bytes_of(State& state) { return reinterpret_cast<unsigned char*>(
 
 }  // namespace
 
-/// In three passes over a few children, since the hash reads wider than words are written; the
-/// bytes of a parent are made once for those of its children that stand together.
+/// In three passes over a few children, since the hash reads wider than words are written.
 void spawn_reference(std::span<const Node> parents, std::span<const Child> wanted, Node* children) {
   constexpr std::size_t most = 32;
-  std::array<State, most> from;  // of the parents
-  std::array<State*, most> parent_of;
+  std::array<State, most> from;
   std::array<State, most> to;
   while (!wanted.empty()) {
     const auto some = wanted.first(std::min(most, wanted.size()));
-    std::size_t made = 0;
-    for (std::size_t i = 0; i < some.size(); ++i) {
-      if (i == 0 || some[i].parent != some[i - 1].parent)
-        from[made++] = reversed(parents[some[i].parent].state);
-      parent_of[i] = &from[made - 1];
-    }
+    for (std::size_t i = 0; i < some.size(); ++i) from[i] = reversed(parents[some[i].parent].state);
     for (std::size_t i = 0; i < some.size(); ++i)
-      rng_spawn(bytes_of(*parent_of[i]), bytes_of(to[i]), static_cast<int>(some[i].index));
+      rng_spawn(bytes_of(from[i]), bytes_of(to[i]), static_cast<int>(some[i].index));
     for (std::size_t i = 0; i < some.size(); ++i)
       *children++ = {reversed(to[i]), parents[some[i].parent].depth + 1};
     wanted = wanted.subspan(some.size());
