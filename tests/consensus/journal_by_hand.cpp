@@ -12,6 +12,7 @@
 #include "disk_calls.hpp"
 #include "journal_cluster.hpp"
 #include "journal_disk.hpp"
+#include "journal_pace.hpp"
 
 using namespace journal_test;
 using cairn::test::DiskCalls;
@@ -32,6 +33,7 @@ class Circle {
   ~Circle() {
     DiskCalls::all().let_go();
     DiskCalls::all().be_well();
+    DiskCalls::all().slow_down({});
   }
   Circle(const Circle&) = delete;
   Circle& operator=(const Circle&) = delete;
@@ -62,7 +64,9 @@ class Circle {
   }
   template <typename Condition>
   void until(Condition&& holds) {
+    const cairn::test::Deadline deadline;
     while (!holds()) {
+      deadline.check([&] { return describe_all(replicas_); });
       turn();
       std::this_thread::sleep_for(std::chrono::microseconds(200));  // the disks are real
     }
@@ -129,6 +133,60 @@ TEST_CASE("a disk that lags by many writes: its node is no voter at once") {
   DiskCalls::all().let_go();
   circle.until([&] { return circle[slow].status().voters_heard == 3; });
   CHECK(circle[slow].status().trouble.empty());
+}
+
+TEST_CASE("disks slower than an election of fast ones: there is a leader, entries are final") {
+  // A turn takes a fifth of a millisecond: elections begin after 2 to 4 ms, and last two writes.
+  for (const auto time : {std::chrono::milliseconds(3), std::chrono::milliseconds(20)}) {
+    CAPTURE(time.count());
+    DiskCalls::all().slow_down(time);
+    Circle circle(3);
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+      CHECK(circle[static_cast<int>(i % 3)].append(epoch(i)));
+      circle.until([&] { return has(circle[0], i) && has(circle[1], i) && has(circle[2], i); });
+    }
+  }
+}
+
+TEST_CASE("a slow disk among fast ones does not hold up elections") {
+  Circle circle(3);
+  const int slow = circle.any_follower();
+  DiskCalls::all().hold(circle.directory(slow));
+  circle[slow].step(text_for(slow, "a text"));
+  circle.until([&] { return says(circle[slow], "lags behind"); });
+  const int other = 3 - slow - circle.leader();
+  // The pace is that of the fastest two of three.
+  CHECK(circle[other].append(epoch(1)));
+  circle.until([&] { return circle[other].status().waiting == 0; });
+}
+
+TEST_CASE("time passes as the fastest majority of disks needs it") {
+  using cairn::consensus::journal::Pace;
+  const auto ticks_of = [](std::vector<std::uint32_t> lags, std::size_t majority) {
+    Pace pace;
+    int due = 0;
+    for (int i = 0; i < 1000; ++i) {
+      auto all = lags;
+      due += pace.is_due(all, majority) ? 1 : 0;
+    }
+    return due;
+  };
+  CHECK(ticks_of({0, 1, 3}, 2) == 1000);
+  CHECK(ticks_of({3, 400, 3}, 2) == 1000);  // one may hang
+  CHECK(ticks_of({400, 0}, 2) == 9);        // but not two of three
+  CHECK(ticks_of({16}, 2) == 200);
+  CHECK(ticks_of({4, 8, 12, 16, 20}, 3) == 250);
+  CHECK(ticks_of({4000000000}, 1) == 9);
+
+  Pace pace;
+  for (std::uint64_t lasted = 1; lasted <= 100; ++lasted) pace.see(lasted);
+  CHECK(pace.lag() == 100);
+  for (int i = 0; i < 216; ++i) pace.see(0);
+  CHECK(pace.lag() == 75);
+  for (int i = 0; i < 2000; ++i) pace.see(0);
+  CHECK(pace.lag() == 0);  // forgotten
+  pace.see(1'000'000);
+  CHECK(pace.lag() == 400);
 }
 
 TEST_CASE("a node whose disk has failed does not rely on the leader that it knew") {

@@ -12,6 +12,7 @@
 #include "cairn/consensus/journal.hpp"
 #include "cairn/consensus/journal_reader.hpp"
 #include "cairn/transport/tcp_transport.hpp"
+#include "deadline.hpp"
 #include "scratch.hpp"
 
 namespace journal_test {
@@ -41,6 +42,24 @@ inline JournalOptions options_of(int node, int nodes) {
           .node = node,
           .nodes = nodes,
           .tick = std::chrono::milliseconds(10)};
+}
+
+/// A node or a replica in a line, for who looks why a test has waited in vain.
+template <typename Node>
+std::string describe(const Node& node) {
+  const auto status = node.status();
+  return "\n  term " + std::to_string(status.term) + ", role " +
+         std::to_string(static_cast<int>(status.role)) + ", leader " +
+         std::to_string(status.leader.value_or(-1)) + ", " + std::to_string(status.voters_heard) +
+         " heard, " + std::to_string(node.entries().size()) + " final, " +
+         std::to_string(status.waiting) + " wait; " + status.trouble;
+}
+/// The same of all that live.
+template <typename Nodes>
+std::string describe_all(const Nodes& nodes) {
+  std::string text;
+  for (const auto& node : nodes) text += node ? describe(*node) : "\n  down";
+  return text;
 }
 
 class Cluster {
@@ -96,7 +115,9 @@ class Cluster {
   }
   template <typename Condition>
   void until(Condition&& holds) {
+    const cairn::test::Deadline deadline;
     while (!holds()) {
+      deadline.check([&] { return describe_all(nodes); });
       poll();
       std::this_thread::sleep_for(std::chrono::microseconds(200));
     }

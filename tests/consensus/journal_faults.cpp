@@ -48,7 +48,11 @@ class Storm {
     for (int i = 0; i < nodes_; ++i)
       if (!replicas_[static_cast<std::size_t>(i)]) open(i);
     say(0);
-    while (!is_settled()) advance();
+    const cairn::test::Deadline deadline;
+    while (!is_settled()) {
+      deadline.check([&] { return describe_all(replicas_); });
+      advance();
+    }
   }
 
   void check() {

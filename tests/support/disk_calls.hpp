@@ -5,7 +5,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
@@ -30,6 +32,8 @@ class DiskCalls {
   /// fdatasync of what is in this folder says EIO, until it is told to be well.
   void fail(const std::filesystem::path& folder) { set(failing_, folder); }
   void be_well() { set(failing_, {}); }
+  /// Every fdatasync takes that much longer.
+  void slow_down(std::chrono::microseconds time) { delay_ = time.count(); }
 
   /// The directories that were synced since the last call.
   std::set<std::string> take_synced() {
@@ -44,6 +48,7 @@ class DiskCalls {
   }
   /// Whether it is to be done; else errno says why not.
   bool on_fdatasync(int descriptor) {
+    if (const auto delay = delay_.load(); delay != 0) ::usleep(static_cast<useconds_t>(delay));
     const auto folder = std::filesystem::path(path_of(descriptor)).parent_path();
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return held_.empty() || folder != held_; });
@@ -67,6 +72,7 @@ class DiskCalls {
   std::condition_variable changed_;
   std::filesystem::path held_;
   std::filesystem::path failing_;
+  std::atomic<std::int64_t> delay_ = 0;  // in us
   std::set<std::string> synced_;
 };
 

@@ -11,6 +11,7 @@
 #include "journal_files.hpp"
 #include "journal_format.hpp"
 #include "journal_message.hpp"
+#include "journal_pace.hpp"
 
 namespace cairn::consensus {
 
@@ -88,6 +89,7 @@ class JournalReplica::Impl {
         break;
       case Kind::beacon:
         votes_[static_cast<std::size_t>(from)] = message.accepted;
+        lags_[static_cast<std::size_t>(from)] = message.lag;
         // Who votes is told by Raft; who does not asks.
         if (!may_vote() && message.index > book_.last()) want_finals(from);
         break;
@@ -98,7 +100,7 @@ class JournalReplica::Impl {
   void tick() {
     ++ticks_;
     watch_disk();
-    if (is_ready()) {
+    if (is_ready() && is_tick_of_raft()) {
       out_.clear();
       raft_.tick(out_);
       handle();
@@ -106,7 +108,10 @@ class JournalReplica::Impl {
     if (ticks_ % beacon_ticks == 0)
       for (NodeIndex node = 0; node < options_.nodes; ++node)
         if (node != options_.node)
-          send(node, {.kind = Kind::beacon, .accepted = can_promise(), .index = book_.last()});
+          send(node, {.kind = Kind::beacon,
+                      .accepted = can_promise(),
+                      .lag = pace_.lag(),
+                      .index = book_.last()});
     if (ticks_ % submit_ticks == 0) {
       // By index: an entry that becomes final at once leaves the list.
       const auto all = waiting_;
@@ -119,6 +124,7 @@ class JournalReplica::Impl {
     const auto durable = disk_.durable();
     while (reported_ < durable) {
       ++reported_;
+      begun_at_.pop_front();
       release();
       out_.clear();
       raft_.persisted(reported_, out_);
@@ -135,11 +141,9 @@ class JournalReplica::Impl {
                          .nodes = options_.nodes,
                          .votes = may_vote(),
                          .waiting = waiting_.size()};
-    for (NodeIndex node = 0; node < options_.nodes; ++node) {
-      const auto i = static_cast<std::size_t>(node);
-      const bool is_heard = heard_at_[i] != 0 && heard_at_[i] + lately_ticks > ticks_ && votes_[i];
-      status.voters_heard += (node == options_.node ? can_promise() : is_heard) ? 1 : 0;
-    }
+    for (NodeIndex node = 0; node < options_.nodes; ++node)
+      status.voters_heard +=
+          (node == options_.node ? can_promise() : is_heard_to_vote(node)) ? 1 : 0;
     status.has_majority = status.voters_heard >= majority(options_.nodes);
     if (!lost_.empty())
       status.trouble = "the journal of node " + std::to_string(options_.node) +
@@ -199,11 +203,27 @@ class JournalReplica::Impl {
     return is_ready() && (disk_.under_way() == 0 || ticks_ < disk_moved_at_ + lately_ticks);
   }
 
+  [[nodiscard]] bool is_heard_to_vote(NodeIndex other) const {
+    const auto i = static_cast<std::size_t>(other);
+    return heard_at_[i] != 0 && heard_at_[i] + lately_ticks > ticks_ && votes_[i];
+  }
+
   void watch_disk() {
     const auto completed = disk_.completed();
+    pace_.see(begun_at_.empty() ? 0 : ticks_ - begun_at_.front());
     if (completed == disk_completed_ && disk_.under_way() != 0) return;
     disk_completed_ = completed;
     disk_moved_at_ = ticks_;
+  }
+
+  bool is_tick_of_raft() {
+    std::array<std::uint32_t, raft_nodes_max> lags{pace_.lag()};
+    std::size_t count = 1;
+    for (NodeIndex node = 0; node < options_.nodes; ++node)
+      if (node != options_.node && is_heard_to_vote(node))
+        lags[count++] = lags_[static_cast<std::size_t>(node)];
+    return pace_.is_due(std::span(lags).first(count),
+                        static_cast<std::size_t>(majority(options_.nodes)));
   }
 
   // --- messages ----------------------------------------------------------------------------
@@ -328,8 +348,10 @@ class JournalReplica::Impl {
         failure_ = "other nodes have forgotten what they promised";
     }
     if (!failure_.empty()) return;  // what is not known to be right is not made durable
-    if (out_.persist)
+    if (out_.persist) {
       disk_.begin({book_.take_unwritten(), journal::encode(*out_.persist), out_.token});
+      begun_at_.push_back(ticks_);
+    }
     for (const auto& envelope : out_.after_persist) {
       if (held_.size() == held_max) held_.pop_front();
       held_.push_back({out_.token, envelope});
@@ -366,9 +388,12 @@ class JournalReplica::Impl {
   std::uint64_t ticks_ = 0;
   std::array<std::uint64_t, raft_nodes_max> heard_at_{};  // tick + 1; 0: never
   std::array<bool, raft_nodes_max> votes_{};              // by its own word
+  std::array<std::uint32_t, raft_nodes_max> lags_{};      // likewise, in ticks
+  journal::Pace pace_;
 
   std::deque<Held> held_;  // until their token is durable
   PersistToken reported_ = 0;
+  std::deque<std::uint64_t> begun_at_;  // the ticks of the records that are under way
   std::vector<Envelope<JournalMessage>> outbox_;
   journal::Disk disk_;
   std::uint64_t disk_completed_ = 0;

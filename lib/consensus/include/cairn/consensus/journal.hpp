@@ -43,7 +43,8 @@ struct JournalOptions {
   JournalIdentity identity = {};
   NodeIndex node = 0;                  ///< this one
   int nodes = 1;                       ///< 1 to 9; a majority of them decides
-  std::chrono::milliseconds tick{50};  ///< heartbeats every 2, elections after 10 to 20
+  std::chrono::milliseconds tick{50};  ///< heartbeats every 2, elections after 10 to 20;
+                                       ///< longer where disks take longer
 };
 
 /// What the nodes of a journal say to each other.
@@ -56,10 +57,11 @@ struct JournalMessage {
     final_entry,  ///< `entry` at `index`, with its text
     want_final,   ///< from `index` on
     beacon,       ///< the sender has what is final up to `index`; `accepted`: it votes, and its
-                  ///< disk keeps up
+                  ///< disk keeps up, a write taking `lag` ticks
   };
   Kind kind = Kind::raft;
   bool accepted = false;
+  std::uint32_t lag = 0;
   std::uint64_t index = 0;
   std::uint64_t digest = 0;
   RaftEntry entry = {};
