@@ -90,10 +90,15 @@ class Benchmark {
 ///
 /// Collective. Calls each at least 16 times, and as often as context.seconds allows; up to four
 /// times as long where other work disturbs it.
+/// @param before  is called on every rank ahead of each batch, outside its time
 /// @return `baseline`: the median over those groups; `ours`: that times the ratio; equal on every
 /// rank
+template <typename Ours, typename Baseline, typename Before>
+Seconds compare(const Context& context, Ours&& ours, Baseline&& baseline, Before&& before);
 template <typename Ours, typename Baseline>
-Seconds compare(const Context& context, Ours&& ours, Baseline&& baseline);
+Seconds compare(const Context& context, Ours&& ours, Baseline&& baseline) {
+  return compare(context, ours, baseline, [] {});
+}
 
 /// Keeps the compiler from dropping a computation whose result nobody uses.
 void use(double value);
@@ -107,8 +112,9 @@ inline constexpr double patience = 4;          // so much longer on a busy machi
 inline constexpr double batch_seconds = 1e-4;  // long against the clock, short against other noise
 
 /// Seconds of `calls` calls on the slowest rank. Collective.
-template <typename Call>
-double time_batch(const Communicator& comm, Call& call, std::int64_t calls) {
+template <typename Call, typename Before>
+double time_batch(const Communicator& comm, Call& call, std::int64_t calls, Before& before) {
+  before();
   barrier(comm);
   const auto begin = std::chrono::steady_clock::now();
   for (std::int64_t i = 0; i < calls; ++i) call();
@@ -117,11 +123,11 @@ double time_batch(const Communicator& comm, Call& call, std::int64_t calls) {
 }
 
 /// Calls in a batch: so many that it takes batch_seconds. Also warms up.
-template <typename Call>
-std::int64_t calls_per_batch(const Communicator& comm, Call& call) {
+template <typename Call, typename Before>
+std::int64_t calls_per_batch(const Communicator& comm, Call& call, Before& before) {
   std::int64_t calls = 1;
   for (int attempt = 0; attempt < 3; ++attempt) {  // a disturbed one must not end it too early
-    while (time_batch(comm, call, calls) < batch_seconds) {
+    while (time_batch(comm, call, calls, before) < batch_seconds) {
       calls *= 2;
       attempt = 0;
     }
@@ -154,16 +160,18 @@ inline Seconds judge(std::span<Group> groups) {
 
 }  // namespace detail
 
-template <typename Ours, typename Baseline>
-Seconds compare(const Context& context, Ours&& ours, Baseline&& baseline) {
+template <typename Ours, typename Baseline, typename Before>
+Seconds compare(const Context& context, Ours&& ours, Baseline&& baseline, Before&& before) {
   const auto& comm = context.world;
-  auto our_calls = detail::calls_per_batch(comm, ours);
-  auto baseline_calls = detail::calls_per_batch(comm, baseline);
+  auto our_calls = detail::calls_per_batch(comm, ours, before);
+  auto baseline_calls = detail::calls_per_batch(comm, baseline, before);
   if (std::max(our_calls, baseline_calls) <= 2 * std::min(our_calls, baseline_calls)) {
     our_calls = baseline_calls = std::max(our_calls, baseline_calls);
   }
-  const auto time_ours = [&] { return detail::time_batch(comm, ours, our_calls); };
-  const auto time_baseline = [&] { return detail::time_batch(comm, baseline, baseline_calls); };
+  const auto time_ours = [&] { return detail::time_batch(comm, ours, our_calls, before); };
+  const auto time_baseline = [&] {
+    return detail::time_batch(comm, baseline, baseline_calls, before);
+  };
   std::vector<detail::Group> groups;
   double elapsed = 0.0;  // equal on every rank, as all times are
   double shortest = 1e300;

@@ -159,23 +159,22 @@ class Epochs {
             std::nullopt};
   }
 
-  /// The first epoch of a directory, to make which is part of it.
+  /// The first epoch of a directory, to make which is part of it; to remove it is not.
   Row first() {
-    int directory = 0;
-    const auto save = [&] {
-      checkpointer("first-" + std::to_string(directory++), {rank() * n_}, u_).save(1);
-      if (comm().is_root())
-        fs::remove_all(scratch_.path / ("first-" + std::to_string(directory - 1)));
-      barrier(comm());
-    };
-    const auto raw = [&] {
-      write_and_wait();
+    int made = 0;
+    int removed = 0;
+    const auto name = [](int number) { return "first-" + std::to_string(number); };
+    const auto save = [&] { checkpointer(name(made++), {rank() * n_}, u_).save(1); };
+    const auto raw = [&] { write_and_wait(); };
+    const auto remove = [&] {
       fs::remove(raw_file_);
       barrier(comm());
+      for (; removed < made; ++removed)
+        if (comm().is_root()) fs::remove_all(scratch_.path / name(removed));
     };
     save();
     raw();
-    return row("ckpt.first_epoch", compare(context_, save, raw), 1.15);
+    return row("ckpt.first_epoch", compare(context_, save, raw, remove), 1.15);
   }
 
   /// Where the bytes are that a restart reads: still in memory, as after a kill; or on the disk, as
@@ -263,7 +262,8 @@ class Epochs {
 
   template <typename Work>
   double time(Work&& work) {
-    return detail::time_batch(comm(), work, 1);
+    const auto nothing = [] {};
+    return detail::time_batch(comm(), work, 1, nothing);
   }
 
   static Seconds medians(const std::vector<Seconds>& all) {

@@ -120,17 +120,18 @@ class RoundsOf final : public EpochVote::Rounds {
     for (const auto& letter : std::exchange(early_, {})) read(machine, letter);
     const auto begin = Clock::now();
     auto next_tick = begin + tick_length;
-    double ticks = 0;  // those of a process that was stopped are not missed
+    double ticks = 0;
     while (!machine.is_decision_durable()) {
+      const bool has_heard = look(machine);
       const auto now = Clock::now();
-      if (now >= next_tick) {
-        // Ticks that a busy core has made late are made up for, those of a stopped process are not.
-        next_tick = now - next_tick < late ? next_tick + tick_length : now + tick_length;
+      // Ticks that a busy core has made late are made up for, those of a stopped process are not.
+      if (now - next_tick >= late) next_tick = now;
+      for (; now >= next_tick && !machine.is_decision_durable(); next_tick += tick_length) {
         ++ticks;
         machine.tick(*out_);
         obey(machine);
       }
-      if (!look(machine)) {
+      if (!has_heard) {
         if (ticks > last_tick()) return Decision::none;
         rest(now - begin);
       }
