@@ -114,8 +114,7 @@ class NodeEngineRows {
         mpi_all_gather);
   }
 
-  /// The copies alone, against MPI's times of the rows above: an all_reduce cannot do with less
-  /// than one copy in and one out on each rank, a bcast with less than one in and one out at once.
+  /// The copies alone, against MPI's times of the rows above.
   void floors(std::size_t bytes) {
     const auto times = floors_->measure(bytes);
     add_floor("all_reduce", times.all_reduce);

@@ -7,8 +7,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <vector>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "benchmark.hpp"
 
@@ -17,12 +22,12 @@ namespace cairn::bench {
 /// Two ranks of one node, and a buffer of each that both have mapped.
 class SharedCopies {
  public:
-  /// Seconds of the slower rank, medians, without waits in the middle of the copies. Two bounds
-  /// from below, of which the greater counts: fresh bytes are copied in, and after a barrier out;
-  /// and what the collective does at once is done at once, where a rank may find bytes that the
-  /// other has not changed yet. Of the C library's copy and a plain loop of 32-byte moves, and of
-  /// shared memory as long as the message and of eight pieces of 64 KiB that are used again and
-  /// again, the fastest.
+  /// Seconds of the slower rank, medians, without waits in the middle of the copies: fresh bytes
+  /// are copied in, and after a barrier out. A bcast takes at least the longer of the two, by one
+  /// rank each; an all_reduce at least both, by both ranks. The fastest of twelve ways: written by
+  /// the C library, by a loop of 32-byte moves, by one that asks for the lines ahead, or past the
+  /// caches (and read by the library or the loop), into shared memory of 512 KiB, of 2 MiB or as
+  /// long as the longest message, which is used again and again.
   struct Times {
     double bcast;
     double all_reduce;
@@ -30,12 +35,14 @@ class SharedCopies {
 
   /// Collective over `comm`, of two ranks on one node.
   SharedCopies(const Communicator& comm, std::size_t most_bytes)
-      : comm_(comm), private_(most_bytes) {
-    const auto bytes = static_cast<MPI_Aint>(most_bytes);
+      : comm_(comm), private_(most_bytes), most_bytes_(most_bytes) {
+    const auto bytes = static_cast<MPI_Aint>(most_bytes + line);
     MPI_Win_allocate_shared(bytes, 1, MPI_INFO_NULL, comm.native(), &mine_, &window_);
     MPI_Aint their_bytes = 0;
     int unit = 0;
     MPI_Win_shared_query(window_, 1 - comm.rank(), &their_bytes, &unit, &theirs_);
+    mine_ = line_at(mine_);
+    theirs_ = line_at(theirs_);
   }
   SharedCopies(const SharedCopies&) = delete;
   SharedCopies& operator=(const SharedCopies&) = delete;
@@ -44,9 +51,10 @@ class SharedCopies {
   /// Collective.
   Times measure(std::size_t bytes) {
     Times best{1e300, 1e300};
-    for (const auto copy : {&library_copy, &loop_copy}) {
-      for (const std::size_t shared : {bytes, std::min(bytes, 8 * piece)}) {
-        const auto times = measure(bytes, shared, *copy);
+    for (const auto& way : {Way{library_copy, library_copy}, Way{loop_copy, loop_copy},
+                            Way{owning_copy, loop_copy}, Way{streaming_copy, loop_copy}}) {
+      for (const std::size_t ring : {8 * piece, 32 * piece, most_bytes_}) {
+        const auto times = measure(bytes, ring, way);
         best = {std::min(best.bcast, times.bcast), std::min(best.all_reduce, times.all_reduce)};
       }
     }
@@ -55,17 +63,28 @@ class SharedCopies {
 
  private:
   using CopyFunction = void(unsigned char*, const unsigned char*, std::size_t);
+  struct Way {
+    CopyFunction& in;
+    CopyFunction& out;
+  };
   static constexpr std::size_t piece = std::size_t{64} << 10;
+  static constexpr std::size_t line = 64;
+
+  /// The first cache line at or behind `memory`: the same for all ranks, which map whole pages.
+  static unsigned char* line_at(unsigned char* memory) {
+    return memory + (line - reinterpret_cast<std::uintptr_t>(memory) % line) % line;
+  }
 
   static void library_copy(unsigned char* to, const unsigned char* from, std::size_t bytes) {
     std::memcpy(to, from, bytes);
   }
 
+  struct Block {
+    alignas(8) unsigned char bytes[32];
+  };
+
   /// Without the microcode of `rep movsb`, which some virtual machines make slow.
   static void loop_copy(unsigned char* to, const unsigned char* from, std::size_t bytes) {
-    struct Block {
-      alignas(8) unsigned char bytes[32];
-    };
     auto* target = reinterpret_cast<Block*>(to);
     const auto* source = reinterpret_cast<const Block*>(from);
     for (std::size_t i = 0; i < bytes / sizeof(Block); ++i) {
@@ -74,33 +93,64 @@ class SharedCopies {
     }
   }
 
-  Times measure(std::size_t bytes, std::size_t shared, CopyFunction& copy) {
+  /// Asks for the right to write lines that another core has, before it comes to them.
+  static void owning_copy(unsigned char* to, const unsigned char* from, std::size_t bytes) {
+    constexpr std::size_t distance = 512;
+    for (std::size_t at = 0; at < bytes; at += line) {
+      ask_to_write(to + at + distance);
+      loop_copy(to + at, from + at, line);
+    }
+  }
+
+  static void ask_to_write([[maybe_unused]] unsigned char* line) {
+#if defined(__x86_64__)
+    asm volatile("prefetchw %0" ::"m"(*line));
+#endif
+  }
+
+  /// Past the caches, visible to others at the end.
+  static void streaming_copy(unsigned char* to, const unsigned char* from, std::size_t bytes) {
+#if defined(__x86_64__)
+    auto* target = reinterpret_cast<__m128i*>(to);
+    const auto* source = reinterpret_cast<const __m128i*>(from);
+    for (std::size_t i = 0; i < bytes / sizeof(__m128i); ++i)
+      _mm_stream_si128(target + i, _mm_loadu_si128(source + i));
+    _mm_sfence();
+#else
+    loop_copy(to, from, bytes);
+#endif
+  }
+
+  Times measure(std::size_t bytes, std::size_t ring, const Way& way) {
     constexpr int repetitions = 51;
+    std::size_t position = 0;  // in the ring, which holds whole messages or pieces
     const auto for_pieces = [&](auto&& work) {
       for (std::size_t at = 0; at < bytes; at += piece) work(at, std::min(piece, bytes - at));
     };
     const auto in = [&](std::size_t at, std::size_t count) {
-      copy(mine_ + at % shared, private_.data() + at, count);
+      way.in(mine_ + (position + at) % ring, private_.data() + at, count);
     };
     const auto out = [&](std::size_t at, std::size_t count) {
-      copy(private_.data() + at, theirs_ + at % shared, count);
+      way.out(private_.data() + at, theirs_ + (position + at) % ring, count);
     };
-    const auto in_and_out = [&](std::size_t at, std::size_t count) {
-      in(at, count);
-      out(at, count);
-    };
+    const bool is_root = comm_.is_root();
     std::vector<double> bcast;
     std::vector<double> all_reduce;
     for (int i = 0; i < repetitions; ++i) {
       std::memset(private_.data(), i, bytes);  // by its owner, as the inputs of a collective are
+      const double one_in = time([&] {
+        if (is_root) for_pieces(in);
+      });
+      const double one_out = time([&] {
+        if (!is_root) for_pieces(out);
+      });
+      position += bytes;
+      std::memset(private_.data(), i, bytes);
       const double all_in = time([&] { for_pieces(in); });
       const double all_out = time([&] { for_pieces(out); });
-      std::memset(private_.data(), i, bytes);
-      const double across = time([&] { comm_.rank() == 0 ? for_pieces(in) : for_pieces(out); });
-      std::memset(private_.data(), i, bytes);
-      const double in_turns = time([&] { for_pieces(in_and_out); });
-      bcast.push_back(std::max({all_in, all_out, across}));
-      all_reduce.push_back(std::max(all_in + all_out, in_turns));
+      position += bytes;
+      bcast.push_back(std::max(one_in, one_out));
+      all_reduce.push_back(all_in + all_out);
     }
     return {median(bcast), median(all_reduce)};
   }
@@ -116,6 +166,7 @@ class SharedCopies {
 
   const Communicator& comm_;
   std::vector<unsigned char> private_;
+  std::size_t most_bytes_;
   MPI_Win window_ = MPI_WIN_NULL;
   unsigned char* mine_ = nullptr;
   unsigned char* theirs_ = nullptr;

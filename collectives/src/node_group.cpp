@@ -1,11 +1,11 @@
 #include "node_group.hpp"
 
-#include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <chrono>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -18,20 +18,18 @@ namespace {
 
 constexpr std::size_t page_bytes = 4096;
 constexpr std::size_t line_bytes = 128;  // two lines of 64 B, which x86 fetches together
-constexpr std::size_t slot_bytes = std::size_t{64} << 10;
-constexpr std::size_t slots = 8;
+constexpr std::size_t slot_bytes = std::size_t{32} << 10;
+constexpr std::size_t fewest_slots = 16;
+constexpr std::size_t most_slots = 256;
+/// Messages up to a short slot's size take turns in these, which stay in the caches.
+constexpr std::size_t short_slot_bytes = std::size_t{8} << 10;
+constexpr std::size_t short_slots = 8;
 constexpr std::size_t block_bytes = std::size_t{8} << 10;  // is still in the L1 cache when copied
 /// So few ranks look at each other's flags directly in a barrier.
 constexpr int most_flat_ranks = 4;
 constexpr std::size_t least_streamed_bytes = 1024;
 /// Up to here every rank reduces everything: one wait for the others instead of two.
 constexpr std::size_t small_bytes = 2048;
-
-/// MPI makes progress once in so many yields.
-constexpr unsigned polls_per_progress = 16;
-
-/// A yield that finds nobody else takes some 0.3 µs, a switch to another process and back more.
-constexpr std::chrono::nanoseconds longest_idle_yield{1500};
 
 using AtomicFlag = std::atomic_ref<std::uint64_t>;
 static_assert(AtomicFlag::is_always_lock_free, "flags between processes must be lock-free");
@@ -42,59 +40,61 @@ constexpr std::size_t round_up(std::size_t value, std::size_t unit) {
 
 constexpr std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 
-/// Bytes of a chunk for a message of `bytes`: several, so that they flow, but none so short that
-/// the waits outweigh the copies.
-std::size_t chunk_bytes(std::size_t bytes) {
-  constexpr std::size_t smallest = std::size_t{32} << 10;
+/// Bytes of a chunk for a message of `bytes`: four or more, so that they flow, but none so short
+/// that the waits outweigh the copies.
+std::size_t chunk_bytes(std::size_t bytes, std::size_t smallest = slot_bytes) {
   return std::clamp(round_up(bytes / 4, smallest), smallest, slot_bytes);
 }
 
-void relax() noexcept {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
+std::size_t bytes_of_level_2_cache() {
+  constexpr std::size_t unknown = std::size_t{1} << 20;
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+  const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  if (bytes > 0) return static_cast<std::size_t>(bytes);
 #endif
+  return unknown;
+}
+
+/// Slots of a rank, a power of two. A line that still stands in a reader's cache when it is written
+/// again has to be called back from there, which takes longer than to find it in the cache that the
+/// cores share; so all that a rank reads until a slot comes again is twice what its own cache
+/// holds.
+std::size_t slots_for(std::size_t ranks) {
+  const std::size_t bytes = 2 * bytes_of_level_2_cache() / std::max<std::size_t>(1, ranks - 1);
+  return std::clamp(std::bit_ceil(bytes / slot_bytes), fewest_slots, most_slots);
 }
 
 }  // namespace
 
-void Patience::pause(unsigned polls) {
-  if (polls < limit_) {
-    relax();
-    return;
-  }
-  if (polls % polls_per_progress == polls_per_progress - 1) {
-    int found = 0;
-    check_mpi(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, progress_, &found, MPI_STATUS_IGNORE),
-              "MPI_Iprobe");
-  }
-  yield();
-}
-
-void Patience::yield() {
-  const auto begin = std::chrono::steady_clock::now();
-  sched_yield();
-  const bool others_ran = std::chrono::steady_clock::now() - begin > longest_idle_yield;
-  limit_ = others_ran ? limit_ / 2 : most_polls_;
-}
-
 std::optional<NodeGroup> NodeGroup::make(const Communicator& node, Patience patience) {
   const auto ranks = static_cast<std::size_t>(node.size());
-  const std::size_t flags = round_up(ranks * flag_count * line_bytes, page_bytes);
-  auto memory = SharedMemory::allocate(node, flags + ranks * slots * slot_bytes);
+  std::uint64_t slots = slots_for(ranks);
+  check_mpi(MPI_Bcast(&slots, 1, MPI_UINT64_T, 0, node.native()), "MPI_Bcast");
+  const std::size_t each = short_slots * short_slot_bytes + slots * slot_bytes;
+  auto memory = SharedMemory::allocate(node, flag_bytes(ranks) + ranks * each);
   if (!memory) return std::nullopt;
-  return NodeGroup(node, patience, *std::move(memory));
+  return NodeGroup(node, patience, slots, *std::move(memory));
 }
 
-NodeGroup::NodeGroup(const Communicator& node, Patience patience, SharedMemory memory)
+NodeGroup::NodeGroup(const Communicator& node, Patience patience, std::uint64_t slots,
+                     SharedMemory memory)
     : patience_(patience),
       memory_(std::move(memory)),
       rank_(node.rank()),
       size_(node.size()),
+      short_ring_{flag_bytes(static_cast<std::size_t>(size_)), short_slots, short_slot_bytes},
+      long_ring_{short_ring_.begin + static_cast<std::size_t>(size_) * short_ring_.bytes(), slots,
+                 slot_bytes},
       known_(static_cast<std::size_t>(size_) * flag_count, 0) {
   // The first touch places the pages near this rank; nobody else writes there.
-  std::memset(slot(rank_, 0), 0, slots * slot_bytes);
+  for (const auto& ring : {short_ring_, long_ring_}) {
+    ring_ = ring;
+    std::memset(slot(rank_, 0), 0, ring.bytes());
+  }
+}
+
+std::size_t NodeGroup::flag_bytes(std::size_t ranks) noexcept {
+  return round_up(ranks * flag_count * line_bytes, page_bytes);
 }
 
 std::uint64_t& NodeGroup::flag(int rank, Flag which) const noexcept {
@@ -103,10 +103,8 @@ std::uint64_t& NodeGroup::flag(int rank, Flag which) const noexcept {
 }
 
 std::byte* NodeGroup::slot(int rank, std::uint64_t step) const noexcept {
-  const auto ranks = static_cast<std::size_t>(size_);
-  const std::size_t flags = round_up(ranks * flag_count * line_bytes, page_bytes);
-  const std::size_t index = static_cast<std::size_t>(rank) * slots + step % slots;
-  return memory_.bytes().data() + flags + index * slot_bytes;
+  const std::size_t index = static_cast<std::size_t>(rank) * ring_.slots + step % ring_.slots;
+  return memory_.bytes().data() + ring_.begin + index * ring_.slot_bytes;
 }
 
 /// Tells the others that this rank has done `which` in all steps below `steps`.
@@ -130,14 +128,21 @@ bool NodeGroup::all_reached(Flag which, std::uint64_t steps) noexcept {
   return true;
 }
 
+/// Takes the slots for a message of `bytes`, equal on all ranks.
+void NodeGroup::begin(std::size_t bytes) noexcept {
+  ring_ = bytes <= short_slot_bytes ? short_ring_ : long_ring_;
+}
+
 /// Whether all others have read what this rank's slot of `step` held before.
 bool NodeGroup::slot_is_free(std::uint64_t step) noexcept {
-  return step < slots || all_reached(read, step - slots + 1);
+  return step < ring_.slots || all_reached(read, step - ring_.slots + 1);
 }
 
 /// Chunks that a rank writes before it turns to reading: two keep both sides busy; where ranks wait
 /// for the core, as many as fit.
-std::size_t NodeGroup::ahead() const noexcept { return patience_.oversubscribed() ? slots : 2; }
+std::size_t NodeGroup::ahead() const noexcept {
+  return patience_.oversubscribed() ? ring_.slots : 2;
+}
 
 /// Writes into memory that other ranks read.
 void NodeGroup::write(std::byte* to, const std::byte* from, std::size_t bytes) const noexcept {
@@ -165,7 +170,9 @@ void NodeGroup::barrier() {
 
 void NodeGroup::spread(std::byte* data, std::size_t bytes, int from, int to) {
   if (size_ == 1 || bytes == 0) return;
-  const std::size_t chunk = chunk_bytes(bytes);
+  begin(bytes);
+  // Nothing is done meanwhile on the other side of the first chunk and of the last.
+  const std::size_t chunk = chunk_bytes(bytes, slot_bytes / 2);
   const std::uint64_t end = step_ + ceil_div(bytes, chunk);
   for (std::size_t first = 0; first < bytes; first += chunk, ++step_) {
     const std::size_t count = std::min(chunk, bytes - first);
@@ -189,6 +196,7 @@ void NodeGroup::gather_to(const std::byte* in, std::byte* out, std::size_t bytes
   if (reads && place(rank_) != in) copy_bytes(place(rank_), in, bytes);
   if (size_ == 1 || bytes == 0) return;
 
+  begin(bytes);
   const std::size_t chunk = chunk_bytes(bytes);
   const std::size_t steps = ceil_div(bytes, chunk);
   const auto count = [&](std::size_t step) { return std::min(chunk, bytes - step * chunk); };
@@ -219,6 +227,7 @@ void NodeGroup::reduce_to(const std::byte* in, std::byte* out, std::size_t n,
                           const Reduction& reduction, int to) {
   const std::size_t bytes = n * reduction.element_bytes;
   if (bytes == 0) return;
+  begin(bytes);
   if (size_ == 1) {
     if (in != out) copy_bytes(out, in, bytes);
   } else if (size_ == 2 || bytes <= small_bytes) {

@@ -10,50 +10,18 @@
 #include <vector>
 
 #include "cairn/collectives/communicator.hpp"
+#include "patience.hpp"
 #include "reduction_kernels.hpp"
 #include "shared_memory.hpp"
 
 namespace cairn::detail {
-
-/// Waits for what another rank writes into shared memory: polls, then yields the core.
-///
-/// Polling is right while the peer runs on another core, and wasted while it waits for this one.
-/// Whether others want this core shows in how long a yield takes, so that the patience adapts to
-/// ranks and strangers alike.
-class Patience {
- public:
-  /// @param progress  a communicator without traffic, borrowed: MPI is asked for messages on it so
-  /// that it moves this rank's own pending messages on. A peer may be blocked in MPI until it does,
-  /// and come here only then.
-  /// @param most_polls  before the first yield; 0 when ranks outnumber cores
-  Patience(MPI_Comm progress, unsigned most_polls) noexcept
-      : progress_(progress), most_polls_(most_polls), limit_(most_polls) {}
-
-  /// Returns when `ready()` is true.
-  /// @throws Error{Errc::mpi_failure} when MPI reports one meanwhile
-  template <typename Ready>
-  void wait(Ready&& ready) {
-    for (unsigned polls = 0; !ready(); ++polls) pause(polls);
-  }
-
-  /// The pause after `polls` polls in vain, from 0.
-  void pause(unsigned polls);
-
-  [[nodiscard]] bool oversubscribed() const noexcept { return most_polls_ == 0; }
-
- private:
-  void yield();
-
-  MPI_Comm progress_;
-  unsigned most_polls_;
-  unsigned limit_;  // polls before the first yield, now
-};
 
 /// The ranks of one node and their shared memory.
 ///
 ///     rank r:  flags  written · combined · read · entered      a cache line each, written by r
 ///     alone
 ///              slots  [ step 0 ][ step 1 ] … [ step s-1 ]      step k uses slot k mod s
+///              few short ones for short messages, many long ones for long messages
 ///
 /// A message is cut into chunks, one a step, and steps are numbered through over all calls, so that
 /// a flag is a count that only grows and nothing is ever reset. A rank that writes into its slot
@@ -126,14 +94,23 @@ class NodeGroup {
     std::size_t first;
     std::size_t count;
   };
+  /// Slots that follow each other, rank by rank.
+  struct Ring {
+    std::size_t begin;    // in the shared memory
+    std::uint64_t slots;  // of a rank
+    std::size_t slot_bytes;
+    [[nodiscard]] std::size_t bytes() const noexcept { return slots * slot_bytes; }  // of a rank
+  };
   /// Elements [first, last) of a chunk.
   struct Part {
     std::size_t first;
     std::size_t last;
   };
 
-  NodeGroup(const Communicator& node, Patience patience, SharedMemory memory);
+  NodeGroup(const Communicator& node, Patience patience, std::uint64_t slots, SharedMemory memory);
 
+  [[nodiscard]] static std::size_t flag_bytes(std::size_t ranks) noexcept;
+  void begin(std::size_t bytes) noexcept;
   [[nodiscard]] std::uint64_t& flag(int rank, Flag which) const noexcept;
   [[nodiscard]] std::byte* slot(int rank, std::uint64_t step) const noexcept;
   void publish(Flag which, std::uint64_t steps) noexcept;
@@ -167,6 +144,9 @@ class NodeGroup {
   SharedMemory memory_;
   int rank_;
   int size_;
+  Ring short_ring_;  // for messages that fit into one slot
+  Ring long_ring_;
+  Ring ring_;  // of the call under way
   Stores stores_ = Stores::cached;
   std::uint64_t step_ = 0;            // of the next chunk
   std::uint64_t barriers_ = 0;        // rounds of barriers so far

@@ -18,10 +18,11 @@ using Doubles = std::vector<double>;
 /// One node, and virtual nodes of 1, 2 and 3 ranks.
 inline constexpr int layouts[] = {0, 1, 2, 3};
 
-/// In elements of 8 bytes: nothing, one, odd, up to and beyond what is reduced at once (2 KiB), one
-/// chunk (16 KiB) and several, beyond all slots (512 KiB), beyond a piece over nodes (1 MiB).
-inline constexpr std::size_t sizes[] = {0,    1,    7,    256,   257,   2047,  2048,
-                                        2049, 4097, 8191, 12289, 65537, 140001};
+/// In elements of 8 bytes: nothing, one, odd, up to and beyond what is reduced at once (2 KiB), a
+/// short slot (8 KiB), one chunk (32 KiB) and several, beyond a piece over nodes (1 MiB), beyond
+/// all slots where a core's cache has 1 MiB.
+inline constexpr std::size_t sizes[] = {0,    1,    7,    256,  257,   1024,  1025,   2047,
+                                        2048, 2049, 4097, 8191, 12289, 65537, 140001, 300007};
 
 inline NodeEngine engine_on(const Communicator& comm, int ranks_per_node) {
   return NodeEngine(comm, {.mode = NodeEngineMode::on, .ranks_per_node = ranks_per_node});

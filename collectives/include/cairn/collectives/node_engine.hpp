@@ -103,7 +103,8 @@ class NodeWindow;
 /// combined by MPI_Allreduce or MPI_Reduce on one rank a node, in pieces of at most 1 MiB. So a
 /// result is a function of the inputs and the layout of ranks over nodes, as far as MPI's is; the
 /// choice between engine and MPI can change the last bits, as the choice of MPI's algorithm can.
-/// @par Cost  no allocation in a call. Memory: 512 KiB a rank.
+/// @par Cost  no allocation in a call. Memory: of all but one rank of a node together twice a
+/// core's second-level cache, but 0.6 to 8 MiB of each.
 /// @par Source  Graham, Shipman, "MPI support for multi-core architectures: optimized shared memory
 /// collectives", EuroPVM/MPI 2008 (copy in, combine parts, copy out); Hensgen, Finkel, Manber, "Two
 /// algorithms for barrier synchronization", Int. J. Parallel Programming 17, 1988 (dissemination)
