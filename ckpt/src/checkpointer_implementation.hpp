@@ -131,7 +131,7 @@ class Checkpointer::Implementation {
   void answer_errors(const std::function<void()>& work);
   void begin_save(std::uint64_t step);
   void lay_out();
-  [[nodiscard]] bool is_worth_a_trial(std::uint64_t size_bytes) const;
+  [[nodiscard]] WayOfWriting way_of_writing(bool is_recycled, std::uint64_t size_bytes);
   void stage_chunks(std::size_t field);
   void start_packing();
   void pack_now();
@@ -214,9 +214,9 @@ class Checkpointer::Implementation {
   std::uint64_t written_over_ = 0;  // all ranks: the epoch that the file held; 0: none
   std::vector<WrittenPieces::Entry> pieces_now_;  // per field
   std::uint64_t unchanged_bytes_ = 0;
-  bool is_direct_ = false;    // all ranks: whether the epoch is written past the page cache
-  bool is_on_trial_ = false;  // rank 0: whether its time counts
-  DirectTrial direct_trial_;  // rank 0's decides
+  WayOfWriting way_ = WayOfWriting::cached;  // all ranks
+  bool is_on_trial_ = false;                 // rank 0: whether its time counts
+  DirectTrial direct_trial_;                 // rank 0's decides
   WrittenPieces written_;
 
   // Of the epoch that is on its way, in mode async.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -26,8 +27,9 @@ std::size_t to_next_block(std::uint64_t position) {
 
 void DirectWrites::Free::operator()(std::byte* memory) const noexcept { std::free(memory); }
 
-DirectWrites::DirectWrites(const std::filesystem::path& path)
-    : buffer_(static_cast<std::byte*>(std::aligned_alloc(block_bytes, buffer_bytes))) {
+DirectWrites::DirectWrites(const std::filesystem::path& path, std::optional<NewFileTrial> trial)
+    : buffer_(static_cast<std::byte*>(std::aligned_alloc(block_bytes, buffer_bytes))),
+      trial_(trial) {
   if (!buffer_) throw std::bad_alloc();
   file_.emplace(path, O_WRONLY | O_NOFOLLOW);
   if (::fcntl(file_->descriptor(), F_SETFL, O_DIRECT) != 0) file_.reset();
@@ -35,6 +37,19 @@ DirectWrites::DirectWrites(const std::filesystem::path& path)
 
 void DirectWrites::write_at(File& cached, std::span<const std::byte> bytes,
                             std::uint64_t offset_bytes) {
+  if (!trial_) return write_directly(cached, bytes, offset_bytes);
+  const auto begin = std::chrono::steady_clock::now();
+  if (trial_->next()) {
+    write_directly(cached, bytes, offset_bytes);
+  } else {
+    cached.write_at(bytes, offset_bytes);
+  }
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+  trial_->took(bytes.size(), elapsed.count());
+}
+
+void DirectWrites::write_directly(File& cached, std::span<const std::byte> bytes,
+                                  std::uint64_t offset_bytes) {
   const auto head = std::min(to_next_block(offset_bytes), bytes.size());
   const auto body = (bytes.size() - head) / block_bytes * block_bytes;
   if (!file_ || body == 0) return cached.write_at(bytes, offset_bytes);
@@ -72,6 +87,21 @@ bool DirectWrites::write_blocks(std::span<const std::byte> bytes, std::uint64_t 
 void DirectWrites::close() {
   if (file_) file_->close();
   file_.reset();
+}
+
+void NewFileTrial::took(std::uint64_t bytes, double seconds) noexcept {
+  bytes_ += bytes;
+  seconds_ += seconds;
+  if (bytes_ < settings_.window_bytes) return;
+  const double rate = static_cast<double>(bytes_) / seconds_;
+  bytes_ = 0;
+  seconds_ = 0.0;
+  if (is_direct_) {
+    direct_rate_ = rate;
+  } else {
+    cached_rate_ = rate;
+  }
+  is_direct_ = direct_rate_ ? *direct_rate_ > cached_rate_ : cached_rate_ < settings_.slow_copy;
 }
 
 bool DirectTrial::next() const noexcept {

@@ -12,6 +12,51 @@
 
 namespace cairn::ckpt {
 
+/// How a rank writes its part of an epoch.
+enum class WayOfWriting : std::uint8_t {
+  cached,  ///< through the page cache
+  direct,  ///< past it
+  faster,  ///< whichever is faster at the moment
+};
+
+/// Finds out while a new file is written which way is faster. A value without a clock.
+///
+/// Of a write through the cache it sees the copy alone, which is what counts: the device works on
+/// what was written before meanwhile, and has more to choose from than direct writes give it, so
+/// that the whole takes the longer of the two. As long as copying is quick, it goes on; when it is
+/// not, the other way is tried once, and the one kept that was faster last. Copies are slow where
+/// many ranks write to one file, whose lock puts them in a row, and where pages of the cache come
+/// fresh from a hypervisor: the first ones often do not.
+class NewFileTrial {
+ public:
+  /// A file of fewer bytes a rank is not worth it.
+  static constexpr std::uint64_t smallest_bytes = std::uint64_t{64} << 20;
+
+  struct Settings {
+    /// So much is written before it looks at the time.
+    std::uint64_t window_bytes = std::uint64_t{8} << 20;
+    /// A copy of fewer bytes per second is slow; memory takes a few times as many.
+    double slow_copy = 1e9;
+  };
+
+  NewFileTrial() = default;
+  explicit NewFileTrial(const Settings& settings) noexcept : settings_(settings) {}
+
+  /// Whether the next bytes are to be written directly.
+  [[nodiscard]] bool next() const noexcept { return is_direct_; }
+
+  /// @param seconds  what they took as next() said
+  void took(std::uint64_t bytes, double seconds) noexcept;
+
+ private:
+  Settings settings_;
+  bool is_direct_ = false;
+  std::uint64_t bytes_ = 0;  // of this window
+  double seconds_ = 0.0;
+  double cached_rate_ = 0.0;  // of the last window, bytes per second
+  std::optional<double> direct_rate_;
+};
+
 /// Writes the whole blocks of a range past the page cache, and what is left at both ends, where a
 /// block may be shared with another rank, through it. Local. Memory: 1 MiB.
 class DirectWrites {
@@ -19,8 +64,10 @@ class DirectWrites {
   /// What offsets, lengths and memory are multiples of; hardly a device wants more.
   static constexpr std::size_t block_bytes = 4096;
 
+  /// @param trial  says when to write so; nothing: always
   /// @throws Error when the file cannot be opened; that its file system has no O_DIRECT is no error
-  explicit DirectWrites(const std::filesystem::path& path);
+  explicit DirectWrites(const std::filesystem::path& path,
+                        std::optional<NewFileTrial> trial = std::nullopt);
 
   /// Whether the file system takes such writes, as far as is known.
   [[nodiscard]] bool work() const noexcept { return file_.has_value(); }
@@ -33,6 +80,7 @@ class DirectWrites {
   void close();
 
  private:
+  void write_directly(File& cached, std::span<const std::byte> bytes, std::uint64_t offset_bytes);
   bool write_blocks(std::span<const std::byte> bytes, std::uint64_t offset_bytes);
 
   struct Free {
@@ -41,6 +89,7 @@ class DirectWrites {
 
   std::optional<File> file_;
   std::unique_ptr<std::byte[], Free> buffer_;
+  std::optional<NewFileTrial> trial_;
 };
 
 /// Finds out by whole epochs which way is faster: each one that is written over an older one says

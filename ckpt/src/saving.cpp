@@ -94,8 +94,7 @@ void Checkpointer::Implementation::lay_out() {
     const bool is_recycled = spare_->take_place_of(path, layout);
     if (!is_recycled) File(path, O_WRONLY | O_NOFOLLOW).reserve(layout.size_bytes);
     written_over_ = is_recycled ? spare_->epoch() : 0;
-    is_on_trial_ = is_recycled && is_worth_a_trial(layout.size_bytes);
-    is_direct_ = options_.direct == Options::Direct::on || (is_on_trial_ && direct_trial_.next());
+    way_ = way_of_writing(is_recycled, layout.size_bytes);
     after_layout.check("lay out " + path.string());
     data_path_ = path.string();
     next_.data_file = store_->data_path(epoch).filename().string();
@@ -105,19 +104,29 @@ void Checkpointer::Implementation::lay_out() {
   share_chunk_offsets();
   bcast(comm_, into(data_path_));
   std::array<std::uint64_t, 4> told{next_.epoch, store_ ? store_->incarnation() : 0, written_over_,
-                                    is_direct_ ? 1U : 0U};
+                                    static_cast<std::uint64_t>(way_)};
   bcast(comm_, std::span<std::uint64_t>(told));
   next_.epoch = told[0];
   incarnation_ = told[1];
   written_over_ = told[2];
-  is_direct_ = told[3] != 0;
+  way_ = static_cast<WayOfWriting>(told[3]);
   seal_next();
 }
 
-/// Whether the time of this epoch, written over one of its size, tells which way is faster. Rank 0.
-bool Checkpointer::Implementation::is_worth_a_trial(std::uint64_t size_bytes) const {
-  return options_.direct == Options::Direct::automatic && !is_incremental() &&
-         size_bytes >= DirectTrial::smallest_bytes * static_cast<std::uint64_t>(comm_.size());
+/// Epochs that are written over one of their size are compared by the time of the whole; in a new
+/// file each rank goes by its own writes. Rank 0.
+WayOfWriting Checkpointer::Implementation::way_of_writing(bool is_recycled,
+                                                          std::uint64_t size_bytes) {
+  is_on_trial_ = false;
+  if (options_.direct == Options::Direct::on) return WayOfWriting::direct;
+  if (options_.direct == Options::Direct::off || is_incremental()) return WayOfWriting::cached;
+  const auto bytes_a_rank = size_bytes / static_cast<std::uint64_t>(comm_.size());
+  if (!is_recycled) {
+    return bytes_a_rank < NewFileTrial::smallest_bytes ? WayOfWriting::cached
+                                                       : WayOfWriting::faster;
+  }
+  is_on_trial_ = bytes_a_rank >= DirectTrial::smallest_bytes;
+  return is_on_trial_ && direct_trial_.next() ? WayOfWriting::direct : WayOfWriting::cached;
 }
 
 /// With a key: every rank learns the epoch's salt and nonce, and the job, which the data are bound
@@ -204,7 +213,8 @@ std::vector<std::uint32_t> Checkpointer::Implementation::write_parts(
   before_data_open.check("open " + data_path_);
   File file(data_path_, O_WRONLY | O_NOFOLLOW);
   std::optional<DirectWrites> direct;
-  if (is_direct_) direct.emplace(data_path_);
+  if (way_ == WayOfWriting::direct) direct.emplace(data_path_);
+  if (way_ == WayOfWriting::faster) direct.emplace(data_path_, NewFileTrial());
   std::vector<std::uint32_t> crcs;
   pieces_now_.clear();
   unchanged_bytes_ = 0;
@@ -225,7 +235,7 @@ std::vector<std::uint32_t> Checkpointer::Implementation::write_parts(
   file.sync();
   file.close();
   after_data_sync.check("fdatasync " + data_path_);
-  if (is_on_trial_) direct_trial_.took(is_direct_, pacing_clock() - begin);
+  if (is_on_trial_) direct_trial_.took(way_ == WayOfWriting::direct, pacing_clock() - begin);
   return crcs;
 }
 

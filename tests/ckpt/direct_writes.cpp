@@ -18,6 +18,7 @@
 using namespace cairn;
 using cairn::ckpt::DirectTrial;
 using cairn::ckpt::DirectWrites;
+using cairn::ckpt::NewFileTrial;
 
 namespace {
 
@@ -108,4 +109,65 @@ TEST_CASE("the faster way is kept, and the other one tried again") {
   for (int e = 0; e < DirectTrial::epochs_between; ++e) CHECK(epoch(1, 0.5));
   CHECK_FALSE(epoch(1, 0.5));
   CHECK(epoch(1, 0.5));
+}
+
+namespace {
+
+/// MB/s of a rank, as measured on a virtual machine: copies into pages that the system has at hand,
+/// into pages that the hypervisor has to find first, and writes past the cache.
+constexpr double at_hand = 4500;
+constexpr double fresh = 210;
+constexpr double past = 700;
+
+/// Writes so many MiB and says how many of them directly.
+int write(NewFileTrial& trial, int mebibytes, double copy, double direct) {
+  int directly = 0;
+  for (int i = 0; i < mebibytes; ++i) {
+    const bool is_direct = trial.next();
+    trial.took(1U << 20U, (1U << 20U) / (1e6 * (is_direct ? direct : copy)));
+    directly += is_direct ? 1 : 0;
+  }
+  return directly;
+}
+
+}  // namespace
+
+TEST_CASE("a new file is written through the cache as long as copies are quick") {
+  const auto window = static_cast<int>(NewFileTrial::Settings{}.window_bytes >> 20U);
+  NewFileTrial trial;
+  CHECK(write(trial, 1000, at_hand, past) == 0);
+  CHECK(write(trial, window, fresh, past) == 0);  // seen at its end
+  CHECK(write(trial, 1000, fresh, past) == 1000);
+
+  NewFileTrial without_gain;  // a slow disk, or one that takes such writes badly
+  CHECK(write(without_gain, 1000, fresh, 100) == window);
+
+  NewFileTrial changing;
+  CHECK(write(changing, 100, fresh, past) == 100 - window);
+  CHECK(write(changing, 1000, fresh, 100) <= 2 * window);  // another job writes to the disk
+  CHECK(write(changing, 1000, 50, 100) >= 1000 - 2 * window);
+}
+
+TEST_CASE("a file that is written one way and the other has the bytes") {
+  const test::Scratch scratch;
+  const auto path = scratch / "data";
+  const auto bytes = numbered(std::size_t{5} << 20);
+  File file(path, O_RDWR | O_CREAT);
+  file.resize(bytes.size());
+  // Every copy is slow, so that the second MiB at least goes past the cache.
+  DirectWrites writes(path, NewFileTrial({.window_bytes = 1U << 20U, .slow_copy = 1e30}));
+  constexpr std::size_t length = 300001;
+  for (std::size_t first = 0; first < bytes.size(); first += length) {
+    const auto rest = std::span(bytes).subspan(first);
+    writes.write_at(file, rest.first(std::min(length, rest.size())), first);
+  }
+  const bool was_direct = writes.work();
+  writes.close();
+  file.sync();
+  const auto pages = bytes.size() / DirectWrites::block_bytes;
+  CHECK(cached_pages(path) >= pages / 5);
+  if (was_direct) CHECK(cached_pages(path) < pages * 9 / 10);
+  std::vector<std::byte> read(bytes.size());
+  file.read_at(read, 0);
+  CHECK(read == bytes);
 }

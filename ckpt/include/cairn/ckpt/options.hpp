@@ -75,7 +75,8 @@ struct Options {
   enum class Driver { posix, mpio } driver = Driver::posix;
   /// Whether data are written past the page cache (O_DIRECT), which leaves the cache and the cores
   /// to the program, and on some devices takes less time. automatic: where it does; epochs that are
-  /// written over older ones, of 8 MiB a rank or more, are timed one way and the other. For
+  /// written over older ones, of 8 MiB a rank or more, are timed one way and the other; in new
+  /// files, of 64 MiB a rank or more, each rank goes by what its own writes take. For
   /// Driver::posix; without effect on a file system that has no such writes.
   enum class Direct { automatic, on, off } direct = Direct::automatic;
   /// Whether SIGTERM, SIGUSR1 and SIGINT become requests to stop (signals.hpp).
