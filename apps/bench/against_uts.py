@@ -5,9 +5,10 @@
 
 REFERENCE is the work-stealing MPI program of the UTS benchmark (mpi_workstealing.c), with its options -t -a -d -b -q -m -r,
 -c for the nodes of a steal, -v. It prints the wall clock time of its search to a millisecond; ours too is that of the search
-alone. Each of its chunk sizes is run once a turn, and the best one of all counts. Per tree and kernel: the median of each
-side, and the ratio of these, ours / reference, with its target. A cairn-uts that was configured with
--DCAIRN_UTS_REFERENCE=FOLDER, the reference's sources, has a kernel `reference`, so that both have the same hash.
+alone. Each of its chunk sizes is run once a turn, and each of ours behind it; the best chunk size of all counts. Per tree and
+kernel: the median rate of each side, and the median ratio, ours / reference, of runs that follow each other, with its target.
+A cairn-uts that was configured with -DCAIRN_UTS_REFERENCE=FOLDER, the reference's sources, has a kernel `reference`, so that
+both have the same hash.
 """
 
 import argparse
@@ -28,6 +29,7 @@ TREES = {  # options for the reference, and nodes
 CHUNKS = (2, 5, 10, 20, 50)
 SIDES = {  # kernel and leaves of ours: the least ratio, by tree
     ("reference", "push"): {"T1": 1.15, "T3": 1.15, "T1L": 1.15},
+    ("reference", "count"): {"T1": 1.15, "T3": 1.15, "T1L": 1.15},
     ("portable", "push"): {"T1": 1.15, "T3": 1.15, "T1L": 1.15},
     ("sha_ni", "push"): {"T1": 5, "T3": 5, "T1L": 5},
     ("avx512", "count"): {"T1L": 7},
@@ -70,18 +72,19 @@ def kernels_here(program):
 def measure(arguments, tree, kernels):
     launcher = [*shlex.split(arguments.mpirun), "-n", str(arguments.ranks)]
     sides = [side for side, least in SIDES.items() if side[0] in kernels and tree in least]
-    ours = {side: [] for side in sides}
+    ours = {side: {chunk: [] for chunk in CHUNKS} for side in sides}
     reference = {chunk: [] for chunk in CHUNKS}
     with tempfile.TemporaryDirectory() as directory:
         for _ in range(arguments.turns):
             for i, chunk in enumerate(CHUNKS):
                 reference[chunk].append(reference_rate(launcher, arguments.reference, tree, chunk))
                 for side in sides[i % len(sides):] + sides[:i % len(sides)]:
-                    ours[side].append(our_rate(launcher, arguments.cairn_uts, tree, *side, directory))
+                    ours[side][chunk].append(our_rate(launcher, arguments.cairn_uts, tree, *side, directory))
     medians = {chunk: statistics.median(rates) for chunk, rates in reference.items()}
     best = max(medians, key=medians.get)
     for side, rates in ours.items():
-        mine, ratio = statistics.median(rates), statistics.median(rates) / medians[best]
+        mine = statistics.median(rate for of_chunk in rates.values() for rate in of_chunk)
+        ratio = statistics.median(a / b for a, b in zip(rates[best], reference[best], strict=True))
         least = SIDES[side][tree]
         print(f"{tree:5} {arguments.ranks:5} {side[0]:9} {side[1]:6} {mine / 1e6:9.1f} {medians[best] / 1e6:10.1f} {best:6} "
               f"{ratio:6.2f} {least:6.2f}  {'yes' if ratio >= least else 'NO'}", flush=True)

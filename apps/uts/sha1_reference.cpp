@@ -31,16 +31,23 @@ unsigned char* bytes_of(State& state) { return reinterpret_cast<unsigned char*>(
 
 }  // namespace
 
-/// In three passes over a few children, since the hash reads wider than words are written.
+/// In three passes over a few children, since the hash reads wider than words are written; siblings
+/// share their parent's bytes.
 void spawn_reference(std::span<const Node> parents, std::span<const Child> wanted, Node* children) {
-  constexpr std::size_t most = 32;
+  constexpr std::size_t most = 64;
   std::array<State, most> from;
   std::array<State, most> to;
   while (!wanted.empty()) {
     const auto some = wanted.first(std::min(most, wanted.size()));
-    for (std::size_t i = 0; i < some.size(); ++i) from[i] = reversed(parents[some[i].parent].state);
-    for (std::size_t i = 0; i < some.size(); ++i)
-      rng_spawn(bytes_of(from[i]), bytes_of(to[i]), static_cast<int>(some[i].index));
+    auto* last = from.data();
+    *last = reversed(parents[some[0].parent].state);
+    for (std::size_t i = 1; i < some.size(); ++i)
+      if (some[i].parent != some[i - 1].parent) *++last = reversed(parents[some[i].parent].state);
+    auto* parent = from.data();
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      if (i != 0 && some[i].parent != some[i - 1].parent) ++parent;
+      rng_spawn(bytes_of(*parent), bytes_of(to[i]), static_cast<int>(some[i].index));
+    }
     for (std::size_t i = 0; i < some.size(); ++i)
       *children++ = {reversed(to[i]), parents[some[i].parent].depth + 1};
     wanted = wanted.subspan(some.size());
