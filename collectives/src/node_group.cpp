@@ -73,7 +73,10 @@ std::optional<NodeGroup> NodeGroup::make(const Communicator& node, Patience pati
   const std::size_t each = short_slots * short_slot_bytes + slots * slot_bytes;
   auto memory = SharedMemory::allocate(node, flag_bytes(ranks) + ranks * each);
   if (!memory) return std::nullopt;
-  return NodeGroup(node, patience, slots, *std::move(memory));
+  NodeGroup group(node, patience, slots, *std::move(memory));
+  check_mpi(MPI_Barrier(node.native()), "MPI_Barrier");  // each rank has placed its pages
+  group.map_pages();
+  return group;
 }
 
 NodeGroup::NodeGroup(const Communicator& node, Patience patience, std::uint64_t slots,
@@ -91,6 +94,13 @@ NodeGroup::NodeGroup(const Communicator& node, Patience patience, std::uint64_t 
     ring_ = ring;
     std::memset(slot(rank_, 0), 0, ring.bytes());
   }
+}
+
+/// Looks at every page, or the first call that comes to it would pay for that.
+void NodeGroup::map_pages() const noexcept {
+  const auto bytes = memory_.bytes();
+  for (std::size_t i = 0; i < bytes.size(); i += page_bytes)
+    (void)std::atomic_ref(bytes[i]).load(std::memory_order_relaxed);
 }
 
 std::size_t NodeGroup::flag_bytes(std::size_t ranks) noexcept {

@@ -45,6 +45,9 @@ class NodeGroup {
   enum class Stores : std::uint8_t { cached, streaming };
   void set_stores(Stores stores) noexcept { stores_ = stores; }
 
+  /// After so many bytes of long messages a rank writes again where it has begun.
+  [[nodiscard]] std::size_t ring_bytes() const noexcept { return long_ring_.bytes(); }
+
   /// Returns when every rank has called it. One round for few ranks, ⌈log2 p⌉ for more
   /// (dissemination).
   void barrier();
@@ -109,6 +112,7 @@ class NodeGroup {
 
   NodeGroup(const Communicator& node, Patience patience, std::uint64_t slots, SharedMemory memory);
 
+  void map_pages() const noexcept;
   [[nodiscard]] static std::size_t flag_bytes(std::size_t ranks) noexcept;
   void begin(std::size_t bytes) noexcept;
   [[nodiscard]] std::uint64_t& flag(int rank, Flag which) const noexcept;
