@@ -6,7 +6,7 @@
 REFERENCE is the work-stealing MPI program of the UTS benchmark (mpi_workstealing.c), with its options -t -a -d -b -q -m -r,
 -c for the nodes of a steal, -v. It prints the wall clock time of its search to a millisecond; ours too is that of the search
 alone. Each of its chunk sizes is run once a turn, and each of ours behind it; the best chunk size of all counts. Per tree and
-kernel: the median rate of each side, and the median ratio, ours / reference, of runs that follow each other, with its target.
+kernel: the median rate of each side, and the median ratio, ours / reference, of the same turn, with its target.
 A cairn-uts that was configured with -DCAIRN_UTS_REFERENCE=FOLDER, the reference's sources, has a kernel `reference`, so that
 both have the same hash.
 """
@@ -75,10 +75,11 @@ def measure(arguments, tree, kernels):
     ours = {side: {chunk: [] for chunk in CHUNKS} for side in sides}
     reference = {chunk: [] for chunk in CHUNKS}
     with tempfile.TemporaryDirectory() as directory:
-        for _ in range(arguments.turns):
+        for turn in range(arguments.turns):
             for i, chunk in enumerate(CHUNKS):
                 reference[chunk].append(reference_rate(launcher, arguments.reference, tree, chunk))
-                for side in sides[i % len(sides):] + sides[:i % len(sides)]:
+                first = (turn + i) % len(sides)
+                for side in sides[first:] + sides[:first]:
                     ours[side][chunk].append(our_rate(launcher, arguments.cairn_uts, tree, *side, directory))
     medians = {chunk: statistics.median(rates) for chunk, rates in reference.items()}
     best = max(medians, key=medians.get)

@@ -73,7 +73,7 @@ bool DirectWrites::write_blocks(std::span<const std::byte> bytes, std::uint64_t 
     const auto written =
         ::pwrite(file_->descriptor(), memory, length, static_cast<off_t>(offset_bytes));
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0 && errno == EINVAL) return false;
+    if (written < 0 && (errno == EINVAL || errno == EOPNOTSUPP || errno == ENOMEM)) return false;
     check_posix(written, "write " + file_->path().string());
     // Stopped within a block: that one is written again.
     const auto whole = static_cast<std::size_t>(written) / block_bytes * block_bytes;
@@ -92,7 +92,9 @@ void DirectWrites::close() {
 void NewFileTrial::took(std::uint64_t bytes, double seconds) noexcept {
   bytes_ += bytes;
   seconds_ += seconds;
-  if (bytes_ < settings_.window_bytes) return;
+  const auto window = static_cast<double>(settings_.window_bytes);
+  const bool has_lost = is_direct_ && seconds_ * cached_rate_ > window;
+  if (bytes_ < settings_.window_bytes && !has_lost) return;
   const double rate = static_cast<double>(bytes_) / seconds_;
   bytes_ = 0;
   seconds_ = 0.0;

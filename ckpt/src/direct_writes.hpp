@@ -33,7 +33,8 @@ class NewFileTrial {
   static constexpr std::uint64_t smallest_bytes = std::uint64_t{64} << 20;
 
   struct Settings {
-    /// So much is written before it looks at the time.
+    /// So much is written before it compares; directly less, when that has taken longer than so
+    /// much through the cache.
     std::uint64_t window_bytes = std::uint64_t{8} << 20;
     /// A copy of fewer bytes per second is slow; memory takes a few times as many.
     double slow_copy = 1e9;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -21,7 +20,9 @@ constexpr std::size_t line_bytes = 128;  // two lines of 64 B, which x86 fetches
 constexpr std::size_t slot_bytes = std::size_t{32} << 10;
 constexpr std::size_t fewest_slots = 16;
 constexpr std::size_t most_slots = 256;
-/// Messages up to a short slot's size take turns in these, which stay in the caches.
+/// Of all ranks of a node together, as long as these are no fewer than `fewest_slots` each.
+constexpr std::size_t most_slot_bytes_of_node = std::size_t{256} << 20;
+/// Messages up to a short slot's size take turns in these few, which are soon used again.
 constexpr std::size_t short_slot_bytes = std::size_t{8} << 10;
 constexpr std::size_t short_slots = 8;
 constexpr std::size_t block_bytes = std::size_t{8} << 10;  // is still in the L1 cache when copied
@@ -55,13 +56,14 @@ std::size_t bytes_of_level_2_cache() {
   return unknown;
 }
 
-/// Slots of a rank, a power of two. A line that still stands in a reader's cache when it is written
-/// again has to be called back from there, which takes longer than to find it in the cache that the
-/// cores share; so all that a rank reads until a slot comes again is twice what its own cache
-/// holds.
+/// Slots of a rank. A line that still stands in a reader's cache when it is written again has to be
+/// called back from there, which takes longer than to find it in the cache that the cores share; so
+/// a ring is twice what a core's own cache holds.
 std::size_t slots_for(std::size_t ranks) {
-  const std::size_t bytes = 2 * bytes_of_level_2_cache() / std::max<std::size_t>(1, ranks - 1);
-  return std::clamp(std::bit_ceil(bytes / slot_bytes), fewest_slots, most_slots);
+  if (ranks == 1) return fewest_slots;  // nobody reads
+  const std::size_t wanted = 2 * bytes_of_level_2_cache() / slot_bytes;
+  const std::size_t share = most_slot_bytes_of_node / ranks / slot_bytes;
+  return std::clamp(std::min(wanted, share), fewest_slots, most_slots);
 }
 
 }  // namespace
@@ -96,10 +98,10 @@ NodeGroup::NodeGroup(const Communicator& node, Patience patience, std::uint64_t 
   }
 }
 
-/// Looks at every page, or the first call that comes to it would pay for that.
+/// Looks at every page of the slots, or the first call that comes to it would pay for that.
 void NodeGroup::map_pages() const noexcept {
   const auto bytes = memory_.bytes();
-  for (std::size_t i = 0; i < bytes.size(); i += page_bytes)
+  for (std::size_t i = short_ring_.begin; i < bytes.size(); i += page_bytes)
     (void)std::atomic_ref(bytes[i]).load(std::memory_order_relaxed);
 }
 

@@ -36,7 +36,7 @@ constexpr std::size_t small_bytes = 1024;
 constexpr double enough = 0.95;
 constexpr double enough_when_oversubscribed = 0.8;
 
-/// Seconds of a call on this rank, [engine, MPI] for each sample.
+/// Seconds of a call on this rank, [engine, MPI] or [cached, streaming] for each sample.
 using Samples = std::array<std::array<double, samples>, 2>;
 
 double median(std::array<double, samples> values) {
@@ -265,8 +265,8 @@ void NodeEngine::Impl::choose_stores() {
   using Stores = detail::NodeGroup::Stores;
   constexpr std::size_t bytes = 65536;
   constexpr std::size_t n = bytes / sizeof(double);
-  constexpr int rounds = 2;
-  const std::size_t calls = group_->ring_bytes() / bytes;  // nodes may differ in it
+  // Nodes may differ in it. Where a call may wait for a core there is little to find out.
+  const std::size_t calls = report.oversubscribed ? 1 : group_->ring_bytes() / bytes;
   const auto sum = detail::reduction_of(MPI_DOUBLE, MPI_SUM);
   std::vector<double> values(n);
   auto* const data = reinterpret_cast<std::byte*>(values.data());
@@ -278,29 +278,28 @@ void NodeEngine::Impl::choose_stores() {
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
     return elapsed.count();
   };
-  std::vector<double> times;  // shape [rounds][2][samples]
-  for (int round = 0; round < rounds; ++round) {
+  const auto warm_up = [&] {
+    for (std::size_t i = 0; i < calls; ++i) (void)seconds_of_call();
+  };
+  std::array<Samples, 2> rounds{};
+  for (auto& round : rounds) {
     for (const auto stores : {Stores::cached, Stores::streaming}) {
       group_->set_stores(stores);
-      for (std::size_t i = 0; i < calls; ++i) (void)seconds_of_call();
-      for (std::size_t i = 0; i < samples; ++i) times.push_back(seconds_of_call());
+      warm_up();
+      for (auto& sample : round[static_cast<std::size_t>(stores)]) sample = seconds_of_call();
     }
   }
-  check_mpi(MPI_Allreduce(MPI_IN_PLACE, times.data(), static_cast<int>(times.size()), MPI_DOUBLE,
-                          MPI_MAX, comm_.native()),
-            "MPI_Allreduce");
-  const auto fastest = [&](std::size_t way) {
-    double least = 1e300;
-    for (std::size_t round = 0; round < rounds; ++round) {
-      std::array<double, samples> some;
-      std::copy_n(times.begin() + static_cast<std::ptrdiff_t>((2 * round + way) * samples), samples,
-                  some.begin());
-      least = std::min(least, median(some));
-    }
-    return least;
+  check_mpi(
+      MPI_Allreduce(MPI_IN_PLACE, rounds.data(), static_cast<int>(rounds.size() * 2 * samples),
+                    MPI_DOUBLE, MPI_MAX, comm_.native()),
+      "MPI_Allreduce");
+  const auto fastest = [&](Stores stores) {
+    const auto way = static_cast<std::size_t>(stores);
+    return std::min(median(rounds[0][way]), median(rounds[1][way]));
   };
-  report.streaming = fastest(1) < fastest(0);
+  report.streaming = fastest(Stores::streaming) < fastest(Stores::cached);
   group_->set_stores(report.streaming ? Stores::streaming : Stores::cached);
+  if (!report.streaming) warm_up();  // it was written the other way last
 }
 
 const char* name_of(NodeOperation operation) noexcept {

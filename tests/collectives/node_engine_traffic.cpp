@@ -56,6 +56,27 @@ TEST_CASE("no rank leaves a barrier before the last has come") {
   MPI_Win_free(&shared);
 }
 
+TEST_CASE("a root that is far ahead writes over nothing that others have not read") {
+  const auto& comm = test::world();
+  // In bytes: short ones and long ones, which take turns in slots of two kinds.
+  constexpr std::size_t lengths[] = {1024, 8192, 8200, 16, 40000, 1024};
+  for (const int ranks_per_node : layouts) {
+    auto engine = engine_on(comm, ranks_per_node);
+    if (!expected(engine)) continue;
+    bool good = true;
+    for (std::uint64_t call = 0; call < 600; ++call) {
+      // All of them short for a while, or short and long ones in turn.
+      const auto n = (call % 100 < 50 ? lengths[0] : lengths[call % std::size(lengths)]) / 8;
+      auto data = comm.is_root() ? values(0, n, call) : Doubles(n, -1.0);
+      if (!comm.is_root() && call % 97 == 0)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      good = engine.bcast(data.data(), n * sizeof(double), 0) && good;
+      good = good && data == values(0, n, call);
+    }
+    CHECK(good);
+  }
+}
+
 TEST_CASE("a rank that waits in the engine lets MPI finish its pending sends") {
   const auto& comm = test::world();
   auto engine = engine_on(comm, 0);

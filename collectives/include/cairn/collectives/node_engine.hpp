@@ -103,14 +103,16 @@ class NodeWindow;
 /// combined by MPI_Allreduce or MPI_Reduce on one rank a node, in pieces of at most 1 MiB. So a
 /// result is a function of the inputs and the layout of ranks over nodes, as far as MPI's is; the
 /// choice between engine and MPI can change the last bits, as the choice of MPI's algorithm can.
-/// @par Cost  no allocation in a call. Memory: of all but one rank of a node together twice a
-/// core's second-level cache, but 0.6 to 8 MiB of each.
+/// @par Cost  no allocation in a call. Memory: twice a core's second-level cache a rank and 64 KiB,
+/// but 0.6 to 8 MiB, and of many ranks together 256 MiB of a node if that is more than 0.6 MiB
+/// each.
 /// @par Source  Graham, Shipman, "MPI support for multi-core architectures: optimized shared memory
 /// collectives", EuroPVM/MPI 2008 (copy in, combine parts, copy out); Hensgen, Finkel, Manber, "Two
 /// algorithms for barrier synchronization", Int. J. Parallel Programming 17, 1988 (dissemination)
 class NodeEngine {
  public:
-  /// Collective over `comm`, of which a duplicate is made. In the automatic mode it measures, small
+  /// Collective over `comm`, of which a duplicate is made. It tries two ways of writing, some
+  /// hundred calls in a few milliseconds. In the automatic mode it then measures, small
   /// sizes first, and begins no measurement after 20 ms (50 ms when ranks outnumber cores). Larger
   /// sizes are then treated like the largest measured one, or left to MPI when ranks outnumber
   /// cores.
