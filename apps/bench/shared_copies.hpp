@@ -23,12 +23,13 @@ namespace cairn::bench {
 class SharedCopies {
  public:
   /// Seconds of the slower rank, medians, without waits in the middle of the copies: fresh bytes
-  /// are copied in, and after a barrier out. A bcast has to do one of the two on each side, an
-  /// all_reduce both on both; an engine with chunks may find some of what it reads in a nearer
-  /// cache, and so be a little faster than this. The fastest of twelve ways: written by the C
-  /// library, by a loop of 32-byte moves, by one that asks for the lines ahead, or past the caches
-  /// (and read by the library or the loop), into shared memory of 512 KiB, of 2 MiB or as long as
-  /// the longest message, which is used again and again, and holds the message.
+  /// are copied in, and after a barrier out. An all_reduce has to do both on both sides; a bcast
+  /// one on each, and at once: one message is copied in, while that of before is copied out. An
+  /// engine with chunks may find some of what it reads in a nearer cache, and so be a little faster
+  /// than this. The fastest of twelve ways: written by the C library, by a loop of 32-byte moves,
+  /// by one that asks for the lines ahead, or past the caches (and read by the library or the
+  /// loop), into shared memory of 512 KiB, of 2 MiB or of twice the longest message, which is used
+  /// again and again, and holds two.
   struct Times {
     double bcast;
     double all_reduce;
@@ -36,8 +37,8 @@ class SharedCopies {
 
   /// Collective over `comm`, of two ranks on one node.
   SharedCopies(const Communicator& comm, std::size_t most_bytes)
-      : comm_(comm), private_(most_bytes), most_bytes_(most_bytes) {
-    const auto bytes = static_cast<MPI_Aint>(most_bytes + line);
+      : comm_(comm), private_(most_bytes), ring_bytes_(2 * most_bytes) {
+    const auto bytes = static_cast<MPI_Aint>(ring_bytes_ + line);
     MPI_Win_allocate_shared(bytes, 1, MPI_INFO_NULL, comm.native(), &mine_, &window_);
     MPI_Aint their_bytes = 0;
     int unit = 0;
@@ -54,8 +55,8 @@ class SharedCopies {
     Times best{1e300, 1e300};
     for (const auto& way : {Way{library_copy, library_copy}, Way{loop_copy, loop_copy},
                             Way{owning_copy, loop_copy}, Way{streaming_copy, loop_copy}}) {
-      for (const std::size_t ring : {8 * piece, 32 * piece, most_bytes_}) {
-        if (ring < bytes || ring > most_bytes_) continue;
+      for (const std::size_t ring : {8 * piece, 32 * piece, ring_bytes_}) {
+        if (ring < 2 * bytes || ring > ring_bytes_) continue;
         const auto times = measure(bytes, ring, way);
         best = {std::min(best.bcast, times.bcast), std::min(best.all_reduce, times.all_reduce)};
       }
@@ -104,9 +105,9 @@ class SharedCopies {
     }
   }
 
-  static void ask_to_write([[maybe_unused]] unsigned char* line) {
+  static void ask_to_write([[maybe_unused]] unsigned char* address) {
 #if defined(__x86_64__)
-    asm volatile("prefetchw %0" ::"m"(*line));
+    asm volatile("prefetchw %0" ::"m"(*address));
 #endif
   }
 
@@ -135,26 +136,26 @@ class SharedCopies {
     const auto out = [&](std::size_t at, std::size_t count) {
       way.out(private_.data() + at, theirs_ + (position + at) % ring, count);
     };
-    const bool is_root = comm_.is_root();
-    std::vector<double> bcast;
-    std::vector<double> all_reduce;
-    for (int i = 0; i < repetitions; ++i) {
-      std::memset(private_.data(), i, bytes);  // by its owner, as the inputs of a collective are
-      const double one_in = time([&] {
-        if (is_root) for_pieces(in);
-      });
-      const double one_out = time([&] {
-        if (!is_root) for_pieces(out);
-      });
-      bcast.push_back(of_slower(std::max(one_in, one_out)));
-      position += bytes;
-      std::memset(private_.data(), i, bytes);
+    const auto out_of_before = [&](std::size_t at, std::size_t count) {
+      way.out(private_.data() + at, theirs_ + (position + ring - bytes + at) % ring, count);
+    };
+    const auto median_of = [&](auto&& work) {
+      std::vector<double> seconds;
+      for (int i = 0; i < repetitions; ++i) {
+        std::memset(private_.data(), i, bytes);  // by its owner, as the inputs of a collective are
+        seconds.push_back(all_reduce(comm_, work(), Maximum{}));
+        position += bytes;
+      }
+      return median(seconds);
+    };
+    const auto bcast = [&] {
+      return time([&] { comm_.is_root() ? for_pieces(in) : for_pieces(out_of_before); });
+    };
+    const auto both = [&] {
       const double all_in = time([&] { for_pieces(in); });
-      const double all_out = time([&] { for_pieces(out); });
-      position += bytes;
-      all_reduce.push_back(of_slower(all_in + all_out));
-    }
-    return {median(bcast), median(all_reduce)};
+      return all_in + time([&] { for_pieces(out); });
+    };
+    return {median_of(bcast), median_of(both)};
   }
 
   /// Of this rank.
@@ -167,13 +168,9 @@ class SharedCopies {
     return elapsed.count();
   }
 
-  [[nodiscard]] double of_slower(double seconds) const {
-    return all_reduce(comm_, seconds, Maximum{});
-  }
-
   const Communicator& comm_;
   std::vector<unsigned char> private_;
-  std::size_t most_bytes_;
+  std::size_t ring_bytes_;  // the longest
   MPI_Win window_ = MPI_WIN_NULL;
   unsigned char* mine_ = nullptr;
   unsigned char* theirs_ = nullptr;

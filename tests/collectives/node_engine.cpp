@@ -317,8 +317,11 @@ TEST_CASE("the measurement is the same on all ranks, and its choice is what is u
     CHECK(bcast(comm, row.engine_seconds) == row.engine_seconds);
     CHECK(engine.chosen(row.operation, row.bytes) == row.chosen);
     CHECK(engine.chosen(row.operation, row.bytes * 2) == row.chosen);
-    const double limit = report.oversubscribed ? 0.8 : 0.95;
-    CHECK(row.chosen == (row.engine_seconds <= limit * row.mpi_seconds));
+    if (report.oversubscribed) {  // more than medians have to be faster
+      if (row.chosen) CHECK(row.engine_seconds <= 0.8 * row.mpi_seconds);
+    } else {
+      CHECK(row.chosen == (row.engine_seconds <= 0.95 * row.mpi_seconds));
+    }
   }
   // What was not measured any more is treated like the largest size that was, or left to MPI.
   for (std::size_t i = 0; i < report.rows.size(); ++i) {

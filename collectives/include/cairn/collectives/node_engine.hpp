@@ -37,7 +37,7 @@ enum class NodeEngineMode : std::uint8_t {
   environment,  ///< as CAIRN_NODE_ENGINE=off|on|auto says on rank 0; automatic without it
   off,          ///< never
   on,           ///< wherever it can
-  automatic,    ///< where a measurement at the start found it faster than MPI
+  automatic,    ///< where a measurement at the start found it clearly faster than MPI
 };
 
 /// The defaults are right outside of tests.
