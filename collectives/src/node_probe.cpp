@@ -49,18 +49,22 @@ double ranked(std::array<double, samples> values, std::size_t place) {
 
 double median(const std::array<double, samples>& values) { return ranked(values, samples / 2); }
 
-/// Calls both sides in turns and times them on this rank. `prepare` makes the inputs new, since MPI
-/// is faster on what still stands in the other rank's cache. The first pair only warms up.
+/// Seconds of a call on this rank. `prepare` makes the inputs new, since MPI is faster on what
+/// still stands in the other rank's cache; then all ranks begin together.
+template <typename Prepare, typename Call>
+double seconds_of(MPI_Comm comm, int calls, Prepare&& prepare, Call&& call) {
+  prepare();
+  check_mpi(MPI_Barrier(comm), "MPI_Barrier");
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < calls; ++i) call();
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+  return elapsed.count() / calls;
+}
+
+/// Calls both sides in turns. The first pair only warms up.
 template <typename Prepare, typename Engine, typename Mpi>
 Samples take_samples(MPI_Comm comm, int calls, Prepare&& prepare, Engine&& engine, Mpi&& mpi) {
-  const auto seconds = [&](auto& call) {
-    prepare();
-    check_mpi(MPI_Barrier(comm), "MPI_Barrier");
-    const auto begin = std::chrono::steady_clock::now();
-    for (int i = 0; i < calls; ++i) call();
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
-    return elapsed.count() / calls;
-  };
+  const auto seconds = [&](auto& call) { return seconds_of(comm, calls, prepare, call); };
   (void)seconds(engine);
   (void)seconds(mpi);
   Samples result{};
@@ -281,12 +285,9 @@ void NodeEngine::Impl::choose_stores() {
   std::vector<double> values(n);
   auto* const data = reinterpret_cast<std::byte*>(values.data());
   const auto seconds_of_call = [&] {
-    std::fill(values.begin(), values.end(), 1.0);
-    check_mpi(MPI_Barrier(layout_->node.native()), "MPI_Barrier");
-    const auto begin = std::chrono::steady_clock::now();
-    group_->all_reduce(data, data, n, sum);
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
-    return elapsed.count();
+    return seconds_of(
+        layout_->node.native(), 1, [&] { std::fill(values.begin(), values.end(), 1.0); },
+        [&] { group_->all_reduce(data, data, n, sum); });
   };
   const auto warm_up = [&] {
     for (std::size_t i = 0; i < calls; ++i) (void)seconds_of_call();
