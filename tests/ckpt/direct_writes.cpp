@@ -113,8 +113,8 @@ TEST_CASE("the faster way is kept, and the other one tried again") {
 
 namespace {
 
-/// MB/s of a rank, as measured on a virtual machine: copies into pages that the system has at hand,
-/// into pages that the hypervisor has to find first, and writes past the cache.
+/// MB/s of a rank, as they may be on a virtual machine: copies into pages that the system has at
+/// hand, into pages that the hypervisor has to find first, and writes past the cache.
 constexpr double at_hand = 4500;
 constexpr double fresh = 210;
 constexpr double past = 700;

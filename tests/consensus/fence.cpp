@@ -110,6 +110,17 @@ TEST_CASE("old claims are removed, oldest first; the newest and its predecessor 
   CHECK(!fs::exists(scratch / "inc.4"));
 }
 
+TEST_CASE("what a launch has left that died while it claimed goes, also from a fresh directory") {
+  const Scratch scratch;
+  for (const std::uint64_t k : {1, 2}) {
+    std::ofstream(scratch / "inc.00ff.tmp") << "a part of a claim";
+    auto fence = claim(scratch.path(), this_process(), patient());
+    CHECK(fence.incarnation() == k);
+    fence.confirm({});
+    CHECK(!fs::exists(scratch / "inc.00ff.tmp"));
+  }
+}
+
 TEST_CASE("a number is above that of every record, although all claims are lost") {
   const Scratch scratch;
   auto options = patient();

@@ -260,7 +260,7 @@ void Fence::Implementation::remove_older(const std::vector<std::uint64_t>& numbe
 
 void Fence::confirm(std::vector<LastEpoch> honoured) {
   auto& own = *implementation_;
-  if (own.claim.honoured == honoured) return;
+  if (own.claim.honoured == honoured) return own.remove_older(claimed(own.directory));
   auto confirmed = own.claim;
   confirmed.honoured = std::move(honoured);
   const auto path = claim_path(own.directory, own.claim.incarnation);
