@@ -1,17 +1,22 @@
-"""All published trees, on all pairs of 1, 2, 3, 4, 7 ranks and 1, 2, 4 threads, with and without interruption: their counts.
+"""All published trees, on all pairs of 1, 2, 3, 4, 7 ranks and 1, 2, 4 threads, under all policies, with and without
+interruption: their counts.
 
-Of each tree there is one run that goes through all pairs in a random order, each under a random policy: each launch is killed,
-or asked to stop, after its next cut, and the next pair goes on from there. All are also counted by each pair alone: trees of up
-to 200 million nodes under each policy, larger ones under one policy after the other.
+Each tree is counted by each pair under each policy alone. And each of these is interrupted: in runs that go through them in a
+random order, each launch is killed, or asked to stop, after its next cut, and the next pair goes on from there under its own
+policy; as many runs as that takes, for a small tree is through before it has met all.
 
-usage: all_trees.py MPIEXEC CAIRN_UTS [--seed N] [--trees T1,T2,…]
+That is seconds for the small trees, and hours for the largest five: with --record, what has been checked is noted there, and
+the same command goes on with the rest.
+
+usage: all_trees.py MPIEXEC CAIRN_UTS [--seed N] [--trees T1,T2,…] [--record FILE] [--jobs N]
 """
 
 import argparse
-import itertools
+import concurrent.futures
 import json
 import pathlib
 import random
+import shutil
 import sys
 import time
 
@@ -35,59 +40,92 @@ OPTIONS = {
     "BOTS-tiny": ("-t", 0, "-b", 2000, "-q", 0.333332, "-m", 3, "-r", 8),
     "BOTS-medium": ("-t", 0, "-b", 2000, "-q", 0.333344, "-m", 3, "-r", 23),
 }
-PAIRS = list(itertools.product((1, 2, 3, 4, 7), (1, 2, 4)))
+COMBINATIONS = [(ranks, threads, policy) for ranks in (1, 2, 3, 4, 7) for threads in (1, 2, 4) for policy in POLICIES]
+LARGE = 2 * 10**8  # nodes; there leaves are counted where they are made, which takes half the time
 
 
-def command(args, tree, pair, policy, result, *options):
-    ranks, threads = pair
+class Record:
+    """Which combinations have been checked of a tree, alone and interrupted; kept in a file, if there is one."""
+
+    def __init__(self, path):
+        self.path = path
+        lines = path.read_text().splitlines() if path and path.exists() else []
+        self.checked = {tuple(json.loads(line)) for line in lines}
+
+    def note(self, tree, how, combinations):
+        new = [(tree, how, *combination) for combination in combinations]
+        self.checked.update(new)
+        if self.path:
+            with self.path.open("a") as file:
+                file.writelines(json.dumps(entry) + "\n" for entry in new)
+
+    def remaining(self, tree, how, chooser):
+        """In a random order."""
+        left = [combination for combination in COMBINATIONS if (tree, how, *combination) not in self.checked]
+        return chooser.sample(left, len(left))
+
+
+def command(args, tree, combination, result, *options):
+    ranks, threads, policy = combination
     tree_options = OPTIONS.get(tree, ("--tree", tree))
-    return [args.mpiexec, "-n", ranks, args.uts, *tree_options, "--threads", threads, "--schedule", policy, "--result",
-            result, *options]
+    leaves = "count" if TREES[tree][0] > LARGE else "push"
+    return [args.mpiexec, "-n", ranks, args.uts, *tree_options, "--threads", threads, "--schedule", policy, "--leaves", leaves,
+            "--result", result, *options]
 
 
-def counts(result):
+def check_counts(tree, result, how):
+    """Returns the epoch from which the run went on."""
     found = json.loads(result.read_text())
-    return tuple(found[name] for name in ("nodes", "depth", "leaves")), found["restored_from"]
-
-
-def check_counts(tree, counted, how):
+    counted = tuple(found[name] for name in ("nodes", "depth", "leaves"))
     check(counted == TREES[tree], f"{tree} {how} is counted as {counted}, not {TREES[tree]}")
+    return found["restored_from"]
 
 
-def alone(args, tree, scratch):
-    """Returns how many runs that were."""
-    each = itertools.product(PAIRS, POLICIES)
-    in_turn = zip(PAIRS, itertools.cycle(POLICIES))
-    runs = list(each if TREES[tree][0] < 2 * 10**8 else in_turn)
-    for pair, policy in runs:
-        result = scratch / "alone.json"
-        ended = run(command(args, tree, pair, policy, result), 3600)
-        check(ended.code == 0, ended)
-        check_counts(tree, counts(result)[0], f"on {pair[0]} ranks of {pair[1]} threads, {policy},")
-    return len(runs)
+def alone(args, tree, combination, scratch):
+    name = " ".join(map(str, combination))
+    result = scratch / f"{tree} {name}.json"
+    ended = run(command(args, tree, combination, result), 3600)
+    check(ended.code == 0, ended)
+    check_counts(tree, result, f"on {name} (ranks, threads, policy)")
 
 
-def interrupted(chooser, args, tree, scratch):
+def interrupted(chooser, args, tree, combinations, scratch):
+    """One run through the tree. Returns the combinations that were interrupted in it: with the last one that ran through, each
+    of them has lost nothing, and none has counted anything twice.
+    """
     directory, result = scratch / tree, scratch / f"{tree}.json"
-    options = ("--ckpt-dir", directory, "--cut-every", TREES[tree][0] // 40)
+    options = ("--ckpt-dir", directory, "--cut-every", max(TREES[tree][0] // 200, 10**5))
     if TREES[tree][0] < 10**7:  # so that there is time for it
         options += ("--kernel", "portable")
-    pairs = chooser.sample(PAIRS, len(PAIRS))
-    interruptions = 0
-    for pair in pairs:
-        process = start(command(args, tree, pair, chooser.choice(POLICIES), result, *options))
-        in_time = disturb(chooser, process, directory)
+    met = []
+    for combination in combinations:
+        process = start(command(args, tree, combination, result, *options))
+        in_time = disturb(chooser, process, directory, 1800)
         ended = finish(process, 3600)
         if ended.code == 0:
             break
         check(in_time, f"it ended by itself:\n{ended}")
-        interruptions += 1
-    ended = run(command(args, tree, pairs[0], chooser.choice(POLICIES), result, *options), 3600)
+        met.append(combination)
+    ended = run(command(args, tree, chooser.choice(COMBINATIONS), result, *options), 3600)
     check(ended.code == 0, ended)
-    counted, restored_from = counts(result)
-    check_counts(tree, counted, f"after {interruptions} interruptions")
-    check(interruptions > 0 and restored_from is not None, f"{tree} was never interrupted")
-    return interruptions
+    restored_from = check_counts(tree, result, f"after {len(met)} interruptions")
+    check(not met or restored_from is not None, f"{tree} did not go on from a checkpoint:\n{ended}")
+    shutil.rmtree(directory)
+    return met
+
+
+def check_tree(chooser, args, tree, record, scratch):
+    runs = 0
+    while left := record.remaining(tree, "interrupted", chooser):
+        record.note(tree, "interrupted", interrupted(chooser, args, tree, left, scratch))
+        runs += 1
+    left = record.remaining(tree, "alone", chooser)
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        jobs = {pool.submit(alone, args, tree, combination, scratch): combination for combination in left}
+        for job in concurrent.futures.as_completed(jobs):
+            job.result()
+            record.note(tree, "alone", [jobs[job]])
+    return runs, len(left)
 
 
 def main():
@@ -96,18 +134,20 @@ def main():
     parser.add_argument("uts")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--trees", default=",".join(TREES))
+    parser.add_argument("--record", type=pathlib.Path)
+    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
     args = parser.parse_args()
     print(f"seed {args.seed}", flush=True)
     chooser = random.Random(args.seed)
     as_users_have_mpirun()
     before = segments()
+    record = Record(args.record)
     with scratch_directory() as scratch:
         for tree in args.trees.split(","):
             begin = time.monotonic()
-            runs = alone(args, tree, scratch)
-            interruptions = interrupted(chooser, args, tree, scratch)
-            print(f"{tree}: {TREES[tree][0]} nodes, {runs} runs without and one with {interruptions} interruptions, "
-                  f"{time.monotonic() - begin:.0f} s", flush=True)
+            runs, counted_alone = check_tree(chooser, args, tree, record, scratch)
+            print(f"{tree}: {TREES[tree][0]} nodes; {counted_alone} combinations alone, all of {len(COMBINATIONS)} interrupted in "
+                  f"{runs} runs, {time.monotonic() - begin:.0f} s", flush=True)
             remove_segments(segments() - before)
 
 

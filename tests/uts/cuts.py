@@ -33,10 +33,10 @@ def command(chooser, args, tree, directory, result):
             chooser.choice(("sync", "async")), "--result", result]
 
 
-def disturb(chooser, process, directory):
+def disturb(chooser, process, directory, patience=120):
     """Ends the run soon after its next cut. Returns whether it was in time."""
     before = newest_step(directory) or 0
-    wait_until(lambda: process.poll() is not None or (newest_step(directory) or 0) > before, "a cut", 120)
+    wait_until(lambda: process.poll() is not None or (newest_step(directory) or 0) > before, "a cut", patience)
     time.sleep(chooser.uniform(0, 0.1))
     ranks = children(process.pid)
     if not ranks or process.poll() is not None:

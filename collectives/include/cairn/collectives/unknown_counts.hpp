@@ -1,8 +1,8 @@
 /// Collectives whose receivers do not know the counts: counts and data travel together.
 ///
 /// All are collective and blocking; every rank calls the same function with the same root and the
-/// same T. Counts are 64-bit. Values travel as bytes: all ranks represent T alike. `in` must not
-/// lie in the memory of `out`.
+/// same T. Counts are 64-bit. Values travel as bytes, with the padding they have: all ranks
+/// represent T alike. `in` must not lie in the memory of `out`.
 ///
 /// @throws Error{mpi_failure} on the ranks where MPI reports one, std::bad_alloc on a rank whose
 ///         memory ends; the other ranks may then wait for it, so end the job
