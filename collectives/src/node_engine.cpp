@@ -96,11 +96,19 @@ void NodeEngine::Impl::share_memory() {
     return;
   }
   report.available = true;
-  choose_stores();
+  stores_.emplace(*group_);
+  stores_->choose();
+  report.streaming = stores_->stores() == detail::NodeGroup::Stores::streaming;
   if (one_node()) return;
   scratch_.resize(piece_bytes);
   counts_.resize(static_cast<std::size_t>(layout_->nodes()));
   displacements_.resize(counts_.size());
+}
+
+/// Before each call that writes `bytes` bytes into slots, on all ranks of a node.
+void NodeEngine::Impl::keep_stores_right(std::size_t bytes) {
+  stores_->keep_right(bytes);
+  report.streaming = stores_->stores() == detail::NodeGroup::Stores::streaming;
 }
 
 int NodeEngine::Impl::node_of(int rank) const noexcept {
@@ -119,6 +127,7 @@ void NodeEngine::Impl::barrier() {
 }
 
 void NodeEngine::Impl::bcast(std::byte* data, std::size_t bytes, int root) {
+  keep_stores_right(bytes);
   if (one_node()) {
     group_->bcast(data, bytes, rank_in_node(root));
     return;
@@ -149,6 +158,7 @@ void NodeEngine::Impl::reduce_over_nodes(std::byte* target, std::size_t n, MPI_D
 void NodeEngine::Impl::reduce(const std::byte* in, std::byte* out, std::size_t n,
                               const detail::Reduction& reduction, MPI_Datatype type,
                               MPI_Op operation, int root) {
+  keep_stores_right(n * reduction.element_bytes);
   if (one_node()) {
     group_->reduce(in, out, n, reduction, rank_in_node(root));
     return;
@@ -168,6 +178,7 @@ void NodeEngine::Impl::reduce(const std::byte* in, std::byte* out, std::size_t n
 void NodeEngine::Impl::all_reduce(std::byte* inout, std::size_t n,
                                   const detail::Reduction& reduction, MPI_Datatype type,
                                   MPI_Op operation) {
+  keep_stores_right(n * reduction.element_bytes);
   if (one_node()) {
     group_->all_reduce(inout, inout, n, reduction);
     return;
@@ -192,6 +203,7 @@ bool NodeEngine::Impl::can_gather(std::size_t bytes) const noexcept {
 }
 
 void NodeEngine::Impl::all_gather(const std::byte* in, std::byte* out, std::size_t bytes) {
+  keep_stores_right(bytes);
   if (one_node()) {
     group_->all_gather(in, out, bytes);
     return;

@@ -15,6 +15,7 @@
 #include "node_group.hpp"
 #include "node_layout.hpp"
 #include "reduction_kernels.hpp"
+#include "store_choice.hpp"
 
 namespace cairn {
 
@@ -54,7 +55,7 @@ class NodeEngine::Impl {
   class Probe;
 
   void share_memory();
-  void choose_stores();
+  void keep_stores_right(std::size_t bytes);
   [[nodiscard]] bool one_node() const noexcept { return layout_->nodes() == 1; }
   [[nodiscard]] int node_of(int rank) const noexcept;
   [[nodiscard]] int rank_in_node(int rank) const noexcept;
@@ -64,6 +65,7 @@ class NodeEngine::Impl {
   Communicator comm_;
   std::optional<detail::NodeLayout> layout_;
   std::optional<detail::NodeGroup> group_;
+  std::optional<detail::StoreChoice> stores_;
   std::vector<std::byte> scratch_;  // a piece, for reductions over nodes
   std::vector<int> counts_;         // shape [nodes], for all_gather over nodes
   std::vector<int> displacements_;

@@ -45,6 +45,9 @@ class NodeGroup {
   enum class Stores : std::uint8_t { cached, streaming };
   void set_stores(Stores stores) noexcept { stores_ = stores; }
 
+  /// Whether waiting ranks leave their core at once.
+  [[nodiscard]] bool oversubscribed() const noexcept { return patience_.oversubscribed(); }
+
   /// After so many bytes of long messages a rank writes again where it has begun.
   [[nodiscard]] std::size_t ring_bytes() const noexcept { return long_ring_.bytes(); }
 

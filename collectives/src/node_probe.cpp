@@ -12,6 +12,7 @@
 
 #include "cairn/core/mpi_error.hpp"
 #include "node_engine_impl.hpp"
+#include "sample_times.hpp"
 
 namespace cairn {
 
@@ -27,7 +28,6 @@ constexpr std::array all_operations{NodeOperation::barrier,    NodeOperation::bc
 constexpr std::array<std::size_t, 9> sizes_in_bytes{16,    64,    256,    1024,   4096,
                                                     16384, 65536, 262144, 1048576};
 
-constexpr std::size_t samples = 7;
 constexpr int calls_per_small_sample = 8;
 constexpr std::size_t small_bytes = 1024;
 
@@ -37,17 +37,12 @@ constexpr std::size_t small_bytes = 1024;
 constexpr double enough = 0.95;
 constexpr double enough_when_oversubscribed = 0.8;
 
-/// Seconds of a call on this rank, [engine, MPI] or [cached, streaming] for each sample.
-using Samples = std::array<std::array<double, samples>, 2>;
+using detail::median;
+using detail::ranked;
+using detail::sample_count;
 
-/// The value that so many others are not greater than.
-double ranked(std::array<double, samples> values, std::size_t place) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(place),
-                   values.end());
-  return values[place];
-}
-
-double median(const std::array<double, samples>& values) { return ranked(values, samples / 2); }
+/// Seconds of a call on this rank, [engine, MPI].
+using Samples = std::array<detail::SampleTimes, 2>;
 
 /// Seconds of a call on this rank. `prepare` makes the inputs new, since MPI is faster on what
 /// still stands in the other rank's cache; then all ranks begin together.
@@ -68,7 +63,7 @@ Samples take_samples(MPI_Comm comm, int calls, Prepare&& prepare, Engine&& engin
   (void)seconds(engine);
   (void)seconds(mpi);
   Samples result{};
-  for (std::size_t i = 0; i < samples; ++i) {
+  for (std::size_t i = 0; i < sample_count; ++i) {
     result[0][i] = seconds(engine);
     result[1][i] = seconds(mpi);
   }
@@ -174,7 +169,7 @@ class NodeEngine::Impl::Probe {
   /// Rows by operation, with the times of the slowest ranks and the choice.
   std::vector<Row> finished(std::vector<Row> rows, std::vector<Samples>& times) const {
     check_mpi(
-        MPI_Allreduce(MPI_IN_PLACE, times.data(), static_cast<int>(times.size() * 2 * samples),
+        MPI_Allreduce(MPI_IN_PLACE, times.data(), static_cast<int>(times.size() * 2 * sample_count),
                       MPI_DOUBLE, MPI_MAX, comm_),
         "MPI_Allreduce");
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -190,7 +185,7 @@ class NodeEngine::Impl::Probe {
   [[nodiscard]] bool is_faster(const Samples& times) const {
     const auto& [engine, mpi] = times;
     if (!impl_.report.oversubscribed) return median(engine) <= enough * median(mpi);
-    return ranked(engine, samples - 2) <= enough_when_oversubscribed * ranked(mpi, 1);
+    return ranked(engine, sample_count - 2) <= enough_when_oversubscribed * ranked(mpi, 1);
   }
 
   /// The largest part of an all_gather, so that its result stays small on many ranks.
@@ -269,48 +264,6 @@ class NodeEngine::Impl::Probe {
 
 std::vector<Row> NodeEngine::Impl::measure(NodeEngine& engine, double budget_seconds) {
   return Probe(engine).rows(budget_seconds);
-}
-
-/// Takes the way of writing with which an all_reduce of middle size is faster: on all ranks the
-/// same, so that the report can say it. Either way is only itself when the whole ring has been
-/// written so, since it leaves the lines in another place; so each gets the ring to itself for a
-/// while, twice.
-void NodeEngine::Impl::choose_stores() {
-  using Stores = detail::NodeGroup::Stores;
-  constexpr std::size_t bytes = 65536;
-  constexpr std::size_t n = bytes / sizeof(double);
-  // Nodes may differ in it. Where a call may wait for a core there is little to find out.
-  const std::size_t calls = report.oversubscribed ? 1 : group_->ring_bytes() / bytes;
-  const auto sum = detail::reduction_of(MPI_DOUBLE, MPI_SUM);
-  std::vector<double> values(n);
-  auto* const data = reinterpret_cast<std::byte*>(values.data());
-  const auto seconds_of_call = [&] {
-    return seconds_of(
-        layout_->node.native(), 1, [&] { std::fill(values.begin(), values.end(), 1.0); },
-        [&] { group_->all_reduce(data, data, n, sum); });
-  };
-  const auto warm_up = [&] {
-    for (std::size_t i = 0; i < calls; ++i) (void)seconds_of_call();
-  };
-  std::array<Samples, 2> rounds{};
-  for (auto& round : rounds) {
-    for (const auto stores : {Stores::cached, Stores::streaming}) {
-      group_->set_stores(stores);
-      warm_up();
-      for (auto& sample : round[static_cast<std::size_t>(stores)]) sample = seconds_of_call();
-    }
-  }
-  check_mpi(
-      MPI_Allreduce(MPI_IN_PLACE, rounds.data(), static_cast<int>(rounds.size() * 2 * samples),
-                    MPI_DOUBLE, MPI_MAX, comm_.native()),
-      "MPI_Allreduce");
-  const auto fastest = [&](Stores stores) {
-    const auto way = static_cast<std::size_t>(stores);
-    return std::min(median(rounds[0][way]), median(rounds[1][way]));
-  };
-  report.streaming = fastest(Stores::streaming) < fastest(Stores::cached);
-  group_->set_stores(report.streaming ? Stores::streaming : Stores::cached);
-  if (!report.streaming) warm_up();  // it was written the other way last
 }
 
 const char* name_of(NodeOperation operation) noexcept {

@@ -48,7 +48,7 @@ struct NodeEngineOptions {
   int ranks_per_node = 0;
 };
 
-/// What the engine found, equal on every rank.
+/// What the engine found, equal on every rank unless said otherwise.
 struct NodeEngineReport {
   /// One call on the slowest rank, median of several.
   struct Row {
@@ -68,8 +68,10 @@ struct NodeEngineReport {
   bool available = false;       ///< whether there is an engine at all
   std::string why_not;          ///< when there is none
   std::string instruction_set;  ///< of the reductions: "AVX2" or "baseline"
-  bool streaming = false;       ///< whether shared memory is written past the caches: measured
-  std::vector<Row> rows;        ///< by operation, then bytes; empty unless measured
+  /// Whether the memory of this rank's node is written past the caches: measured, and again when
+  /// ranks have been moved to other cores.
+  bool streaming = false;
+  std::vector<Row> rows;  ///< by operation, then bytes; empty unless measured
 };
 
 /// The report as a table for a terminal, with advice on the settings of MPI where the numbers give
