@@ -33,7 +33,9 @@ struct Targets {
   std::optional<double> large;
 };
 
-constexpr int rounds = 25;
+constexpr double fewest_pairs = 75;
+constexpr double most_rounds = 25;
+constexpr double least_round = 9;  // pairs; the median of fewer says little
 constexpr double oversubscribed_target = 1.1;
 
 /// An engine that is always used, buffers, and the rows so far.
@@ -159,8 +161,9 @@ class NodeEngineRows {
     rows_.push_back(std::move(row));
   }
 
-  /// Single calls of both sides in turns, each with new inputs and after a barrier, timed by its
-  /// slowest rank, in several rounds; for each side the smallest median of a round.
+  /// Single calls of both sides in turns, each as often first as second, with new inputs and after
+  /// a barrier, timed by its slowest rank, in several rounds; for each side the smallest median of
+  /// a round.
   template <typename Ours, typename Mpi>
   Seconds compare_calls(std::size_t bytes, Ours&& ours, Mpi&& mpi) {
     const auto seconds = [&](auto& call) {
@@ -173,16 +176,18 @@ class NodeEngineRows {
     double pair = 0.0;
     for (int i = 0; i < 3; ++i) pair = seconds(ours) + seconds(mpi);
     // To rewrite the inputs takes about as long as the calls.
-    const double in_a_round =
-        context_.seconds / (2 * rounds * all_reduce(context_.world, pair, Maximum{}));
-    const auto pairs = static_cast<std::size_t>(std::clamp(in_a_round, 3.0, 1e4));
+    const double wanted = context_.seconds / (2 * all_reduce(context_.world, pair, Maximum{}));
+    const double in_all = std::clamp(wanted, fewest_pairs, 1e4 * most_rounds);
+    const auto pairs = static_cast<std::size_t>(std::max(least_round, in_all / most_rounds));
+    const auto rounds = static_cast<std::size_t>(in_all) / pairs;
     Seconds best{1e300, 1e300};
-    for (int round = 0; round < rounds; ++round) {
+    for (std::size_t round = 0; round < rounds; ++round) {
       std::vector<double> our_times(pairs);
       std::vector<double> mpi_times(pairs);
       for (std::size_t i = 0; i < pairs; ++i) {
-        our_times[i] = seconds(ours);
+        if (i % 2 == 0) our_times[i] = seconds(ours);
         mpi_times[i] = seconds(mpi);
+        if (i % 2 != 0) our_times[i] = seconds(ours);
       }
       all_reduce(context_.world, std::span<double>(our_times), Maximum{});
       all_reduce(context_.world, std::span<double>(mpi_times), Maximum{});
