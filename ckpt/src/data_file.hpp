@@ -65,14 +65,6 @@ void copy_structure(const File& from, File& to, const DataFileLayout& layout);
 /// @throws Error{Errc::bad_data} for what is no file, {no_input, permission, …}
 [[nodiscard]] File open_data_file(const std::filesystem::path& path);
 
-/// CRC-32C (Castagnoli) of `bytes`, continued from `crc`.
-[[nodiscard]] std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc = 0);
-
-/// The CRC-32C of a range of the file. Memory: one piece. @throws Error{bad_data} when the file
-/// ends before
-[[nodiscard]] std::uint32_t crc32c_of(const File& file, std::uint64_t offset_bytes,
-                                      std::uint64_t length_bytes);
-
 /// The attributes of a dataset that an Attribute can hold: numbers and texts; others are left out.
 /// Only for a file whose structure is verified: HDF5 parses it.
 /// @throws Error{Errc::input_output} when HDF5 cannot read it

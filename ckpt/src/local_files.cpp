@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <optional>
@@ -13,6 +12,7 @@
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
 #include "cairn/core/file.hpp"
+#include "crc.hpp"
 #include "data_file.hpp"
 #include "store.hpp"
 
@@ -68,10 +68,6 @@ std::vector<fs::path> files_in(const fs::path& directory) {
     throw_errno(error.value(), "read local checkpoint directory " + directory.string());
   std::sort(files.begin(), files.end());
   return files;
-}
-
-void remove_file(const fs::path& path) {
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw_errno(errno, "remove " + path.string());
 }
 
 }  // namespace

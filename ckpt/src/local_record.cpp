@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cairn/core/error.hpp"
+#include "hex.hpp"
 
 namespace cairn::ckpt {
 

@@ -13,6 +13,7 @@
 #include "cairn/core/failpoint.hpp"
 #include "cairn/trace/trace.hpp"
 #include "checkpointer_implementation.hpp"
+#include "crc.hpp"
 #include "data_file.hpp"
 
 namespace cairn::ckpt {

@@ -3,9 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "cairn/core/error.hpp"
@@ -43,68 +41,6 @@ std::string digest_of(std::string_view text) {
 }
 
 namespace {
-
-// --- hexadecimal strings of bytes and of CRCs -----------------------------------------------
-
-constexpr char hex_digits[] = "0123456789abcdef";
-
-template <typename Number>
-Number from_hex(std::string_view digits) {
-  Number number{};
-  const auto [end, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), number, 16);
-  if (error != std::errc{} || end != digits.data() + digits.size()) {
-    damaged("'" + std::string(digits) + "' is not hexadecimal");
-  }
-  return number;
-}
-
-std::vector<std::byte> bytes_from_hex(std::string_view text) {
-  std::vector<std::byte> bytes;
-  for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
-    bytes.push_back(static_cast<std::byte>(from_hex<unsigned char>(text.substr(i, 2))));
-  }
-  return bytes;
-}
-
-}  // namespace
-
-std::string crcs_to_hex(const std::vector<std::uint32_t>& crcs) {
-  std::string text;
-  text.reserve(8 * crcs.size());
-  for (const auto crc : crcs) {
-    char hex[9];
-    std::snprintf(hex, sizeof hex, "%08x", crc);
-    text += hex;
-  }
-  return text;
-}
-
-std::vector<std::uint32_t> crcs_from_hex(std::string_view text) {
-  std::vector<std::uint32_t> crcs;
-  for (std::size_t i = 0; i + 7 < text.size(); i += 8) {
-    crcs.push_back(from_hex<std::uint32_t>(text.substr(i, 8)));
-  }
-  return crcs;
-}
-
-namespace {
-
-// --- JSON ------------------------------------------------------------------------------------
-
-template <std::size_t Size>
-std::string array_to_hex(const std::array<unsigned char, Size>& bytes) {
-  return hex_of(std::as_bytes(std::span(bytes)));
-}
-
-template <std::size_t Size>
-std::array<unsigned char, Size> array_from_hex(std::string_view text) {
-  const auto bytes = bytes_from_hex(text);
-  std::array<unsigned char, Size> array{};
-  if (text.size() != 2 * Size) damaged("a hexadecimal string of a wrong length");
-  std::memcpy(array.data(), bytes.data(), Size);
-  return array;
-}
 
 std::string tags_to_hex(const std::vector<Tag>& tags) {
   std::string text;

@@ -113,9 +113,4 @@ struct SealedText {
 /// XXH3-128 of the text, as 32 hexadecimal digits.
 [[nodiscard]] std::string digest_of(std::string_view text);
 
-/// Digests of pieces as they stand in a record: eight hexadecimal digits each.
-[[nodiscard]] std::string crcs_to_hex(const std::vector<std::uint32_t>& crcs);
-/// @throws Error{Errc::bad_data} for what is not hexadecimal
-[[nodiscard]] std::vector<std::uint32_t> crcs_from_hex(std::string_view text);
-
 }  // namespace cairn::ckpt

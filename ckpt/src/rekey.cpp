@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "cairn/core/failpoint.hpp"
+#include "crc.hpp"
 #include "data_file.hpp"
 #include "inspect.hpp"
 #include "transfer.hpp"

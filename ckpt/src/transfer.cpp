@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "cairn/core/error.hpp"
+#include "crc.hpp"
 #include "data_file.hpp"
 
 namespace cairn::ckpt {

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "crc.hpp"
 #include "data_file.hpp"
 #include "inspect.hpp"
 #include "transfer.hpp"

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <climits>
 #include <cstdlib>
-#include <cstring>
-#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,8 +27,6 @@ constexpr unsigned patient_polls = 1000;
 constexpr double probe_seconds = 0.02;
 constexpr double probe_seconds_when_oversubscribed = 0.05;
 constexpr double patient_probe_seconds = 2.0;
-
-constexpr std::size_t page_bytes = 4096;
 
 std::byte* bytes_of(void* data) { return static_cast<std::byte*>(data); }
 const std::byte* bytes_of(const void* data) { return static_cast<const std::byte*>(data); }
@@ -356,55 +352,5 @@ NodeEngineReport NodeEngine::measure() {
 }
 
 const NodeEngineReport& NodeEngine::report() const noexcept { return impl_->report; }
-
-// ---------------------------------------------------------------------------------------------
-
-void NodeWindow::Impl::AlignedDelete::operator()(std::byte* memory) const noexcept {
-  ::operator delete (memory, std::align_val_t{64});
-}
-
-NodeWindow::Impl::Impl(const NodeEngine::Impl& engine, std::size_t bytes) : engine_(&engine) {
-  const auto& comm = engine.comm();
-  const auto* const node = engine.node();
-  if (node == nullptr) {
-    together(comm, [&] {
-      private_.reset(static_cast<std::byte*>(::operator new (bytes, std::align_val_t{64})));
-      std::memset(private_.get(), 0, bytes);
-    });
-    mine_ = private_.get();
-    return;
-  }
-  const std::size_t each =
-      (std::max<std::size_t>(bytes, 1) + page_bytes - 1) / page_bytes * page_bytes;
-  const auto ranks = static_cast<std::size_t>(node->size());
-  shared_ = detail::SharedMemory::allocate(*node, each * ranks);
-  if (!agree(comm, shared_.has_value())) {
-    Error error(Errc::unavailable,
-                "no shared memory for a window of " + std::to_string(bytes) + " bytes a rank");
-    error.mark_agreed();
-    throw error;
-  }
-  for (std::size_t r = 0; r < ranks; ++r) vectors_.push_back(shared_->bytes().data() + r * each);
-  mine_ = vectors_[static_cast<std::size_t>(node->rank())];
-  std::memset(mine_, 0, each);  // places the pages near this rank
-  check_mpi(MPI_Barrier(node->native()), "MPI_Barrier");
-}
-
-NodeWindow::NodeWindow(NodeEngine& engine, std::size_t bytes)
-    : impl_(std::make_unique<Impl>(*engine.impl_, bytes)), data_(impl_->mine()), bytes_(bytes) {}
-
-NodeWindow::NodeWindow(NodeWindow&& other) noexcept
-    : impl_(std::move(other.impl_)),
-      data_(std::exchange(other.data_, nullptr)),
-      bytes_(std::exchange(other.bytes_, 0)) {}
-
-NodeWindow& NodeWindow::operator=(NodeWindow&& other) noexcept {
-  impl_ = std::move(other.impl_);
-  data_ = std::exchange(other.data_, nullptr);
-  bytes_ = std::exchange(other.bytes_, 0);
-  return *this;
-}
-
-NodeWindow::~NodeWindow() = default;
 
 }  // namespace cairn

@@ -12,6 +12,7 @@
 #include "cairn/core/failpoint.hpp"
 #include "cairn/core/file.hpp"
 #include "cairn/core/random.hpp"
+#include "crc.hpp"
 #include "data_file.hpp"
 #include "fixture.hpp"
 #include "record.hpp"

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cairn/core/error.hpp"
+#include "crc.hpp"
 #include "data_file.hpp"
 
 using namespace cairn;

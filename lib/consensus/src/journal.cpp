@@ -12,6 +12,7 @@
 #include "journal_format.hpp"
 #include "journal_message.hpp"
 #include "journal_pace.hpp"
+#include "journal_trouble.hpp"
 
 namespace cairn::consensus {
 
@@ -145,22 +146,9 @@ class JournalReplica::Impl {
       status.voters_heard +=
           (node == options_.node ? can_promise() : is_heard_to_vote(node)) ? 1 : 0;
     status.has_majority = status.voters_heard >= majority(options_.nodes);
-    if (!lost_.empty())
-      status.trouble = "the journal of node " + std::to_string(options_.node) +
-                       " cannot be trusted (" + lost_ + "): it keeps a copy and does not vote";
-    if (may_vote() && !can_promise())
-      status.trouble = "the disk of the journal of node " + std::to_string(options_.node) +
-                       " lags behind (" + std::to_string(disk_.under_way()) +
-                       " writes are under way): it promises nothing until they are done";
-    if (!failure_.empty())
-      status.trouble = "the journal of node " + std::to_string(options_.node) +
-                       " cannot be written any more (" + failure_ + "): it is silent";
-    if (!status.has_majority) {
-      if (!status.trouble.empty()) status.trouble += "; ";
-      status.trouble += "no majority: " + std::to_string(status.voters_heard) + " of " +
-                        std::to_string(options_.nodes) + " nodes with their journals are heard, " +
-                        std::to_string(majority(options_.nodes)) + " are needed; new entries wait";
-    }
+    const bool lags = may_vote() && !can_promise();
+    status.trouble =
+        journal::trouble_of(options_, status, {lost_, failure_, lags ? disk_.under_way() : 0});
     return status;
   }
 

@@ -116,6 +116,10 @@ void rename_file(const fs::path& from, const fs::path& to) {
               "rename " + from.string() + " to " + to.string());
 }
 
+void remove_file(const std::filesystem::path& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw_errno(errno, "remove " + path.string());
+}
+
 std::string read_file(const fs::path& path) {
   const File file(path, O_RDONLY);
   std::string text(file.size_bytes(), '\0');

@@ -71,6 +71,10 @@ void make_directory(const std::filesystem::path& path, unsigned mode = 0777,
 /// rename(2).
 void rename_file(const std::filesystem::path& from, const std::filesystem::path& to);
 
+/// unlink(2). That there is none is no error. Local.
+/// @throws Error{Errc::permission, input_output, …}
+void remove_file(const std::filesystem::path& path);
+
 /// The whole file as a string. Local.
 [[nodiscard]] std::string read_file(const std::filesystem::path& path);
 
