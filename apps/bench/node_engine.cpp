@@ -33,9 +33,9 @@ struct Targets {
   std::optional<double> large;
 };
 
-constexpr double fewest_pairs = 75;
-constexpr double most_rounds = 25;
-constexpr double least_round = 9;  // pairs; the median of fewer says little
+constexpr std::size_t most_rounds = 25;
+constexpr std::size_t fewest_pairs_of_round = 10;  // the median of fewer says little
+constexpr double fewest_pairs = 80;
 constexpr double oversubscribed_target = 1.1;
 
 /// An engine that is always used, buffers, and the rows so far.
@@ -177,17 +177,18 @@ class NodeEngineRows {
     for (int i = 0; i < 3; ++i) pair = seconds(ours) + seconds(mpi);
     // To rewrite the inputs takes about as long as the calls.
     const double wanted = context_.seconds / (2 * all_reduce(context_.world, pair, Maximum{}));
-    const double in_all = std::clamp(wanted, fewest_pairs, 1e4 * most_rounds);
-    const auto pairs = static_cast<std::size_t>(std::max(least_round, in_all / most_rounds));
-    const auto rounds = static_cast<std::size_t>(in_all) / pairs;
+    const auto in_all = static_cast<std::size_t>(std::clamp(wanted, fewest_pairs, 250e3));
+    const auto pairs = std::max(fewest_pairs_of_round, in_all / most_rounds);
+    const auto rounds = std::min(most_rounds, in_all / pairs);
     Seconds best{1e300, 1e300};
     for (std::size_t round = 0; round < rounds; ++round) {
       std::vector<double> our_times(pairs);
       std::vector<double> mpi_times(pairs);
       for (std::size_t i = 0; i < pairs; ++i) {
-        if (i % 2 == 0) our_times[i] = seconds(ours);
+        const bool first = (round + i) % 2 == 0;
+        if (first) our_times[i] = seconds(ours);
         mpi_times[i] = seconds(mpi);
-        if (i % 2 != 0) our_times[i] = seconds(ours);
+        if (!first) our_times[i] = seconds(ours);
       }
       all_reduce(context_.world, std::span<double>(our_times), Maximum{});
       all_reduce(context_.world, std::span<double>(mpi_times), Maximum{});

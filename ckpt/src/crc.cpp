@@ -5,8 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "layout_driver.hpp"
-#include "store.hpp"
+#include "record.hpp"
 
 namespace cairn::ckpt {
 

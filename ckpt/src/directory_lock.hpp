@@ -1,4 +1,4 @@
-/// The lock of a checkpoint directory, by which two launches on one machine see each other early.
+/// The lock of a checkpoint directory, by which two launches see each other early where locks reach.
 #pragma once
 
 #include <filesystem>

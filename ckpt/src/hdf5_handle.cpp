@@ -8,7 +8,7 @@ namespace cairn::ckpt {
 
 namespace {
 
-/// Remembers the innermost message of HDF5's error stack.
+/// Keeps the message of this level of HDF5's error stack.
 herr_t note_message(unsigned /*depth*/, const H5E_error2_t* error, void* message) {
   if (error->desc != nullptr) *static_cast<std::string*>(message) = error->desc;
   return 0;
@@ -17,18 +17,9 @@ herr_t note_message(unsigned /*depth*/, const H5E_error2_t* error, void* message
 }  // namespace
 
 void throw_hdf5(std::string_view what) {
-  std::string message;
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, note_message, &message);
   std::string innermost;
-  H5Ewalk2(
-      H5E_DEFAULT, H5E_WALK_DOWNWARD,
-      [](unsigned, const H5E_error2_t* error, void* text) -> herr_t {
-        if (error->desc != nullptr) *static_cast<std::string*>(text) = error->desc;
-        return 0;
-      },
-      &innermost);
-  throw Error(Errc::input_output,
-              std::string(what) + ": HDF5: " + (innermost.empty() ? message : innermost));
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, note_message, &innermost);  // from the call inwards
+  throw Error(Errc::input_output, std::string(what) + ": HDF5: " + innermost);
 }
 
 }  // namespace cairn::ckpt

@@ -1,8 +1,6 @@
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <memory>
 
 #include "cairn/core/failpoint.hpp"
@@ -144,9 +142,7 @@ std::uint64_t rewrite(const EpochStore& store, const EpochRecord& old, const Key
   before_publish.check("replace " + store.record_path(old.epoch).string());
   store.replace_record(fresh);
   before_removal.check("remove " + source.path().string());
-  if (::unlink(source.path().c_str()) != 0 && errno != ENOENT) {
-    throw_errno(errno, "remove " + source.path().string());
-  }
+  remove_file(source.path());
   sync_directory(store.directory());
   return old.data_bytes;
 }

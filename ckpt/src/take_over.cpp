@@ -1,7 +1,3 @@
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "cairn/consensus/fence.hpp"
 #include "inspect.hpp"
 
@@ -10,10 +6,7 @@ namespace cairn::ckpt {
 namespace {
 
 /// Whoever holds it holds a file without a name from then on.
-void remove_lock(const std::filesystem::path& directory) {
-  const auto lock = directory / "lock";
-  if (::unlink(lock.c_str()) != 0 && errno != ENOENT) throw_errno(errno, "remove " + lock.string());
-}
+void remove_lock(const std::filesystem::path& directory) { remove_file(directory / "lock"); }
 
 }  // namespace
 

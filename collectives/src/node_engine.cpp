@@ -94,17 +94,23 @@ void NodeEngine::Impl::share_memory() {
   report.available = true;
   stores_.emplace(*group_);
   stores_->choose();
-  report.streaming = stores_->stores() == detail::NodeGroup::Stores::streaming;
+  note_stores();
   if (one_node()) return;
   scratch_.resize(piece_bytes);
   counts_.resize(static_cast<std::size_t>(layout_->nodes()));
   displacements_.resize(counts_.size());
 }
 
-/// Before each call that writes `bytes` bytes into slots, on all ranks of a node.
+/// Before each call of `bytes` bytes, equal on all ranks of a node.
 void NodeEngine::Impl::keep_stores_right(std::size_t bytes) {
+  const auto looks = stores_->looks();
   stores_->keep_right(bytes);
+  if (stores_->looks() != looks) note_stores();
+}
+
+void NodeEngine::Impl::note_stores() {
   report.streaming = stores_->stores() == detail::NodeGroup::Stores::streaming;
+  report.looks = stores_->looks();
 }
 
 int NodeEngine::Impl::node_of(int rank) const noexcept {
@@ -199,7 +205,7 @@ bool NodeEngine::Impl::can_gather(std::size_t bytes) const noexcept {
 }
 
 void NodeEngine::Impl::all_gather(const std::byte* in, std::byte* out, std::size_t bytes) {
-  keep_stores_right(bytes);
+  keep_stores_right(one_node() ? bytes : bytes * static_cast<std::size_t>(comm_.size()));
   if (one_node()) {
     group_->all_gather(in, out, bytes);
     return;

@@ -56,6 +56,7 @@ class NodeEngine::Impl {
 
   void share_memory();
   void keep_stores_right(std::size_t bytes);
+  void note_stores();
   [[nodiscard]] bool one_node() const noexcept { return layout_->nodes() == 1; }
   [[nodiscard]] int node_of(int rank) const noexcept;
   [[nodiscard]] int rank_in_node(int rank) const noexcept;

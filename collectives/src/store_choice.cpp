@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <limits>
+#include <utility>
 
 #include "reduction_kernels.hpp"
 #include "sample_times.hpp"
@@ -16,8 +17,8 @@ using Stores = NodeGroup::Stores;
 
 constexpr std::size_t middle_bytes = 65536;
 constexpr int rounds = 2;
-constexpr int hops = 8;  // timed together
-constexpr int tries = 4;
+constexpr int hops = 4;  // timed together
+constexpr int tries = 6;
 
 std::byte* bytes_of(double* values) { return reinterpret_cast<std::byte*>(values); }
 
@@ -37,16 +38,31 @@ bool StoreWatch::is_due(std::size_t bytes) noexcept {
   return true;
 }
 
-void StoreWatch::chosen(NodeGroup::Stores stores, double hop) noexcept {
-  const bool in_vain = interval_ != 0 && stores == stores_;
-  interval_ = in_vain ? std::min(2 * interval_, most_interval) : least_interval;
-  bytes_ = 0;
-  stores_ = stores;
-  hop_ = hop;
+bool StoreWatch::has_moved(double hop) noexcept {
+  if (hop > longest_hop) {
+    was_in_vain();
+    return false;
+  }
+  return hop > factor * hop_ || hop * factor < hop_;
 }
 
-StoreChoice::StoreChoice(NodeGroup& group)
-    : group_(&group), values_(middle_bytes / sizeof(double)) {}
+void StoreWatch::chosen(NodeGroup::Stores stores, double hop) noexcept {
+  if (interval_ == 0) {
+    interval_ = least_interval;
+  } else if (stores == stores_) {
+    was_in_vain();
+  } else {
+    interval_ = std::max(interval_ / 2, least_interval);
+  }
+  bytes_ = 0;
+  stores_ = stores;
+  hop_ = hop > longest_hop ? 0.0 : hop;
+}
+
+void StoreWatch::was_in_vain() noexcept { interval_ = std::min(2 * interval_, most_interval); }
+
+StoreChoice::StoreChoice(NodeGroup& group, Hop hop)
+    : group_(&group), hop_of_rank_(std::move(hop)), values_(middle_bytes / sizeof(double)) {}
 
 void StoreChoice::all_reduce() {
   auto* const data = bytes_of(values_.data());
@@ -63,6 +79,7 @@ double StoreChoice::seconds_of_call() {
 /// Either way is only itself when the whole ring has been written so, since it leaves the lines in
 /// another place; so each gets the ring to itself for a while, twice.
 void StoreChoice::choose() {
+  ++choices_;
   // Where a call may wait for a core there is little to find out.
   const std::size_t calls = group_->oversubscribed() ? 1 : group_->ring_bytes() / middle_bytes;
   const auto warm_up = [&] {
@@ -95,22 +112,33 @@ void StoreChoice::choose() {
 }
 
 void StoreChoice::keep_right(std::size_t bytes) {
-  if (group_->oversubscribed() || !watch_.is_due(bytes)) return;
+  if (group_->size() == 1 || group_->oversubscribed() || !watch_.is_due(bytes)) return;
+  ++looks_;
   if (watch_.has_moved(hop())) choose();
 }
 
-/// Seconds of a barrier, as rank 0 sees it: the shortest of a few short rows, since only where
-/// nothing else comes between is it the distance of the cores.
+/// That of rank 0, on all ranks.
 double StoreChoice::hop() {
-  double least = std::numeric_limits<double>::max();
+  double seconds = hop_of_rank_ ? hop_of_rank_() : measured_hop();
+  group_->bcast(bytes_of(&seconds), sizeof seconds, 0);
+  return seconds;
+}
+
+/// Seconds of a barrier: the shortest of a few short rows, since only where nothing else comes
+/// between is it the distance of the cores. Where the first row is none, the others tell no more.
+double StoreChoice::measured_hop() {
+  const auto row = [&] {
+    return seconds_of([&] {
+             for (int k = 0; k < hops; ++k) group_->barrier();
+           }) /
+           hops;
+  };
   group_->barrier();
-  for (int i = 0; i < tries; ++i) {
-    const double row = seconds_of([&] {
-      for (int k = 0; k < hops; ++k) group_->barrier();
-    });
-    least = std::min(least, row / hops);
-  }
-  group_->bcast(bytes_of(&least), sizeof least, 0);
+  double least = row();
+  double first = least;
+  group_->bcast(bytes_of(&first), sizeof first, 0);
+  if (first > StoreWatch::longest_hop) return first;
+  for (int i = 1; i < tries; ++i) least = std::min(least, row());
   return least;
 }
 

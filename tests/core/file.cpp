@@ -71,6 +71,16 @@ TEST_CASE("positional writes land where they should, and reserving keeps the siz
   CHECK(text.substr(6) == "xy");
 }
 
+TEST_CASE("a file is removed, and none is no error; a directory is none") {
+  const test::Scratch scratch;
+  const auto path = scratch / "file";
+  write_file_atomically(path, "text");
+  remove_file(path);
+  CHECK(!fs::exists(path));
+  remove_file(path);
+  CHECK(code_of([&] { remove_file(scratch.path()); }) != Errc{0});
+}
+
 TEST_CASE("a directory is made with its parents, and what was made is durable") {
   const test::Scratch scratch;
   const auto mode = [](const fs::path& path) { return fs::status(path).permissions(); };

@@ -115,16 +115,23 @@ def interrupted(chooser, args, tree, combinations, scratch):
 
 
 def check_tree(chooser, args, tree, record, scratch):
-    runs = 0
+    runs = in_vain = 0
     while left := record.remaining(tree, "interrupted", chooser):
-        record.note(tree, "interrupted", interrupted(chooser, args, tree, left, scratch))
+        met = interrupted(chooser, args, tree, left, scratch)
+        record.note(tree, "interrupted", met)
         runs += 1
+        in_vain = 0 if met else in_vain + 1
+        check(in_vain < 20, f"{tree} was never interrupted in 20 runs; not yet: {left}")
     left = record.remaining(tree, "alone", chooser)
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         jobs = {pool.submit(alone, args, tree, combination, scratch): combination for combination in left}
-        for job in concurrent.futures.as_completed(jobs):
-            job.result()
-            record.note(tree, "alone", [jobs[job]])
+        try:
+            for job in concurrent.futures.as_completed(jobs):
+                job.result()
+                record.note(tree, "alone", [jobs[job]])
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return runs, len(left)
 
 

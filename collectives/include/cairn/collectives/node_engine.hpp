@@ -71,7 +71,8 @@ struct NodeEngineReport {
   /// Whether the memory of this rank's node is written past the caches: measured, and again when
   /// ranks have been moved to other cores.
   bool streaming = false;
-  std::vector<Row> rows;  ///< by operation, then bytes; empty unless measured
+  std::uint64_t looks = 0;  ///< how often calls have looked whether they have; of this rank's node
+  std::vector<Row> rows;    ///< by operation, then bytes; empty unless measured
 };
 
 /// The report as a table for a terminal, with advice on the settings of MPI where the numbers give
@@ -159,7 +160,7 @@ class NodeEngine {
   /// 2 s, by when it is long done on a quiet machine. Collective. The choice stays as it is.
   [[nodiscard]] NodeEngineReport measure();
 
-  /// What is known since the construction. Local.
+  /// What is known since the construction; `streaming` and `looks` since the last call. Local.
   [[nodiscard]] const NodeEngineReport& report() const noexcept;
 
  private:
