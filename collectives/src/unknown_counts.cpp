@@ -184,12 +184,16 @@ void all_to_all_bytes(const Communicator& comm, Bytes in, std::span<const std::s
                       std::size_t unit, ByteParts& out) {
   expects(counts.size() == index(comm.size()), "one count for each rank");
   ExchangeState& state = comm.exchange_state();
-  std::inclusive_scan(counts.begin(), counts.end(), state.ends.begin());
-  expects(state.ends.back() * unit == in.size(), "as many values as the sum of the counts");
+  const std::size_t n = in.size() / unit;
+  std::size_t end = 0;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    expects(counts[i] <= n - end, "as many values as the sum of the counts");
+    state.ends[i] = end += counts[i];
+  }
+  expects(end == n, "as many values as the sum of the counts");
   const auto part_for = [&](int peer) {
-    const std::size_t end = state.ends[index(peer)] * unit;
     const std::size_t size = counts[index(peer)] * unit;
-    return in.subspan(end - size, size);
+    return in.subspan(state.ends[index(peer)] * unit - size, size);
   };
   exchange(comm, state.all_to_all, state.lengths, part_for, out);
 }

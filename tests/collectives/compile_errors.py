@@ -11,16 +11,23 @@ import sys
 import tempfile
 
 PRELUDE = """
+#include <array>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 #include "cairn/collectives/async.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/collectives/fresh.hpp"
+#include "cairn/collectives/neighbour.hpp"
+#include "cairn/collectives/node_engine.hpp"
 #include "cairn/collectives/plan.hpp"
 #include "cairn/collectives/point_to_point.hpp"
+#include "cairn/collectives/sparse.hpp"
+#include "cairn/collectives/unknown_counts.hpp"
+#include "cairn/collectives/wide_neighbour.hpp"
 using namespace cairn;
 struct Undescribed { int a; double b; };
 struct Named { int a; std::string name; };
@@ -29,7 +36,10 @@ struct Good { int a; double b; };
 template <> inline constexpr auto cairn::members_of<Named> = cairn::Members<&Named::a, &Named::name>{};
 template <> inline constexpr auto cairn::members_of<View> = cairn::Members<&View::a, &View::text>{};
 template <> inline constexpr auto cairn::members_of<Good> = cairn::Members<&Good::a, &Good::b>{};
-void test(const Communicator& comm) {
+void test(const Communicator& comm, Layout layout, WideLayout wide) {
+  [[maybe_unused]] std::vector<double> in(3);
+  [[maybe_unused]] std::vector<double> out;
+  [[maybe_unused]] std::vector<float> other(3);
 """
 
 CASES = [
@@ -42,7 +52,15 @@ CASES = [
     ("std::vector<int*> x(3); bcast(comm, x);", "a pointer, view or container means nothing on another rank"),
     ("std::vector<View> x(3); bcast(comm, x);", "members_of names a member that cannot travel"),
     ("std::vector<Named> x(3); bcast(comm, x);", "has to be trivially copyable to travel"),
-    ("std::vector<std::unique_ptr<int>> x(3); bcast(comm, x);", "this type cannot travel between ranks"),
+    ("std::vector<std::unique_ptr<int>> x(3); bcast(comm, x);", "a pointer, view or container means nothing"),
+    ("std::vector<std::optional<int>> x(3); bcast(comm, x);", "a pointer, view or container means nothing"),
+    ("std::vector<std::array<int*, 2>> x(3); bcast(comm, x);", "a pointer, view or container means nothing"),
+    ("Parts<std::string> x;", "a pointer, view or container means nothing"),
+    ("Outbox<int*> x;", "a pointer, view or container means nothing"),
+    ("Inbox<Undescribed> x;", "describe a struct with template <> inline constexpr"),
+    ("WindowVector<std::string>* x; x->size();", "a pointer, view or container means nothing"),
+    ("std::vector<std::string> x; bcast(comm, into(x));", "a pointer, view or container means nothing"),
+    ("Parts<float> x; all_gather_v(comm, in, x);", "input and parts have the same type of elements"),
     ("double x[3]; double* p = x; bcast(comm, p);", "pass std::span(pointer, count)"),
     ("std::list<int> x(3); bcast(comm, x);", "copy this range into a std::vector"),
     ("std::vector<bool> x(3); bcast(comm, x);", "use std::vector<char>"),
@@ -57,6 +75,42 @@ CASES = [
     ("std::vector<int> x(3); all_reduce(comm, x, commutative([](int a) { return a; }));", "takes two elements"),
     ("std::string text; bcast(comm, text);", "else into(text)"),
     ("(void)receive(comm, std::vector<int>(3), 0);", "a receive writes to a buffer of the caller's"),
+]
+
+# Each call with an output, which stands for {}.
+CALLS = [
+    "gather(comm, in, {})",
+    "gather_v(comm, in, {}, layout)",
+    "gather_v(comm, in, {}, wide)",
+    "all_gather_v(comm, in, {}, layout)",
+    "all_gather_v(comm, in, {}, wide)",
+    "scatter(comm, in, {})",
+    "scatter_v(comm, in, layout, {})",
+    "scatter_v(comm, in, wide, {})",
+    "all_to_all(comm, in, {})",
+    "all_to_all_v(comm, in, layout, {}, layout)",
+    "all_to_all_v(comm, in, wide, {}, wide)",
+    "reduce(comm, in, {})",
+    "reduce_scatter_block(comm, in, {})",
+    "all_reduce(comm, in, {})",
+    "scan(comm, in, {})",
+    "exscan(comm, in, {})",
+    "neighbor_all_gather(comm, in, {})",
+    "neighbor_all_gather_v(comm, in, {}, layout)",
+    "neighbor_all_gather_v(comm, in, {}, wide)",
+    "neighbor_all_to_all(comm, in, {})",
+    "neighbor_all_to_all_v(comm, in, layout, {}, layout)",
+    "neighbor_all_to_all_v(comm, in, wide, {}, wide)",
+]
+SIZED = ("scatter", "neighbor_all_to_all(")  # whose outputs say how much comes
+CASES += [(call.replace("{}", "other") + ";", "same type of elements") for call in CALLS]
+CASES += [(call.replace("{}", "into(in)") + ";", "the size of this output says how much comes")
+          for call in CALLS if call.startswith(SIZED)]
+CASES += [
+    ("".join(call.replace("{}", "into(out)") + ";" for call in CALLS if not call.startswith(SIZED)), None),
+    ("double x = 0; reduce(comm, 3.0, x);", "a scalar is not written to"),
+    ("double x = 0; scatter(comm, in, x);", "a scalar is not written to"),
+    ("double x = 0; gather(comm, 3.0, x);", "a scalar is not written to"),
 ]
 
 

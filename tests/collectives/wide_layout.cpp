@@ -7,8 +7,12 @@
 #include <cstdint>
 #include <limits>
 #include <numeric>
+#include <stdexcept>
 #include <vector>
 
+#include "cairn/collectives/async.hpp"
+#include "cairn/collectives/fresh.hpp"
+#include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/random.hpp"
 #include "ways.hpp"
 
@@ -145,6 +149,99 @@ TEST_CASE("reduce_scatter of wide counts") {
         },
         [&] { CHECK(out == expected); });
   }
+}
+
+TEST_CASE("outputs of v-collectives are grown, or made, to where the last part ends") {
+  const auto& comm = world();
+  const auto check = [&](const auto& layout_of, const Sizes& sizes) {
+    const Places places(sizes);
+    const std::vector<int> counts(places.counts.begin(), places.counts.end());
+    const std::vector<int> displacements(places.displacements.begin(), places.displacements.end());
+    const auto layout = layout_of(places, counts, displacements);
+    std::size_t end = 0;
+    for (std::size_t r = 0; r < ranks(); ++r)
+      end = std::max(end, places.displacements[r] + places.counts[r]);
+    const Values mine = part(me(), 0, 3);
+    Values all(end, 0);
+    for (std::size_t r = 0; r < ranks(); ++r) places.put(all, r, part(r, 0, 3));
+    Values grown;
+    all_gather_v(comm, mine, into(grown), layout);
+    const auto holds_all = [&](const Values& out) {
+      if (out.size() != end) return false;
+      for (std::size_t r = 0; r < ranks(); ++r) {
+        const auto begin = static_cast<std::ptrdiff_t>(places.displacements[r]);
+        const auto last = begin + static_cast<std::ptrdiff_t>(places.counts[r]);
+        if (!std::equal(out.begin() + begin, out.begin() + last, all.begin() + begin)) return false;
+      }
+      return true;
+    };
+    CHECK(holds_all(grown));
+    CHECK(holds_all(all_gather_v(comm, mine, fresh, layout)));
+    const int root = comm.size() - 1;
+    auto future =
+        gather_v(async(comm), mine, fresh, comm.is_root(root) ? layout : decltype(layout){}, root);
+    const Values at_root = future.wait();
+    CHECK((comm.is_root(root) ? holds_all(at_root) : at_root.empty()));
+  };
+  Sizes sizes(ranks());
+  for (std::size_t r = 0; r < ranks(); ++r) sizes[r] = size_of_part(r, 0, 3);
+  check([](const Places& places, const auto&, const auto&) { return places.layout(); }, sizes);
+  check(
+      [](const Places&, const std::vector<int>& counts, const std::vector<int>& displacements) {
+        return Layout{counts, displacements};
+      },
+      sizes);
+}
+
+TEST_CASE("what comes in an all_to_all_v may grow its output") {
+  const std::vector<int> ones(ranks(), 1);
+  std::vector<int> at(ranks());
+  packed_displacements(ones, at);
+  const Sizes wide_ones(ranks(), 1);
+  const Sizes wide_at(at.begin(), at.end());
+  const Values in(ranks(), static_cast<std::int64_t>(me()));
+  Values expected(ranks());
+  std::iota(expected.begin(), expected.end(), 0);
+  Values out;
+  all_to_all_v(world(), in, Layout{ones, at}, into(out), Layout{ones, at});
+  CHECK(out == expected);
+  const WideLayout wide{wide_ones, wide_at};
+  CHECK(all_to_all_v(world(), in, wide, fresh, wide) == expected);
+}
+
+TEST_CASE("what an operation throws in a part of wide counts comes out of the call") {
+  const Sizes counts(ranks(), 1);
+  const Values in(ranks(), 1);
+  // In the first part alone: the others must not cover it.
+  for (std::size_t thrower = 0; thrower < ranks(); ++thrower) {
+    Values marked = in;
+    marked[thrower] = 7;
+    int threw = 0;
+    try {
+      Values out(1);
+      reduce_scatter(world(), marked, out, std::span<const std::size_t>(counts),
+                     commutative([](std::int64_t a, std::int64_t b) {
+                       if (a >= 7 || b >= 7) throw std::range_error("too far");
+                       return a + b;
+                     }));
+    } catch (const std::range_error&) {
+      threw = 1;
+    }
+    CHECK((all_reduce(world(), threw) >= 1) == (ranks() > 1));
+  }
+}
+
+TEST_CASE("wide counts whose sum wraps are refused") {
+  const std::size_t huge = std::numeric_limits<std::size_t>::max();
+  const Values in(1);
+  Values out(8);
+  Sizes counts(ranks(), 2);
+  counts[0] = huge;
+  CHECK_THROWS_AS(reduce_scatter(world(), in, out, std::span<const std::size_t>(counts)), Error);
+  Parts<std::int64_t> parts;
+  CHECK_THROWS_AS(all_to_all_v(world(), in, std::span<const std::size_t>(counts), parts), Error);
+  CHECK_THROWS_AS(parts.reshape(counts), Error);
+  CHECK(parts.size() == 0);
 }
 
 TEST_CASE("a wide layout outside its buffer is refused, also where the sum of its numbers wraps") {

@@ -268,12 +268,29 @@ auto hold_output(B&& buffer, std::size_t needed) {
   } else if constexpr (requires { typename Plain::template Made<T>; }) {
     return Owned<typename Plain::template Made<T>>{typename Plain::template Made<T>(needed)};
   } else {
+    static_assert(!(Scalar<Plain> && std::is_lvalue_reference_v<B>),
+                  "cairn: a scalar is not written to; pass std::span(&x, 1), or fresh for a vector "
+                  "that is returned");
     auto held = hold(std::forward<B>(buffer));
     using Elements = std::remove_cvref_t<decltype(held.view())>;
     expect_writable<std::remove_pointer_t<decltype(std::declval<Elements&>().data)>>();
     static_assert(std::is_same_v<ValueOf<Elements>, T> || !is_element<ValueOf<Elements>>,
                   "cairn: input and output of a call have the same type of elements");
     return held;
+  }
+}
+
+/// The same where only the caller knows how many there are.
+template <typename T, typename B>
+auto hold_sized_output(B&& buffer) {
+  using Plain = std::remove_cvref_t<B>;
+  static_assert(
+      !is_into<Plain> && !requires { typename Plain::template Made<T>; },
+      "cairn: the size of this output says how much comes; pass a buffer that has it");
+  if constexpr (is_into<Plain> || requires { typename Plain::template Made<T>; }) {
+    return Owned<T>{};
+  } else {
+    return hold_output<T>(std::forward<B>(buffer), 0);
   }
 }
 

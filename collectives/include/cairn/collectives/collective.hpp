@@ -96,7 +96,8 @@ auto gather_v(const W& way, In&& input, Out&& output, const Layout& layout, int 
   detail::expect_rank(comm, root);
   auto in = detail::hold(std::forward<In>(input));
   using T = detail::ElementOf<decltype(in)>;
-  auto out = detail::hold(std::forward<Out>(output));
+  auto out =
+      detail::hold_output_of<T>(std::forward<Out>(output), comm.is_root(root) ? layout : Layout{});
   if (comm.is_root(root)) {
     detail::expect_layout(layout, detail::ranks_of(comm), out.view().count());
   }
@@ -144,7 +145,7 @@ auto all_gather_v(const W& way, In&& input, Out&& output, const Layout& layout,
   const auto& comm = detail::communicator_of(way);
   auto in = detail::hold(std::forward<In>(input));
   using T = detail::ElementOf<decltype(in)>;
-  auto out = detail::hold(std::forward<Out>(output));
+  auto out = detail::hold_output_of<T>(std::forward<Out>(output), layout);
   detail::expect_layout(layout, detail::ranks_of(comm), out.view().count());
   expects(in.view().count() ==
               static_cast<std::size_t>(layout.counts[static_cast<std::size_t>(comm.rank())]),
@@ -168,8 +169,8 @@ auto scatter(const W& way, In&& input, Out&& output, int root = 0, Where where =
   const auto& comm = detail::communicator_of(way);
   detail::expect_rank(comm, root);
   auto in = detail::hold(std::forward<In>(input));
-  auto out = detail::hold(std::forward<Out>(output));
-  using T = detail::ElementOf<decltype(out)>;
+  using T = detail::ElementOf<decltype(in)>;
+  auto out = detail::hold_sized_output<T>(std::forward<Out>(output));
   const std::size_t n = out.view().count();
   expects(!comm.is_root(root) || in.view().count() == n * detail::ranks_of(comm),
           "in of size p·n at the root");
@@ -194,8 +195,8 @@ auto scatter_v(const W& way, In&& input, const Layout& layout, Out&& output, int
   const auto& comm = detail::communicator_of(way);
   detail::expect_rank(comm, root);
   auto in = detail::hold(std::forward<In>(input));
-  auto out = detail::hold(std::forward<Out>(output));
-  using T = detail::ElementOf<decltype(out)>;
+  using T = detail::ElementOf<decltype(in)>;
+  auto out = detail::hold_sized_output<T>(std::forward<Out>(output));
   if (comm.is_root(root)) {
     detail::expect_layout(layout, detail::ranks_of(comm), in.view().count());
   }
@@ -243,8 +244,8 @@ auto all_to_all_v(const W& way, In&& input, const Layout& in_layout, Out&& outpu
                   const Layout& out_layout, Where where = Where::here()) {
   const auto& comm = detail::communicator_of(way);
   auto in = detail::hold(std::forward<In>(input));
-  auto out = detail::hold(std::forward<Out>(output));
-  using T = detail::ElementOf<decltype(out)>;
+  using T = detail::ElementOf<decltype(in)>;
+  auto out = detail::hold_output_of<T>(std::forward<Out>(output), out_layout);
   detail::expect_layout(in_layout, detail::ranks_of(comm), in.view().count());
   detail::expect_layout(out_layout, detail::ranks_of(comm), out.view().count());
   return carry_out(

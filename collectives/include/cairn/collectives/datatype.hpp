@@ -57,10 +57,22 @@ inline constexpr bool is_pointer_or_view =
 
 /// std::string_view, std::span, and containers, whose elements stand elsewhere.
 template <typename T>
-requires(std::is_class_v<T> && !is_array<T> && requires(T & t) {
+concept ViewLike = requires(T& t) {
   t.data();
   t.size();
-}) inline constexpr bool is_pointer_or_view<T> = true;
+};
+/// std::unique_ptr, std::shared_ptr, iterators; std::optional, whose value may be missing.
+template <typename T>
+concept PointerLike = requires(T& t) {
+  *t;
+};
+template <typename T>
+requires(std::is_class_v<T> && !is_array<T> &&
+         (ViewLike<T> || PointerLike<T>)) inline constexpr bool is_pointer_or_view<T> = true;
+template <typename T>
+requires is_array<T>
+inline constexpr bool is_pointer_or_view<T> =
+    is_pointer_or_view<std::remove_cvref_t<decltype(std::declval<T&>()[0])>>;
 
 template <typename T>
 struct IsElement;
@@ -203,6 +215,13 @@ constexpr void expect_element() {
         "cairn: this type cannot travel between ranks; describe a struct with template <> "
         "inline constexpr auto cairn::members_of<T> = cairn::Members<&T::a, &T::b>{};");
   }
+}
+
+/// For the static_assert of a class of elements.
+template <typename T>
+constexpr bool expected_element() {
+  expect_element<T>();
+  return true;
 }
 
 }  // namespace detail

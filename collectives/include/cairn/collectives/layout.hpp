@@ -23,8 +23,11 @@ struct Layout {
   std::span<const int> counts;
   std::span<const int> displacements;
 };
+struct WideLayout;  // wide_layout.hpp
 
 namespace detail {
+
+[[nodiscard]] inline std::size_t extent_of(const WideLayout& layout);
 
 inline void expect_rank(const Communicator& comm, int rank) {
   // Rank -1 is MPI_PROC_NULL and -2 MPI_ANY_SOURCE: a wrong index would go through silently.
@@ -45,6 +48,30 @@ inline void expect_layout(const Layout& layout, std::size_t parts, std::size_t n
                         static_cast<std::size_t>(layout.displacements[r]) <=
                     n,
             "every part inside the buffer");
+  }
+}
+
+/// Elements of a buffer that ends with the last part. Of a layout that is none, some number:
+/// expect_layout() refuses it.
+[[nodiscard]] inline std::size_t extent_of(const Layout& layout) {
+  std::size_t extent = 0;
+  for (std::size_t r = 0; r < layout.counts.size() && r < layout.displacements.size(); ++r) {
+    if (layout.counts[r] < 0 || layout.displacements[r] < 0) continue;
+    const auto end = static_cast<std::size_t>(layout.counts[r]) +
+                     static_cast<std::size_t>(layout.displacements[r]);
+    if (end > extent) extent = end;
+  }
+  return extent;
+}
+
+/// The output of a call that fills the parts of a layout.
+template <typename T, typename B, typename AnyLayout>
+auto hold_output_of(B&& buffer, const AnyLayout& layout) {
+  using Plain = std::remove_cvref_t<B>;
+  if constexpr (is_into<Plain> || requires { typename Plain::template Made<T>; }) {
+    return hold_output<T>(std::forward<B>(buffer), extent_of(layout));
+  } else {
+    return hold_output<T>(std::forward<B>(buffer), 0);
   }
 }
 

@@ -108,7 +108,7 @@ auto neighbor_all_gather_v(const W& way, In&& input, Out&& output, const Layout&
                            Where where = Where::here()) {
   auto in = detail::hold(std::forward<In>(input));
   using T = detail::ElementOf<decltype(in)>;
-  auto out = detail::hold(std::forward<Out>(output));
+  auto out = detail::hold_output_of<T>(std::forward<Out>(output), layout);
   detail::expect_layout(layout, detail::degrees_of(detail::communicator_of(way)).in,
                         out.view().count());
   return carry_out(
@@ -131,8 +131,8 @@ auto neighbor_all_gather_v(const W& way, In&& input, Out&& output, const Layout&
 template <Way W, typename In, typename Out>
 auto neighbor_all_to_all(const W& way, In&& input, Out&& output, Where where = Where::here()) {
   auto in = detail::hold(std::forward<In>(input));
-  auto out = detail::hold(std::forward<Out>(output));
   using T = detail::ElementOf<decltype(in)>;
+  auto out = detail::hold_sized_output<T>(std::forward<Out>(output));
   const auto degrees = detail::degrees_of(detail::communicator_of(way));
   const std::size_t n = degrees.out > 0  ? in.view().count() / degrees.out
                         : degrees.in > 0 ? out.view().count() / degrees.in
@@ -161,8 +161,8 @@ template <Way W, typename In, typename Out>
 auto neighbor_all_to_all_v(const W& way, In&& input, const Layout& in_layout, Out&& output,
                            const Layout& out_layout, Where where = Where::here()) {
   auto in = detail::hold(std::forward<In>(input));
-  auto out = detail::hold(std::forward<Out>(output));
-  using T = detail::ElementOf<decltype(out)>;
+  using T = detail::ElementOf<decltype(in)>;
+  auto out = detail::hold_output_of<T>(std::forward<Out>(output), out_layout);
   const auto degrees = detail::degrees_of(detail::communicator_of(way));
   detail::expect_layout(in_layout, degrees.out, in.view().count());
   detail::expect_layout(out_layout, degrees.in, out.view().count());

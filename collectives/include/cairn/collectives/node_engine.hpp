@@ -219,8 +219,10 @@ class NodeWindow {
 ///     all_reduce(engine, x, MPI_SUM);
 ///
 /// Outside of all_reduce it is this rank's alone.
-template <Element T>
+template <typename T>
 class WindowVector {
+  static_assert(detail::expected_element<T>());
+
  public:
   /// Collective over the ranks of `engine`, with equal n.
   /// @throws Error{Errc::unavailable}, agreed, when there is not enough memory

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <span>
 #include <vector>
 
 #include "cairn/collectives/byte_buffer.hpp"
 #include "cairn/collectives/datatype.hpp"
+#include "cairn/core/expects.hpp"
 
 namespace cairn {
 
@@ -33,6 +35,12 @@ class ByteParts {
 
   /// One part for each of `bytes`, times `unit`; the contents are unspecified.
   void reshape(std::span<const std::size_t> bytes, std::size_t unit = 1) {
+    const std::size_t most = SIZE_MAX / 2 / unit;
+    std::size_t all = 0;
+    for (const std::size_t part : bytes) {
+      expects(part <= most - all, "parts that a memory could hold");
+      all += part;
+    }
     ends_.resize(bytes.size());
     std::size_t end = 0;
     for (std::size_t r = 0; r < bytes.size(); ++r) ends_[r] = end += bytes[r] * unit;
@@ -58,8 +66,10 @@ class ByteParts {
 ///
 /// What an exchange fills when the receiver does not know the counts, and what all_to_all_v sends.
 /// Counts are 64-bit. The memory grows and is kept: used again it allocates nothing. Move-only.
-template <Element T>
+template <typename T>
 class Parts {
+  static_assert(detail::expected_element<T>());
+
  public:
   Parts() = default;
   explicit Parts(std::span<const std::size_t> counts) { reshape(counts); }

@@ -19,15 +19,19 @@
 namespace cairn {
 
 /// A message to send; `data` is the caller's. May be empty, and may go to the sender itself.
-template <Element T>
+template <typename T>
 struct Outgoing {
+  static_assert(detail::expected_element<T>());
+
   int destination = 0;
   std::span<const T> data;
 };
 
 /// A message that came; `data` is the Inbox's.
-template <Element T>
+template <typename T>
 struct Incoming {
+  static_assert(detail::expected_element<T>());
+
   int source = 0;
   std::span<const T> data;
 };
@@ -135,8 +139,10 @@ void sparse_exchange_bytes(const Communicator& comm, const ByteOutbox& out, Byte
 
 /// Messages that are put together one after the other, and own their data. The memory grows and is
 /// kept.
-template <Element T>
+template <typename T>
 class Outbox {
+  static_assert(detail::expected_element<T>());
+
  public:
   void clear() {
     entries_.clear();
@@ -173,8 +179,10 @@ class Outbox {
 
 /// The messages that came, ordered by source; those of one source in the order in which it sent
 /// them. The memory grows and is kept; the next exchange into it replaces them.
-template <Element T>
+template <typename T>
 class Inbox {
+  static_assert(detail::expected_element<T>());
+
  public:
   [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }

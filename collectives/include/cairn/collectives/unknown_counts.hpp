@@ -124,7 +124,7 @@ void all_to_all_v(const Communicator& comm, const B& in, std::span<const std::si
 template <typename V>
 void bcast(const Communicator& comm, Into<V> data, int root = 0, Where where = Where::here()) {
   using T = detail::ValueOf<decltype(detail::elements_of(data.vector))>;
-  static_assert(Element<T>);
+  detail::expect_element<T>();
   expects(root >= 0 && root < comm.size(), "a rank of the communicator");
   detail::compare_unknown<T>(comm, "bcast of unknown count", where, root);
   const auto bytes = detail::bcast_size(comm, detail::bytes_of_input<T>(data.vector), root);

@@ -70,6 +70,17 @@ struct PartsOfCall {
   PartTypes receive;
 };
 
+/// Elements of a buffer that ends with the last part. Of a layout that is none, some number:
+/// expect_layout() refuses it.
+[[nodiscard]] inline std::size_t extent_of(const WideLayout& layout) {
+  std::size_t extent = 0;
+  for (std::size_t r = 0; r < layout.counts.size() && r < layout.displacements.size(); ++r) {
+    const std::size_t end = layout.displacements[r] + layout.counts[r];
+    if (end >= layout.counts[r] && end > extent) extent = end;
+  }
+  return extent;
+}
+
 /// Every part inside a buffer of n elements.
 inline void expect_layout(const WideLayout& layout, std::size_t parts, std::size_t n) {
   expects(layout.counts.size() == parts && layout.displacements.size() == parts,
@@ -104,7 +115,8 @@ auto gather_v(const W& way, In&& input, Out&& output, const WideLayout& layout, 
   detail::expect_rank(comm, root);
   auto in = detail::hold(std::forward<In>(input));
   using T = detail::ElementOf<decltype(in)>;
-  auto out = detail::hold(std::forward<Out>(output));
+  auto out = detail::hold_output_of<T>(std::forward<Out>(output),
+                                       comm.is_root(root) ? layout : WideLayout{});
   detail::PartsOfCall parts(detail::ranks_of(comm));
   parts.send.set(static_cast<std::size_t>(root), in.view().count(), 0, datatype_of<T>());
   if (comm.is_root(root)) {
@@ -123,7 +135,7 @@ auto all_gather_v(const W& way, In&& input, Out&& output, const WideLayout& layo
   const auto& comm = detail::communicator_of(way);
   auto in = detail::hold(std::forward<In>(input));
   using T = detail::ElementOf<decltype(in)>;
-  auto out = detail::hold(std::forward<Out>(output));
+  auto out = detail::hold_output_of<T>(std::forward<Out>(output), layout);
   const std::size_t p = detail::ranks_of(comm);
   const std::size_t n = in.view().count();
   detail::expect_layout(layout, p, out.view().count());
@@ -144,8 +156,8 @@ auto scatter_v(const W& way, In&& input, const WideLayout& layout, Out&& output,
   const auto& comm = detail::communicator_of(way);
   detail::expect_rank(comm, root);
   auto in = detail::hold(std::forward<In>(input));
-  auto out = detail::hold(std::forward<Out>(output));
-  using T = detail::ElementOf<decltype(out)>;
+  using T = detail::ElementOf<decltype(in)>;
+  auto out = detail::hold_sized_output<T>(std::forward<Out>(output));
   detail::PartsOfCall parts(detail::ranks_of(comm));
   if (comm.is_root(root)) {
     detail::expect_layout(layout, detail::ranks_of(comm), in.view().count());
@@ -163,8 +175,8 @@ auto all_to_all_v(const W& way, In&& input, const WideLayout& in_layout, Out&& o
                   const WideLayout& out_layout, Where where = Where::here()) {
   const auto& comm = detail::communicator_of(way);
   auto in = detail::hold(std::forward<In>(input));
-  auto out = detail::hold(std::forward<Out>(output));
-  using T = detail::ElementOf<decltype(out)>;
+  using T = detail::ElementOf<decltype(in)>;
+  auto out = detail::hold_output_of<T>(std::forward<Out>(output), out_layout);
   const std::size_t p = detail::ranks_of(comm);
   detail::expect_layout(in_layout, p, in.view().count());
   detail::expect_layout(out_layout, p, out.view().count());
@@ -188,7 +200,10 @@ auto reduce_scatter(const W& way, In&& input, Out&& output, std::span<const std:
   using T = detail::ElementOf<decltype(in)>;
   expects(counts.size() == detail::ranks_of(comm), "one count per rank");
   std::size_t total = 0;
-  for (const std::size_t count : counts) total += count;
+  for (const std::size_t count : counts) {
+    expects(count <= in.view().count() - total, "in of the size of all counts");
+    total += count;
+  }
   const std::size_t mine = counts[static_cast<std::size_t>(comm.rank())];
   auto out = detail::hold_output<T>(std::forward<Out>(output), mine);
   expects(in.view().count() == total && out.view().count() == mine,
@@ -201,9 +216,9 @@ auto reduce_scatter(const W& way, In&& input, Out&& output, std::span<const std:
       [counts, rank = static_cast<std::size_t>(comm.rank())](auto& perform, auto& frame) {
         const auto* from = detail::contiguous(frame.in.view()).data;
         auto* to = detail::writable(detail::contiguous(frame.out.view()).data);
+        const MPI_Op native = frame.op.native();
         for (std::size_t r = 0; r < counts.size(); ++r) {
-          detail::reduce_part(perform, from, to, counts[r], frame.op.type(), frame.op.native(), r,
-                              rank);
+          detail::reduce_part(perform, from, to, counts[r], frame.op.type(), native, r, rank);
           from += counts[r];
         }
       });

@@ -37,7 +37,7 @@ auto neighbor_all_gather_v(const W& way, In&& input, Out&& output, const WideLay
                            Where where = Where::here()) {
   auto in = detail::hold(std::forward<In>(input));
   using T = detail::ElementOf<decltype(in)>;
-  auto out = detail::hold(std::forward<Out>(output));
+  auto out = detail::hold_output_of<T>(std::forward<Out>(output), layout);
   const auto degrees = detail::degrees_of(detail::communicator_of(way));
   detail::expect_layout(layout, degrees.in, out.view().count());
   detail::PartsOfCall parts(degrees.out, degrees.in);
@@ -56,8 +56,8 @@ template <Way W, typename In, typename Out>
 auto neighbor_all_to_all_v(const W& way, In&& input, const WideLayout& in_layout, Out&& output,
                            const WideLayout& out_layout, Where where = Where::here()) {
   auto in = detail::hold(std::forward<In>(input));
-  auto out = detail::hold(std::forward<Out>(output));
-  using T = detail::ElementOf<decltype(out)>;
+  using T = detail::ElementOf<decltype(in)>;
+  auto out = detail::hold_output_of<T>(std::forward<Out>(output), out_layout);
   const auto degrees = detail::degrees_of(detail::communicator_of(way));
   detail::expect_layout(in_layout, degrees.out, in.view().count());
   detail::expect_layout(out_layout, degrees.in, out.view().count());
