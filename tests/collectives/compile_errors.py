@@ -111,6 +111,7 @@ CASES += [
     ("double x = 0; reduce(comm, 3.0, x);", "a scalar is not written to"),
     ("double x = 0; scatter(comm, in, x);", "a scalar is not written to"),
     ("double x = 0; gather(comm, 3.0, x);", "a scalar is not written to"),
+    *[(f"double x = 0; {call}(comm, x);", "a scalar is taken by value") for call in ("bcast", "all_reduce", "scan", "exscan")],
 ]
 
 
@@ -118,7 +119,7 @@ def first_error(compiler, flags, body):
     with tempfile.TemporaryDirectory(prefix="cairn-test-") as folder:
         source = pathlib.Path(folder) / "case.cpp"
         source.write_text(PRELUDE + "  " + body + "\n}\n")
-        ended = subprocess.run([compiler, "-std=c++20", "-fsyntax-only", *flags, source], capture_output=True, text=True,
+        ended = subprocess.run([compiler, "-std=c++20", "-fsyntax-only", "-Werror=unused-result", *flags, source], capture_output=True, text=True,
                                timeout=120)
         errors = [line for line in ended.stderr.splitlines() if "error:" in line]
         return ended.returncode, errors[0] if errors else "", ended.stderr

@@ -43,8 +43,9 @@ auto barrier(const W& way, Where where = Where::here()) {
 /// A scalar is passed by value, and what rank `root` passed is returned on every rank. For a length
 /// that only the root knows pass into(vector) (unknown_counts.hpp).
 template <Way W, typename B>
-requires(!detail::is_into<std::remove_cvref_t<B>>) auto bcast(const W& way, B&& data, int root = 0,
-                                                              Where where = Where::here()) {
+requires(!detail::is_into<std::remove_cvref_t<B>>)
+    [[nodiscard("cairn: a scalar is taken by value, and what comes of it is returned")]] auto bcast(
+        const W& way, B&& data, int root = 0, Where where = Where::here()) {
   static_assert(
       !requires { data.c_str(); },
       "cairn: does every rank know the length of this text? then pass std::span(text), "

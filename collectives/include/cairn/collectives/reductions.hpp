@@ -94,7 +94,8 @@ auto reduce_to_output(const W& way, const char* name, NativeCall native_call, In
 /// @par Determinism  floating-point sums depend on the number of ranks; use exact_sum() where the
 /// bits matter
 template <Way W, detail::Reducible B, detail::NotABuffer Op = Sum>
-auto all_reduce(const W& way, B&& data, Op op = {}, Where where = Where::here()) {
+[[nodiscard("cairn: a scalar is taken by value, and what comes of it is returned")]] auto
+all_reduce(const W& way, B&& data, Op op = {}, Where where = Where::here()) {
   return detail::reduce_everywhere(way, "all_reduce", detail::native_all_reduce, detail::Nothing{},
                                    detail::hold(std::forward<B>(data)), std::move(op), where);
 }
@@ -109,7 +110,8 @@ auto all_reduce(const W& way, In&& input, Out&& output, Op op = {}, Where where 
 
 /// Inclusive prefix reduction: rank r gets the reduction of ranks 0 … r, in place.
 template <Way W, typename B, detail::NotABuffer Op = Sum>
-auto scan(const W& way, B&& data, Op op = {}, Where where = Where::here()) {
+[[nodiscard("cairn: a scalar is taken by value, and what comes of it is returned")]] auto scan(
+    const W& way, B&& data, Op op = {}, Where where = Where::here()) {
   return detail::reduce_everywhere(way, "scan", detail::native_scan, detail::Nothing{},
                                    detail::hold(std::forward<B>(data)), std::move(op), where);
 }
@@ -122,7 +124,8 @@ auto scan(const W& way, In&& input, Out&& output, Op op = {}, Where where = Wher
 /// Exclusive prefix reduction: rank r gets the reduction of ranks 0 … r-1, in place; rank 0 keeps
 /// what it has.
 template <Way W, typename B, detail::NotABuffer Op = Sum>
-auto exscan(const W& way, B&& data, Op op = {}, Where where = Where::here()) {
+[[nodiscard("cairn: a scalar is taken by value, and what comes of it is returned")]] auto exscan(
+    const W& way, B&& data, Op op = {}, Where where = Where::here()) {
   return detail::reduce_everywhere(way, "exscan", detail::native_exscan, detail::Nothing{},
                                    detail::hold(std::forward<B>(data)), std::move(op), where);
 }
