@@ -351,6 +351,8 @@ void NodeEngine::all_reduce(NodeWindow& window, std::size_t n, MPI_Datatype type
   }
 }
 
+std::byte* NodeEngine::room(std::size_t bytes) { return impl_->room.reserve(bytes); }
+
 NodeEngineReport NodeEngine::measure() {
   auto report = impl_->report;
   if (impl_->available()) report.rows = impl_->measure(*this, patient_probe_seconds);

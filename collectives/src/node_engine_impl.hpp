@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "cairn/collectives/byte_buffer.hpp"
 #include "cairn/collectives/communicator.hpp"
 #include "cairn/collectives/node_engine.hpp"
 #include "node_group.hpp"
@@ -50,6 +51,7 @@ class NodeEngine::Impl {
   }
 
   NodeEngineReport report;
+  detail::ByteBuffer room;
 
  private:
   class Probe;

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstring>
-#include <vector>
 
 #include "cairn/collectives/call.hpp"
 #include "cairn/collectives/node_engine.hpp"
@@ -31,19 +30,20 @@ struct Payload {
   bool is_dense;
 };
 
-std::vector<std::byte> packed(const void* data, const Payload& payload) {
-  std::vector<std::byte> bytes(payload.bytes);
+/// In memory of the engine.
+std::byte* packed(NodeEngine& engine, const void* data, const Payload& payload) {
+  std::byte* const bytes = engine.room(payload.bytes);
   int position = 0;
-  check_mpi(MPI_Pack(data, payload.count, payload.type, bytes.data(),
-                     static_cast<int>(bytes.size()), &position, MPI_COMM_SELF),
+  check_mpi(MPI_Pack(data, payload.count, payload.type, bytes, static_cast<int>(payload.bytes),
+                     &position, MPI_COMM_SELF),
             "MPI_Pack");
   return bytes;
 }
 
-void unpack(const std::byte* bytes, std::size_t size, void* data, const Payload& payload) {
+void unpack(const std::byte* bytes, void* data, const Payload& payload) {
   int position = 0;
-  check_mpi(MPI_Unpack(bytes, static_cast<int>(size), &position, data, payload.count, payload.type,
-                       MPI_COMM_SELF),
+  check_mpi(MPI_Unpack(bytes, static_cast<int>(payload.bytes), &position, data, payload.count,
+                       payload.type, MPI_COMM_SELF),
             "MPI_Unpack");
 }
 
@@ -61,9 +61,9 @@ bool through_node(NodeEngine& engine, const decltype(native_bcast)&, void* data,
     return false;
   }
   if (payload.is_dense) return engine.bcast(data, payload.bytes, root);
-  auto bytes = packed(data, payload);
-  if (!engine.bcast(bytes.data(), bytes.size(), root)) return false;
-  unpack(bytes.data(), bytes.size(), data, payload);
+  std::byte* const bytes = packed(engine, data, payload);
+  if (!engine.bcast(bytes, payload.bytes, root)) return false;
+  unpack(bytes, data, payload);
   return true;
 }
 
@@ -92,8 +92,7 @@ bool through_node(NodeEngine& engine, const decltype(native_all_gather)&, const 
   const Payload received(out_count, out_type);
   if (!received.is_dense) return false;  // a struct with padding: so on every rank
   if (sent.is_dense) return engine.all_gather(in, out, sent.bytes);
-  const auto bytes = packed(in, sent);
-  return engine.all_gather(bytes.data(), out, bytes.size());
+  return engine.all_gather(packed(engine, in, sent), out, sent.bytes);
 }
 
 }  // namespace cairn::detail

@@ -11,12 +11,16 @@
 #include <vector>
 
 #include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/async.hpp"
 #include "cairn/collectives/cartesian.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/collectives/exact_sum.hpp"
+#include "cairn/collectives/neighbour.hpp"
 #include "cairn/collectives/node_engine.hpp"
+#include "cairn/collectives/plan.hpp"
 #include "cairn/collectives/point_to_point.hpp"
 #include "cairn/collectives/signals.hpp"
+#include "cairn/collectives/wide_layout.hpp"
 #include "mpi_test.hpp"
 
 using namespace cairn;
@@ -101,6 +105,79 @@ TEST_CASE("collectives with parts of different sizes allocate nothing") {
     CHECK(allocations_of([&] { scatter_v(comm, b.all_in(), b.layout(), b.out()); }) == 0);
     CHECK(allocations_of(
               [&] { all_to_all_v(comm, b.all_in(), b.layout(), b.all_out(), b.layout()); }) == 0);
+  }
+}
+
+TEST_CASE("reductions that deal out, and operations of the caller's, allocate nothing") {
+  const auto& comm = test::world();
+  const auto larger = commutative([](std::int64_t a, std::int64_t b) { return a > b ? a : b; });
+  for (const auto n : sizes) {
+    CAPTURE(n);
+    Buffers b(comm.size(), n);
+    const std::vector<std::size_t> wide(b.counts.begin(), b.counts.end());
+    CHECK(allocations_of([&] { reduce_scatter_block(comm, b.all_in(), b.out()); }) == 0);
+    CHECK(allocations_of([&] {
+            reduce_scatter(comm, b.all_in(), b.out(), std::span<const int>(b.counts));
+          }) == 0);
+    CHECK(allocations_of([&] {
+            reduce_scatter(comm, b.all_in(), b.out(), std::span<const std::size_t>(wide));
+          }) == 0);
+    CHECK(allocations_of([&] { all_reduce(comm, b.out(), larger); }) == 0);
+    CHECK(allocations_of([&] { reduce(comm, b.in(), b.all_out().first(n), 0, larger); }) == 0);
+  }
+}
+
+TEST_CASE("collectives between neighbours allocate nothing") {
+  const auto& comm = test::world();
+  const int next = (comm.rank() + 1) % comm.size();
+  const int previous = (comm.rank() + comm.size() - 1) % comm.size();
+  const NeighbourGraph ring(comm, std::array{previous}, std::array{next});
+  for (const auto n : sizes) {
+    CAPTURE(n);
+    Buffers b(1, n);
+    const auto& way = ring.comm();
+    CHECK(allocations_of([&] { neighbor_all_gather(way, b.in(), b.all_out()); }) == 0);
+    CHECK(allocations_of([&] { neighbor_all_to_all(way, b.in(), b.all_out()); }) == 0);
+    CHECK(allocations_of([&] { neighbor_all_gather_v(way, b.in(), b.all_out(), b.layout()); }) ==
+          0);
+    CHECK(allocations_of([&] {
+            neighbor_all_to_all_v(way, b.in(), b.layout(), b.all_out(), b.layout());
+          }) == 0);
+  }
+}
+
+TEST_CASE("strided elements allocate nothing, through MPI and through the node's engine") {
+  auto comm = test::world().duplicate("test.strided");
+  for (const bool through_engine : {false, true}) {
+    if (through_engine) comm.use_node_engine({.mode = NodeEngineMode::on});
+    for (const auto n : sizes) {
+      CAPTURE(n);
+      Buffers b(comm.size(), n);
+      const auto column = strided(b.out(), 3);
+      std::vector<std::int64_t> all(column.count() * static_cast<std::size_t>(comm.size()));
+      CHECK(allocations_of([&] { bcast(comm, column); }) == 0);
+      CHECK(allocations_of([&] { all_gather(comm, column, all); }) == 0);
+    }
+  }
+}
+
+TEST_CASE("plans that are started, and futures of lent buffers, allocate nothing") {
+  const auto& comm = test::world();
+  for (const auto n : sizes) {
+    CAPTURE(n);
+    Buffers b(comm.size(), n);
+    auto sum = all_reduce(plan(comm), b.out(), Maximum{});
+    auto all = all_gather(plan(comm), b.in(), b.all_out());
+    CHECK(allocations_of([&] {
+            sum.start();
+            sum.wait();
+          }) == 0);
+    CHECK(allocations_of([&] {
+            all.start();
+            all.wait();
+          }) == 0);
+    CHECK(allocations_of([&] { bcast(async(comm), b.out()).wait(); }) == 0);
+    CHECK(allocations_of([&] { all_reduce(async(comm), b.out(), Maximum{}).wait(); }) == 0);
   }
 }
 

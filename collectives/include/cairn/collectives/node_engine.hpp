@@ -108,7 +108,7 @@ class NodeWindow;
 /// choice between engine and MPI can change the last bits, as the choice of MPI's algorithm can.
 /// @par Cost  no allocation in a call. Memory: twice a core's second-level cache a rank and 64 KiB,
 /// but 0.6 to 8 MiB, and of many ranks together 256 MiB of a node if that is more than 0.6 MiB
-/// each.
+/// each; and the longest message whose elements did not stand one behind the other.
 /// @par Source  Graham, Shipman, "MPI support for multi-core architectures: optimized shared memory
 /// collectives", EuroPVM/MPI 2008 (copy in, combine parts, copy out); Hensgen, Finkel, Manber, "Two
 /// algorithms for barrier synchronization", Int. J. Parallel Programming 17, 1988 (dissemination)
@@ -159,6 +159,11 @@ class NodeEngine {
   /// Measures engine and MPI against each other, whatever the mode, and begins no measurement after
   /// 2 s, by when it is long done on a quiet machine. Collective. The choice stays as it is.
   [[nodiscard]] NodeEngineReport measure();
+
+  /// Memory for `bytes` bytes, of the engine's own and until the next call, for elements that do
+  /// not stand one behind the other. It grows and is kept. Only of an engine that has chosen.
+  /// Local.
+  [[nodiscard]] std::byte* room(std::size_t bytes);
 
   /// What is known since the construction; `streaming` and `looks` since the last call. Local.
   [[nodiscard]] const NodeEngineReport& report() const noexcept;
