@@ -22,7 +22,7 @@ namespace cairn::bench {
 
 namespace {
 
-constexpr std::array<std::size_t, 3> sizes_in_bytes{8, 1024, 65536};
+constexpr std::array<std::size_t, 4> sizes_in_bytes{8, 1024, 65536, 1048576};
 
 /// The issue of a thin layer: at most 5 % where a call is latency, 2 % where it is bandwidth.
 double target_of(std::size_t bytes) { return bytes < 65536 ? 1.05 : 1.02; }

@@ -71,7 +71,7 @@ NodeEngine::Impl::Impl(const Communicator& comm, const NodeEngineOptions& option
     report.why_not = "switched off";
     return;
   }
-  layout_.emplace(detail::NodeLayout::of(comm_, options.ranks_per_node));
+  layout_.emplace(detail::NodeLayout::of(comm_, options.ranks_per_node, options.in_turn));
   report.nodes = layout_->nodes();
   report.ranks_per_node = layout_->largest_node();
   report.cores = layout_->cores;

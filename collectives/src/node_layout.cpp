@@ -32,12 +32,13 @@ class Machine {
   [[nodiscard]] int size() const noexcept { return size_; }
 
   /// The rank in `comm` of the first rank of this rank's node: a name that no other node has.
-  [[nodiscard]] int leader(const Communicator& comm, int ranks_per_node) const {
+  [[nodiscard]] int leader(const Communicator& comm, int ranks_per_node, bool in_turn) const {
     std::vector<int> ranks(static_cast<std::size_t>(size_));
     const int mine = comm.rank();
     check_mpi(MPI_Allgather(&mine, 1, MPI_INT, ranks.data(), 1, MPI_INT, handle_), "MPI_Allgather");
     const int per_node = ranks_per_node == 0 ? size_ : ranks_per_node;
-    const int first = rank_ - rank_ % per_node;
+    const int nodes = (size_ + per_node - 1) / per_node;
+    const int first = in_turn ? rank_ % nodes : rank_ - rank_ % per_node;
     return ranks[static_cast<std::size_t>(first)];
   }
 
@@ -66,10 +67,10 @@ class Machine {
 
 }  // namespace
 
-NodeLayout NodeLayout::of(const Communicator& comm, int ranks_per_node) {
+NodeLayout NodeLayout::of(const Communicator& comm, int ranks_per_node, bool in_turn) {
   expects(ranks_per_node >= 0, "ranks_per_node of 0 or more");
   const Machine machine(comm);
-  const int leader = machine.leader(comm, ranks_per_node);
+  const int leader = machine.leader(comm, ranks_per_node, in_turn);
   auto node = comm.split(leader, comm.rank(), "cairn.node");
   auto leaders = comm.split(node.is_root() ? 0 : 1, comm.rank(), "cairn.leaders");
   NodeLayout layout{std::move(node), std::move(leaders)};

@@ -11,8 +11,8 @@ namespace cairn::detail {
 /// is their leader.
 struct NodeLayout {
   /// Collective over `comm`. Ranks that can share memory are a node, or several of at most
-  /// `ranks_per_node` ranks when that is not 0.
-  [[nodiscard]] static NodeLayout of(const Communicator& comm, int ranks_per_node);
+  /// `ranks_per_node` ranks when that is not 0: neighbours, or dealt in turn.
+  [[nodiscard]] static NodeLayout of(const Communicator& comm, int ranks_per_node, bool in_turn);
 
   Communicator node;     ///< the ranks of this node, by rank
   Communicator leaders;  ///< on leaders: the leaders, by node; unused elsewhere

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <vector>
 
@@ -15,8 +16,8 @@ namespace cairn::test {
 
 using Doubles = std::vector<double>;
 
-/// One node, and virtual nodes of 1, 2 and 3 ranks.
-inline constexpr int layouts[] = {0, 1, 2, 3};
+/// One node, and virtual nodes of 1, 2 and 3 ranks; below 0: which are dealt the ranks in turn.
+inline constexpr int layouts[] = {0, 1, 2, 3, -2, -3};
 
 /// In elements of 8 bytes: nothing, one, odd, up to and beyond what is reduced at once (2 KiB), a
 /// short slot (8 KiB), one chunk (32 KiB) and several, beyond a piece over nodes (1 MiB), beyond
@@ -25,11 +26,18 @@ inline constexpr std::size_t sizes[] = {0,    1,    7,    256,  257,   1024,  10
                                         2048, 2049, 4097, 8191, 12289, 65537, 140001, 300007};
 
 inline NodeEngine engine_on(const Communicator& comm, int ranks_per_node) {
-  return NodeEngine(comm, {.mode = NodeEngineMode::on, .ranks_per_node = ranks_per_node});
+  return NodeEngine(comm, {.mode = NodeEngineMode::on,
+                           .ranks_per_node = std::abs(ranks_per_node),
+                           .in_turn = ranks_per_node < 0});
 }
 
 /// An engine that is on says no only where no two ranks share a node.
 inline bool expected(const NodeEngine& engine) { return engine.report().ranks_per_node > 1; }
+
+/// So it does to an all_gather where nodes hold ranks that do not follow each other.
+inline bool gathers(const NodeEngine& engine, int ranks_per_node) {
+  return expected(engine) && (ranks_per_node >= 0 || engine.report().nodes == 1);
+}
 
 /// Between 1 and 3, so that products stay exact for seven ranks.
 inline double value(int rank, std::size_t i, std::uint64_t call = 0) {

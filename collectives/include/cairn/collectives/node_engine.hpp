@@ -46,6 +46,8 @@ struct NodeEngineOptions {
   /// Ranks of one machine are taken for several nodes of at most so many ranks each; 0: they are
   /// one node.
   int ranks_per_node = 0;
+  /// These nodes are dealt the ranks in turn, as by mpirun --map-by node.
+  bool in_turn = false;
 };
 
 /// What the engine found, equal on every rank unless said otherwise.
@@ -148,6 +150,7 @@ class NodeEngine {
   /// @param inout  shape [n], in place
   [[nodiscard]] bool all_reduce(void* inout, std::size_t n, MPI_Datatype type, MPI_Op operation);
 
+  /// Not where nodes hold ranks that do not follow each other.
   /// @param in   shape [bytes]; may be the part of `out` that belongs to this rank
   /// @param out  shape [p·bytes], by rank
   [[nodiscard]] bool all_gather(const void* in, void* out, std::size_t bytes);
