@@ -8,8 +8,8 @@
 ///       sum.wait();
 ///     }
 ///
-/// MPI 3.1 has no persistent collectives: each start is a non-blocking call with the arguments,
-/// checks and datatypes that the plan keeps.
+/// MPI 3.1 has no persistent collectives: each start is a non-blocking call with the arguments and
+/// checks that the plan keeps. Strided elements get their datatype at each start.
 #pragma once
 
 #include <utility>
