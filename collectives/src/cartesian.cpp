@@ -119,10 +119,13 @@ HaloExchange::HaloExchange(const CartesianGrid& grid, std::span<const std::size_
                         tag_of(axis, step), tag_of(axis, -step)});
     }
   }
-  requests_.assign(2 * faces_.size(), MPI_REQUEST_NULL);
 }
 
 HaloExchange::~HaloExchange() {
+  if (requests_.pending()) {
+    detail::end_with(
+        "a HaloExchange is destroyed while an exchange is under way; finish() it first");
+  }
   int finalized = 0;
   MPI_Finalized(&finalized);
   if (finalized != 0) return;
@@ -133,21 +136,21 @@ HaloExchange::~HaloExchange() {
 }
 
 void HaloExchange::start(void* data) {
+  expects(!requests_.pending(), "an exchange is finished before the next one is started");
   const MPI_Comm comm = grid_.comm().native();
-  auto* request = requests_.data();
   for (const auto& face : faces_) {
-    check_mpi(MPI_Irecv(data, 1, face.receive, face.neighbour, face.receive_tag, comm, request++),
-              "MPI_Irecv");
+    check_mpi(
+        MPI_Irecv(data, 1, face.receive, face.neighbour, face.receive_tag, comm, &requests_.next()),
+        "MPI_Irecv");
   }
   for (const auto& face : faces_) {
-    check_mpi(MPI_Isend(data, 1, face.send, face.neighbour, face.send_tag, comm, request++),
+    check_mpi(MPI_Isend(data, 1, face.send, face.neighbour, face.send_tag, comm, &requests_.next()),
               "MPI_Isend");
   }
 }
 
 void HaloExchange::finish() {
-  check_mpi(MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE),
-            "MPI_Waitall");
+  if (requests_.pending()) requests_.wait();
 }
 
 }  // namespace cairn

@@ -1,5 +1,9 @@
 #include "cairn/collectives/point_to_point.hpp"
 
+#include <exception>
+
+#include "cairn/collectives/requests.hpp"
+
 namespace cairn {
 
 namespace detail {
@@ -16,6 +20,11 @@ std::size_t count_of(const MPI_Status& status, MPI_Datatype type) {
   check_mpi(MPI_Get_elements_x(&status, MPI_BYTE, &bytes), "MPI_Get_elements_x");
   check_mpi(MPI_Type_size_x(type, &size), "MPI_Type_size_x");
   return static_cast<std::size_t>(bytes / size);
+}
+
+void destroyed_unreceived() noexcept {
+  if (std::uncaught_exceptions() > 0) return;
+  end_with("a Message is destroyed that was probed and not received; receive() it first");
 }
 
 void expect_own_message_fits(bool to_itself, std::size_t sent, std::size_t room) {

@@ -91,6 +91,18 @@ TEST_CASE(
   check_halo(CartesianGrid::Boundary::periodic, 2);
 }
 
+TEST_CASE("an exchange is finished before the next one is started") {
+  const CartesianGrid grid(test::world(), 1, CartesianGrid::Boundary::periodic);
+  std::vector<double> data(6, grid.comm().rank());
+  HaloExchange halo(grid, std::array<std::size_t, 1>{data.size()}, 1, MPI_DOUBLE);
+  halo.finish();  // nothing to wait for
+  halo.start(data.data());
+  CHECK_THROWS_WITH_AS(halo.start(data.data()), doctest::Contains("finished before"), Error);
+  halo.finish();
+  CHECK(data.front() == grid.neighbour(0, -1));
+  CHECK(data.back() == grid.neighbour(0, 1));
+}
+
 TEST_CASE("a block thinner than the ghosts is refused") {
   const CartesianGrid grid(test::world(), 1);
   CHECK_THROWS_AS(HaloExchange(grid, std::array<std::size_t, 1>{2}, 1, MPI_DOUBLE), Error);

@@ -2,6 +2,7 @@
 
 #include <mpi.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -11,8 +12,10 @@
 #include <vector>
 
 #include "cairn/collectives/async.hpp"
+#include "cairn/collectives/cartesian.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/collectives/plan.hpp"
+#include "cairn/collectives/point_to_point.hpp"
 #include "cairn/collectives/runtime.hpp"
 #include "cairn/core/error.hpp"
 
@@ -183,6 +186,23 @@ int main(int argc, char** argv) {
       (void)future.wait();
     } catch (const Error& error) {
       std::printf("%s\n", error.what());
+      return 3;
+    }
+    return 0;
+  }
+  if (mistake == "unfinished-halo") {
+    std::vector<double> field(10);
+    const CartesianGrid grid(comm, 1);
+    HaloExchange halo(grid, std::array{field.size()}, 1, MPI_DOUBLE);
+    halo.start(field.data());
+    return 0;
+  }
+  if (mistake == "unreceived-message" || mistake == "unreceived-for-a-reason") {
+    send(comm, 1.0, (comm.rank() + 1) % comm.size());
+    try {
+      const auto message = probe(comm, MPI_ANY_SOURCE, 0);
+      if (mistake == "unreceived-for-a-reason") throw Error(Errc::usage, "no room");
+    } catch (const Error&) {
       return 3;
     }
     return 0;

@@ -44,6 +44,17 @@ def unfinished_calls_are_loud():
         check(f"the Future or Plan of {call} is destroyed while the call is under way" in ended.err, str(ended))
 
 
+def what_is_left_halfway_is_loud():
+    for mistake, text in (
+        ("unfinished-halo", "a HaloExchange is destroyed while an exchange is under way"),
+        ("unreceived-message", "a Message is destroyed that was probed and not received"),
+    ):
+        ended = mpirun(2, mistake)
+        check(ended.code != 0 and text in ended.err, f"{mistake}: '{text}' expected\n{ended}")
+    ended = mpirun(2, "unreceived-for-a-reason")
+    check(ended.code == 3 and "is destroyed" not in ended.err, f"the exception's way out expected\n{ended}")
+
+
 def waiting_twice_is_an_error():
     ended = mpirun(2, "twice")
     check(ended.code == 3 and "a Future is waited for once" in ended.out, str(ended))
@@ -63,5 +74,6 @@ try:
     unfinished_calls_are_loud()
     waiting_twice_is_an_error()
     objects_may_outlive_mpi()
+    what_is_left_halfway_is_loud()
 finally:
     remove_segments(segments() - before)  # of the jobs that ended in std::terminate

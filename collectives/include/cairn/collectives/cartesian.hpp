@@ -11,6 +11,7 @@
 
 #include "cairn/collectives/communicator.hpp"
 #include "cairn/collectives/datatype.hpp"
+#include "cairn/collectives/requests.hpp"
 
 namespace cairn {
 
@@ -63,7 +64,8 @@ class CartesianGrid {
 ///                                               g g g g
 ///
 /// Ghost cells beyond an open boundary are left alone. The datatypes are made once; an exchange
-/// allocates nothing.
+/// allocates nothing. Destroying a HaloExchange that is started and not finished ends the program
+/// with a message, as for a Future: MPI would go on writing to an array that may be gone.
 class HaloExchange {
  public:
   /// Local, but the ghost widths and the extents along shared faces are equal on neighbours.
@@ -81,9 +83,11 @@ class HaloExchange {
   /// Posts all sends and receives. Neighbours call it together; until finish() the outermost
   /// `width` interior layers may be read and the ghosts must not be touched.
   /// @throws Error{Errc::mpi_failure} on this rank
+  /// @throws Error{Errc::internal} on a rank whose exchange before is not finished
   void start(void* data);
 
   /// Waits for them. After it the ghosts hold the neighbours' values.
+  /// @throws Error{Errc::mpi_failure} on this rank; the exchange is over
   void finish();
 
   void exchange(void* data) {
@@ -101,7 +105,7 @@ class HaloExchange {
   };
   const CartesianGrid& grid_;
   std::vector<Face> faces_;
-  std::vector<MPI_Request> requests_;
+  detail::Requests requests_;
 };
 
 }  // namespace cairn

@@ -27,6 +27,9 @@ namespace detail {
 /// The elements of `type` that a message had. Local.
 std::size_t count_of(const MPI_Status& status, MPI_Datatype type);
 
+/// Ends the program with a message, unless an exception is on its way.
+void destroyed_unreceived() noexcept;
+
 /// Open MPI 4.1 cuts a message from a rank to itself short without an error.
 void expect_own_message_fits(bool to_itself, std::size_t sent, std::size_t room);
 
@@ -110,13 +113,19 @@ Received send_receive(const Communicator& comm, Out&& data, int destination, In&
 
 /// A message that has arrived and that nobody else will receive: its size is known before its
 /// buffer has to be.
+///
+/// Movable. Destroying a Message that was not received ends the program with a message of its own:
+/// nobody can receive it any more, and its sender may wait for that. Where an exception takes it
+/// along, that one tells why.
 class Message {
  public:
   Message(MPI_Message handle, const MPI_Status& status) : handle_(handle), status_(status) {}
   Message(Message&& other) noexcept
       : handle_(std::exchange(other.handle_, MPI_MESSAGE_NULL)), status_(other.status_) {}
   Message& operator=(Message&&) = delete;
-  ~Message() = default;
+  ~Message() {
+    if (handle_ != MPI_MESSAGE_NULL) detail::destroyed_unreceived();
+  }
 
   [[nodiscard]] int source() const noexcept { return status_.MPI_SOURCE; }
   [[nodiscard]] int tag() const noexcept { return status_.MPI_TAG; }

@@ -1,31 +1,33 @@
-#include "cairn/collectives/async.hpp"
+#include "cairn/collectives/requests.hpp"
 
 #include <string>
 
 #include "cairn/core/error.hpp"
+#include "cairn/core/mpi_error.hpp"
 
 namespace cairn::detail {
 
 namespace {
 
-[[noreturn]] void throw_unfinished(const char* what) {
-  throw Error(Errc::internal, std::string("the Future or Plan of ") + what +
-                                  " is destroyed while the call is under way; wait() for it first");
-}
+[[noreturn]] void throw_internal(const std::string& text) { throw Error(Errc::internal, text); }
 
 }  // namespace
 
+// Out of noexcept functions: std::terminate, which shows the text.
+void end_with(const char* text) noexcept { throw_internal(text); }
+
 void destroyed_unfinished(const char* what) noexcept {
-  throw_unfinished(what);  // out of a noexcept function: std::terminate, which shows the text
+  throw_internal(std::string("the Future or Plan of ") + what +
+                 " is destroyed while the call is under way; wait() for it first");
 }
 
 void Requests::wait(MPI_Status* status) {
   auto first = std::exchange(first_, MPI_REQUEST_NULL);
-  auto more = std::exchange(more_, {});
   check_mpi(MPI_Wait(&first, status), "MPI_Wait");
-  if (more.empty()) return;
-  check_mpi(MPI_Waitall(static_cast<int>(more.size()), more.data(), MPI_STATUSES_IGNORE),
-            "MPI_Waitall");
+  if (more_.empty()) return;
+  const int code = MPI_Waitall(static_cast<int>(more_.size()), more_.data(), MPI_STATUSES_IGNORE);
+  more_.clear();  // keeps its memory
+  check_mpi(code, "MPI_Waitall");
 }
 
 bool Requests::test(MPI_Status* status) {

@@ -1,0 +1,49 @@
+/// The requests of a call under way, and how an object ends the program that goes before they do.
+#pragma once
+
+#include <mpi.h>
+
+#include <utility>
+#include <vector>
+
+namespace cairn::detail {
+
+/// Ends the process through std::terminate, which shows the text; for destructors of what must not
+/// go yet.
+void end_with(const char* text) noexcept;
+
+/// Ends the process through std::terminate, with a text that names the call: MPI may still write to
+/// buffers that are about to go.
+void destroyed_unfinished(const char* what) noexcept;
+
+/// The requests of one call; mostly one.
+class Requests {
+ public:
+  Requests() = default;
+  Requests(Requests&& other) noexcept
+      : first_(std::exchange(other.first_, MPI_REQUEST_NULL)), more_(std::move(other.more_)) {
+    other.more_.clear();
+  }
+  Requests& operator=(Requests&&) = delete;
+  Requests(const Requests&) = delete;
+  Requests& operator=(const Requests&) = delete;
+  ~Requests() = default;
+
+  /// Room for one more request, for MPI to fill in.
+  MPI_Request& next() {
+    if (first_ == MPI_REQUEST_NULL) return first_;
+    return more_.emplace_back(MPI_REQUEST_NULL);
+  }
+  [[nodiscard]] bool pending() const noexcept {
+    return first_ != MPI_REQUEST_NULL || !more_.empty();
+  }
+  /// @param status  of the first request
+  void wait(MPI_Status* status = MPI_STATUS_IGNORE);
+  bool test(MPI_Status* status = MPI_STATUS_IGNORE);
+
+ private:
+  MPI_Request first_ = MPI_REQUEST_NULL;
+  std::vector<MPI_Request> more_;
+};
+
+}  // namespace cairn::detail
