@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "cairn/collectives/buffer.hpp"
+#include "cairn/collectives/requests.hpp"
 #include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/mpi_error.hpp"
 
@@ -108,10 +109,9 @@ void Channels::start_receive(int source, std::span<std::byte> data) {
 
 void Channels::finish() {
   if (started_.empty()) return;
-  const int code =
-      MPI_Waitall(static_cast<int>(started_.size()), started_.data(), MPI_STATUSES_IGNORE);
+  const int code = wait_for_all(started_);
   started_.clear();
-  check_mpi(code, "MPI_Waitall");
+  check_mpi(code, "MPI_Wait");
 }
 
 }  // namespace cairn::detail

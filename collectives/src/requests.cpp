@@ -21,23 +21,56 @@ void destroyed_unfinished(const char* what) noexcept {
                  " is destroyed while the call is under way; wait() for it first");
 }
 
+namespace {
+
+/// The first of two codes that is an error.
+int first_error(int before, int now) { return before != MPI_SUCCESS ? before : now; }
+
+int wait_for_one(MPI_Request& request, MPI_Status* status) {
+  if (request == MPI_REQUEST_NULL) return MPI_SUCCESS;
+  const int code = MPI_Wait(&request, status);
+  request = MPI_REQUEST_NULL;  // also where MPI keeps one that failed
+  return code;
+}
+
+/// Whether the request is done, if only because it failed.
+bool is_done(MPI_Request& request, MPI_Status* status, int& failure) {
+  if (request == MPI_REQUEST_NULL) return true;
+  int done = 0;
+  const int code = MPI_Test(&request, &done, status);
+  if (code != MPI_SUCCESS) request = MPI_REQUEST_NULL;
+  failure = first_error(failure, code);
+  return code != MPI_SUCCESS || done != 0;
+}
+
+}  // namespace
+
+int wait_for_all(std::span<MPI_Request> requests) noexcept {
+  int failure = MPI_SUCCESS;
+  for (auto& request : requests) {
+    failure = first_error(failure, wait_for_one(request, MPI_STATUS_IGNORE));
+  }
+  return failure;
+}
+
 void Requests::wait(MPI_Status* status) {
-  auto first = std::exchange(first_, MPI_REQUEST_NULL);
-  check_mpi(MPI_Wait(&first, status), "MPI_Wait");
-  if (more_.empty()) return;
-  const int code = MPI_Waitall(static_cast<int>(more_.size()), more_.data(), MPI_STATUSES_IGNORE);
-  more_.clear();  // keeps its memory
-  check_mpi(code, "MPI_Waitall");
+  failure_ = first_error(failure_, wait_for_one(first_, status));
+  failure_ = first_error(failure_, wait_for_all(more_));
+  end();
 }
 
 bool Requests::test(MPI_Status* status) {
-  int done = 1;
-  if (first_ != MPI_REQUEST_NULL) check_mpi(MPI_Test(&first_, &done, status), "MPI_Test");
-  if (done == 0 || more_.empty()) return done != 0;
-  check_mpi(MPI_Testall(static_cast<int>(more_.size()), more_.data(), &done, MPI_STATUSES_IGNORE),
-            "MPI_Testall");
-  if (done != 0) more_.clear();
-  return done != 0;
+  if (!is_done(first_, status, failure_)) return false;
+  for (auto& request : more_) {
+    if (!is_done(request, MPI_STATUS_IGNORE, failure_)) return false;
+  }
+  end();
+  return true;
+}
+
+void Requests::end() {
+  more_.clear();  // keeps its memory
+  check_mpi(std::exchange(failure_, MPI_SUCCESS), "MPI_Wait");
 }
 
 }  // namespace cairn::detail

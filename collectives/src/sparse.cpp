@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "cairn/collectives/buffer.hpp"
+#include "cairn/collectives/requests.hpp"
 #include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/mpi_error.hpp"
@@ -262,13 +263,7 @@ class Packed {
               "MPI_Irecv");
   }
 
-  void finish() {
-    if (state_.requests.empty()) return;
-    expects(state_.requests.size() <= INT_MAX, "at most 2^31 - 1 long messages");
-    check_mpi(MPI_Waitall(static_cast<int>(state_.requests.size()), state_.requests.data(),
-                          MPI_STATUSES_IGNORE),
-              "MPI_Waitall");
-  }
+  void finish() { check_mpi(wait_for_all(state_.requests), "MPI_Wait"); }
 
   void deliver_to_itself() {
     for (std::size_t i = 0; i < out_.size; ++i) {

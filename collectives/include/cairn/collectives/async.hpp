@@ -92,7 +92,8 @@ class [[nodiscard]] Future {
   }
 
   /// Blocks until the call is done, and returns its result; a second time is a mistake.
-  /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
+  /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one; the call is over there,
+  /// and what its buffers hold is unspecified
   R wait() {
     if (requests_.pending()) requests_.wait(status());
     if constexpr (std::is_void_v<R>) {
@@ -104,7 +105,7 @@ class [[nodiscard]] Future {
   }
 
   /// True when the call is done; wait() then returns at once. Never blocks, and lets MPI go on.
-  /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
+  /// @throws Error{Errc::mpi_failure} as wait() does, which then finds nothing to wait for
   [[nodiscard]] bool test() { return requests_.test(status()); }
 
  private:

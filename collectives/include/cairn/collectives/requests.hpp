@@ -3,6 +3,7 @@
 
 #include <mpi.h>
 
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -16,12 +17,19 @@ void end_with(const char* text) noexcept;
 /// buffers that are about to go.
 void destroyed_unfinished(const char* what) noexcept;
 
+/// Waits for all `requests`, also where one fails, and leaves null ones.
+/// @return  MPI's code for the first that failed, where MPI_Waitall tells that there is one
+/// (MPI_ERR_IN_STATUS); else MPI_SUCCESS
+[[nodiscard]] int wait_for_all(std::span<MPI_Request> requests) noexcept;
+
 /// The requests of one call; mostly one.
 class Requests {
  public:
   Requests() = default;
   Requests(Requests&& other) noexcept
-      : first_(std::exchange(other.first_, MPI_REQUEST_NULL)), more_(std::move(other.more_)) {
+      : first_(std::exchange(other.first_, MPI_REQUEST_NULL)),
+        more_(std::move(other.more_)),
+        failure_(std::exchange(other.failure_, MPI_SUCCESS)) {
     other.more_.clear();
   }
   Requests& operator=(Requests&&) = delete;
@@ -37,13 +45,19 @@ class Requests {
   [[nodiscard]] bool pending() const noexcept {
     return first_ != MPI_REQUEST_NULL || !more_.empty();
   }
+  /// Waits for all, also where one fails: afterwards none is pending, and MPI writes nothing more.
   /// @param status  of the first request
+  /// @throws Error{Errc::mpi_failure}  of the first that failed
   void wait(MPI_Status* status = MPI_STATUS_IGNORE);
+  /// Whether all are done; an error is thrown when they are.
   bool test(MPI_Status* status = MPI_STATUS_IGNORE);
 
  private:
+  void end();
+
   MPI_Request first_ = MPI_REQUEST_NULL;
   std::vector<MPI_Request> more_;
+  int failure_ = MPI_SUCCESS;  // of the first that failed, until all are done
 };
 
 }  // namespace cairn::detail
