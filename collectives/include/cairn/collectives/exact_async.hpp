@@ -5,7 +5,7 @@
 ///     compute();
 ///     double value = norm2.wait();                  // the same bits as exact_dot(comm, x, x)
 ///
-/// Collective. What wait() returns, errors and determinism: as in exact_sum.hpp.
+/// Collective. What wait() returns or writes, errors and determinism: as in exact_sum.hpp.
 #pragma once
 
 #include <cstdint>
@@ -84,5 +84,23 @@ Future<R> reduce_later(const Async& way, const char* name, const ExactSum& local
   sum.add_products(x, x, options);
   return detail::reduce_later<double, detail::rounded_root>(way, "exact_norm", sum, where);
 }
+
+/// all_reduce(comm, sums), non-blocking, in place.
+/// @param sums  shape [m], m ≥ 0 and equal on all ranks; lent until wait(), which completes them:
+/// until then they hold nothing to be read, also when test() has said true
+/// @par Cost  one MPI_Iallreduce of 1.1 KiB an element; one allocation
+[[nodiscard]] Future<> all_reduce(const detail::Async& way, std::span<ExactSum> sums,
+                                  Where where = Where::here());
+
+/// exact_sums(comm, in, out), non-blocking.
+/// @param in   shape [m], m ≥ 0 and equal on all ranks; may be reused at once
+/// @param out  shape [m]; lent until wait(), which writes it; may be `in`
+/// @throws Error{Errc::internal} on a rank whose in and out differ in size
+/// @par Cost  one MPI_Iallreduce of 1.1 KiB an element, which the future owns. The blocking call
+/// first lets the ranks agree on the digits that they need, which are few in most vectors; one that
+/// waits for nobody cannot. So this one pays where there is much to do meanwhile, or for short
+/// vectors.
+[[nodiscard]] Future<> exact_sums(const detail::Async& way, std::span<const double> in,
+                                  std::span<double> out, Where where = Where::here());
 
 }  // namespace cairn
