@@ -57,9 +57,10 @@ struct ExactWords;
 /// @par Cost  on one core of an AMD EPYC with AVX2: add(span) 0.4 ns a term and add_products 0.9 ns
 /// in the cache, no more than memory takes beyond it; add(double) 4 ns, add_product 9 ns, round and
 /// merge 0.1 µs each, round_root 0.2 µs. Spans take vector instructions (AVX2 or AVX-512 where the
-/// machine has them, CAIRN_SIMD=scalar|avx2|avx512 asks for one) as long as in each 1024 terms all
-/// bits lie within 100 places below the largest, of products within 150. Others cost 1.2 to 8 ns a
-/// term and 5 to 15 ns a product, from 4096 terms on with 80 KiB of stack.
+/// machine has them; CAIRN_SIMD=scalar|avx2|avx512 asks for one, and is not heard where the machine
+/// lacks it) as long as in each 1024 terms all bits lie within 100 places below the largest, of
+/// products within 150. Others cost 1.2 to 8 ns a term and 5 to 15 ns a product, from 4096 terms on
+/// with 80 KiB of stack.
 /// @par Source  the long accumulator: Kulisch, "Computer Arithmetic and Validity", de Gruyter 2008;
 /// carry-save digits and sums binned by exponent: Neal, "Fast Exact Summation Using Small and Large
 /// Superaccumulators", arXiv:1505.05571, 2015; its use for reproducible parallel sums: Collange,
