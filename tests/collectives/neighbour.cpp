@@ -160,6 +160,18 @@ TEST_CASE("neighbour collectives on random graphs") {
   }
 }
 
+namespace {
+
+/// On a periodic axis of one or two ranks both neighbours are the same rank, and MPI 3.1 leaves
+/// open which of its two parts comes first.
+bool is_ambiguous(const CartesianGrid& grid, CartesianGrid::Boundary boundary) {
+  bool is_short = false;
+  for (int axis = 0; axis < grid.axes(); ++axis) is_short |= grid.dims(axis) <= 2;
+  return is_short && boundary == CartesianGrid::Boundary::periodic;
+}
+
+}  // namespace
+
 TEST_CASE("neighbour collectives on grids; parts beyond an open boundary stay as they are") {
   for (const auto boundary : {CartesianGrid::Boundary::open, CartesianGrid::Boundary::periodic}) {
     for (int axes = 1; axes <= 3; ++axes) {
@@ -176,22 +188,129 @@ TEST_CASE("neighbour collectives on grids; parts beyond an open boundary stay as
         // What comes from below was sent upwards.
         expected[i] = message(neighbour, 1 - step, static_cast<std::size_t>(axis));
       }
-      // On a periodic axis of one or two ranks both neighbours are the same rank, and MPI 3.1
-      // leaves open which of its two parts comes first.
-      bool is_ambiguous = false;
-      for (int axis = 0; axis < axes; ++axis) {
-        is_ambiguous |= boundary == CartesianGrid::Boundary::periodic && grid.dims(axis) <= 2;
-      }
       in_every_way(
           grid.comm(), [&] { std::fill(out.begin(), out.end(), untouched); },
           [&](const auto& way) { return neighbor_all_to_all(way, in, out); },
           [&] {
-            if (is_ambiguous) {
+            if (is_ambiguous(grid, boundary)) {
               CHECK(std::is_permutation(out.begin(), out.end(), expected.begin()));
             } else {
               CHECK(out == expected);
             }
           });
+    }
+  }
+}
+
+namespace {
+
+/// What a rank of a grid sends along its edges, and what it gets: parts of 0 to 2 elements with a
+/// gap behind each. Counts are of a pair of ranks, so that they fit whichever of two edges between
+/// the same ranks comes first.
+struct GridParts {
+  explicit GridParts(const CartesianGrid& grid) {
+    const int rank = grid.comm().rank();
+    for (int axis = 0; axis < grid.axes(); ++axis) {
+      for (const int step : {-1, 1}) {
+        const int neighbour = grid.neighbour(axis, step);
+        const auto edge = [&](int way) { return static_cast<std::size_t>(10 * axis + way + 1); };
+        add(out_counts, out_at, out, count(rank, neighbour), message(rank, neighbour, edge(step)));
+        // What comes from below was sent upwards.
+        add(in_counts, in_at, in, count(neighbour, rank), message(neighbour, rank, edge(-step)));
+        add(gather_counts, gather_at, gathered, own_count(neighbour), message(neighbour, 7, 0));
+        if (neighbour != MPI_PROC_NULL) continue;
+        std::fill(in.begin() + in_at.back(), in.end(), untouched);
+        std::fill(gathered.begin() + gather_at.back(), gathered.end(), untouched);
+      }
+    }
+    own.assign(static_cast<std::size_t>(own_count(rank)), message(rank, 7, 0));
+  }
+  static int count(int from, int to) { return to < 0 || from < 0 ? 2 : (from + 2 * to) % 3; }
+  static int own_count(int rank) { return rank < 0 ? 2 : rank % 3; }
+  static void add(std::vector<int>& counts, std::vector<int>& at, Values& values, int count,
+                  std::int64_t value) {
+    counts.push_back(count);
+    at.push_back(static_cast<int>(values.size()));
+    values.insert(values.end(), static_cast<std::size_t>(count), value);
+    values.push_back(untouched);
+  }
+
+  std::vector<int> out_counts, out_at, in_counts, in_at, gather_counts, gather_at;
+  Values out, in, own, gathered;
+};
+
+/// The same numbers as a WideLayout wants them.
+struct Wide {
+  Wide(const std::vector<int>& c, const std::vector<int>& d)
+      : counts(c.begin(), c.end()), displacements(d.begin(), d.end()) {}
+  operator WideLayout() const { return {counts, displacements}; }
+  std::vector<std::size_t> counts, displacements;
+};
+
+}  // namespace
+
+TEST_CASE("parts of different sizes on grids; those beyond an open boundary stay as they are") {
+  for (const auto boundary : {CartesianGrid::Boundary::open, CartesianGrid::Boundary::periodic}) {
+    for (int axes = 1; axes <= 3; ++axes) {
+      const CartesianGrid grid(test::world(), axes, boundary);
+      const GridParts parts(grid);
+      const Layout send{parts.out_counts, parts.out_at}, receive{parts.in_counts, parts.in_at};
+      const Layout gather{parts.gather_counts, parts.gather_at};
+      const Wide wide_send(parts.out_counts, parts.out_at);
+      const Wide wide_receive(parts.in_counts, parts.in_at);
+      const Wide wide_gather(parts.gather_counts, parts.gather_at);
+      const auto sorted = [](Values values) {
+        std::sort(values.begin(), values.end());
+        return values;
+      };
+      Values got(parts.in.size()), all(parts.gathered.size());
+      const auto clear = [&] {
+        std::fill(got.begin(), got.end(), untouched);
+        std::fill(all.begin(), all.end(), untouched);
+      };
+      const auto check_got = [&] {
+        if (is_ambiguous(grid, boundary)) {
+          CHECK(sorted(got) == sorted(parts.in));
+        } else {
+          CHECK(got == parts.in);
+        }
+      };
+      const auto check_all = [&] { CHECK(all == parts.gathered); };
+      in_every_way(
+          grid.comm(), clear,
+          [&](const auto& way) {
+            return neighbor_all_to_all_v(way, parts.out, send, got, receive);
+          },
+          check_got);
+      in_every_way(
+          grid.comm(), clear,
+          [&](const auto& way) {
+            return neighbor_all_to_all_v(way, parts.out, WideLayout(wide_send), got,
+                                         WideLayout(wide_receive));
+          },
+          check_got);
+      in_every_way(
+          grid.comm(), clear,
+          [&](const auto& way) { return neighbor_all_gather_v(way, parts.own, all, gather); },
+          check_all);
+      in_every_way(
+          grid.comm(), clear,
+          [&](const auto& way) {
+            return neighbor_all_gather_v(way, parts.own, all, WideLayout(wide_gather));
+          },
+          check_all);
+
+      const Values mine(2, message(grid.comm().rank(), 7, 0));
+      Values from_all;
+      for (int i = 0; i < 2 * axes; ++i) {
+        const int neighbour = grid.neighbour(i / 2, i % 2 == 0 ? -1 : 1);
+        const bool is_there = neighbour != MPI_PROC_NULL;
+        from_all.insert(from_all.end(), 2, is_there ? message(neighbour, 7, 0) : untouched);
+      }
+      all.resize(from_all.size());
+      in_every_way(
+          grid.comm(), clear, [&](const auto& way) { return neighbor_all_gather(way, mine, all); },
+          [&] { CHECK(all == from_all); });
     }
   }
 }

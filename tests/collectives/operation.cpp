@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
 #include <stdexcept>
 #include <vector>
 
@@ -45,7 +46,9 @@ TEST_CASE("an ordered operation keeps the order of the ranks") {
   const auto& comm = test::world();
   Map all = map_of(0);
   Map mine = map_of(0);
+  Map before_mine{};
   for (int r = 1; r < comm.size(); ++r) {
+    if (r == comm.rank()) before_mine = all;
     all = then(all, map_of(r));
     if (r == comm.rank()) mine = all;
   }
@@ -58,11 +61,60 @@ TEST_CASE("an ordered operation keeps the order of the ranks") {
       comm, [&] { std::fill(maps.begin(), maps.end(), map_of(comm.rank())); },
       [&](const auto& way) { return scan(way, maps, ordered(then)); },
       [&] { CHECK(maps == std::vector<Map>(7, mine)); });
+  const std::vector<Map> before(7, before_mine);
+  test::in_every_way(
+      comm, [&] { std::fill(maps.begin(), maps.end(), map_of(comm.rank())); },
+      [&](const auto& way) { return exscan(way, maps, ordered(then)); },
+      [&] { CHECK((comm.is_root() || maps == before)); });
   for (int root = 0; root < comm.size(); ++root) {
-    std::vector<Map> out(comm.is_root(root) ? 1 : 0);
-    reduce(comm, map_of(comm.rank()), out, root, ordered(then));
-    if (comm.is_root(root)) CHECK(out[0] == all);
+    std::vector<Map> out(comm.is_root(root) ? 7 : 0);
+    const std::vector<Map> in(7, map_of(comm.rank()));
+    test::in_every_way(
+        comm, [&] { std::fill(out.begin(), out.end(), Map{}); },
+        [&](const auto& way) { return reduce(way, in, out, root, ordered(then)); },
+        [&] { CHECK(out == std::vector<Map>(out.size(), all)); });
   }
+}
+
+TEST_CASE("an ordered operation keeps the order of the ranks where its results are dealt") {
+  const auto& comm = test::world();
+  const auto p = static_cast<std::size_t>(comm.size());
+  // Part r has r % 3 elements, or 2 each; element i of all is another map than its neighbours.
+  const auto map_at = [](int rank, std::size_t i) {
+    return Map{map_of(rank).slope, map_of(rank).offset + static_cast<std::int64_t>(i)};
+  };
+  const auto reduced_at = [&](std::size_t i) {
+    Map all = map_at(0, i);
+    for (int r = 1; r < comm.size(); ++r) all = then(all, map_at(r, i));
+    return all;
+  };
+  std::vector<int> counts(p);
+  std::size_t total = 0;
+  std::size_t own_first = 0;
+  for (std::size_t r = 0; r < p; ++r) {
+    counts[r] = static_cast<int>(r % 3);
+    if (r < static_cast<std::size_t>(comm.rank())) own_first += r % 3;
+    total += r % 3;
+  }
+  std::vector<Map> in(2 * p);
+  for (std::size_t i = 0; i < in.size(); ++i) in[i] = map_at(comm.rank(), i);
+  std::vector<Map> out(2);
+  const auto clear = [&] { std::fill(out.begin(), out.end(), Map{}); };
+  const auto check_from = [&](std::size_t first) {
+    for (std::size_t i = 0; i < out.size(); ++i) CHECK(out[i] == reduced_at(first + i));
+  };
+  test::in_every_way(
+      comm, clear,
+      [&](const auto& way) { return reduce_scatter_block(way, in, out, ordered(then)); },
+      [&] { check_from(2 * static_cast<std::size_t>(comm.rank())); });
+  in.resize(total);
+  out.resize(static_cast<std::size_t>(comm.rank()) % 3);
+  test::in_every_way(
+      comm, clear,
+      [&](const auto& way) {
+        return reduce_scatter(way, in, out, std::span<const int>(counts), ordered(then));
+      },
+      [&] { check_from(own_first); });
 }
 
 TEST_CASE("state is each operation's own, also of the same type and under way at once") {
