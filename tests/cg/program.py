@@ -119,6 +119,17 @@ class Bits(Case):
                 self.assertEqual(bits(result), bits(expected))
                 self.assertEqual(result["error_max"], expected["error_max"])
 
+    def test_they_are_the_same_where_threads_share_the_terms_of_a_dot_product(self):
+        # exact_dot takes a second thread from 2 * 2^15 terms a rank on: here on one rank, and on two.
+        options = ("--poisson", 363, "--max-iterations", 5)
+        self.assertGreaterEqual(363 ** 2 // 2, 2 ** 16)
+        expected, _ = self.finished(1, *options, "--threads", 1, code=1)
+        self.assertEqual(expected["rows"], 363 ** 2)
+        for ranks, threads in ((1, 2), (2, 2), (1, 3), (3, 1), (7, 2)):
+            result, _ = self.finished(ranks, *options, "--threads", threads, code=1)
+            self.assertEqual((result["ranks"], result["threads"]), (ranks, threads))
+            self.assertEqual(bits(result), bits(expected))
+
     def test_they_are_the_same_for_the_general_file_in_any_order(self):
         expected, _ = self.finished(3, *self.options)
         lower = rough_matrix(self.N, 1)
