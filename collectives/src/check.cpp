@@ -1,9 +1,6 @@
 #include "cairn/collectives/check.hpp"
 
-#include <algorithm>
-#include <array>
 #include <cstdint>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,83 +14,108 @@ namespace cairn::detail {
 
 namespace {
 
-/// What travels, in a fixed size: whatever two ranks call, both exchange this first.
-struct Notice {
-  std::array<char, 24> call{};
-  std::array<char, 48> element{};
-  std::array<char, 48> operation{};
-  std::array<char, 64> file{};
-  std::uint64_t count = 0;
-  std::int32_t root = 0;
-  std::int32_t line = 0;
+/// FNV-1a, 64 bits (Fowler, Noll, Vo). Whatever two ranks call, both exchange this first; the texts
+/// travel only when it differs, and whole.
+class Hash {
+ public:
+  void add(const void* data, std::size_t bytes) {
+    const auto* at = static_cast<const unsigned char*>(data);
+    for (std::size_t i = 0; i < bytes; ++i) {
+      value_ = (value_ ^ at[i]) * std::uint64_t{0x100000001b3};
+    }
+  }
+  void add(std::uint64_t number) { add(&number, sizeof number); }
+  void add(std::string_view text) {
+    add(text.size());  // so that texts one behind the other stay apart
+    add(text.data(), text.size());
+  }
+  [[nodiscard]] std::uint64_t value() const { return value_; }
+
+ private:
+  std::uint64_t value_ = 0xcbf29ce484222325;
 };
 
-template <std::size_t n>
-void put(std::array<char, n>& place, std::string_view text) {
-  std::copy_n(text.begin(), std::min(n - 1, text.size()), place.begin());
-}
-
 /// The name of T in the text that the compiler makes: "… [with T = double]" or "… [T = double]".
-std::string_view type_name(const char* signature) {
-  if (signature == nullptr) return "";
-  std::string_view text = signature;
+std::string_view name_of(const TypeName* type) {
+  if (type == nullptr) return "";
+  std::string_view text = type->text;
   const auto start = text.find("T = ");
   if (start == std::string_view::npos) return text;
   text.remove_prefix(start + 4);
   return text.substr(0, text.rfind(']'));
 }
 
-/// The end of a path, which tells more than its start.
-std::string_view short_path(std::string_view path, std::size_t length) {
-  if (path.size() <= length) return path;
-  path.remove_prefix(path.size() - length);
-  return path.substr(path.find('/') + 1);
+/// What no other type of the program has.
+std::string_view identity_of(const TypeName* type) {
+  return type != nullptr && type->type != nullptr ? type->type->name() : name_of(type);
 }
 
-Notice notice_of(const Signature& signature, const Where& where) {
-  Notice notice;
-  put(notice.call, signature.call);
-  put(notice.element, type_name(signature.element));
-  put(notice.operation, type_name(signature.operation));
-  put(notice.file, short_path(where.file, notice.file.size() - 1));
-  notice.count = signature.count;
-  notice.root = signature.root;
-  notice.line = where.line;
-  return notice;
+std::uint64_t hash_of(const Signature& signature) {
+  Hash hash;
+  hash.add(std::string_view(signature.call));
+  hash.add(identity_of(signature.element));
+  hash.add(identity_of(signature.operation));
+  hash.add(signature.count);
+  hash.add(static_cast<std::uint64_t>(signature.root));
+  return hash.value();
 }
 
-bool same_call(const Notice& a, const Notice& b) {
-  return a.call == b.call && a.element == b.element && a.operation == b.operation &&
-         a.count == b.count && a.root == b.root;
-}
-
-std::string description(const Notice& notice, std::size_t rank) {
-  std::string text = notice.call.data();
-  if (notice.count != Signature::any_count) {
-    text += " of " + std::to_string(notice.count) + " " + notice.element.data();
-  } else if (notice.element[0] != '\0') {
-    text += std::string(" of ") + notice.element.data();
+std::string description(const Signature& signature) {
+  std::string text = signature.call;
+  const std::string_view element = name_of(signature.element);
+  if (signature.count != Signature::any_count) text += " of " + std::to_string(signature.count);
+  if (!element.empty()) {
+    text += signature.count == Signature::any_count ? " of " : " ";
+    text += element;
   }
-  if (notice.operation[0] != '\0') text += std::string(" with ") + notice.operation.data();
-  if (notice.root != Signature::no_root) text += ", root " + std::to_string(notice.root);
-  return text + " (" + notice.file.data() + ":" + std::to_string(notice.line) + ") on rank " +
-         std::to_string(rank);
+  if (signature.operation != nullptr) (text += " with ") += name_of(signature.operation);
+  if (signature.root != Signature::no_root) text += ", root " + std::to_string(signature.root);
+  return text;
+}
+
+/// The text of rank `root`, on every rank. Not bcast(), which would be compared.
+std::string text_of(const Communicator& comm, std::string text, int root) {
+  int length = static_cast<int>(text.size());
+  check_mpi(MPI_Bcast(&length, 1, MPI_INT, root, comm.internal()), "MPI_Bcast");
+  text.resize(static_cast<std::size_t>(length));
+  check_mpi(MPI_Bcast(text.data(), length, MPI_CHAR, root, comm.internal()), "MPI_Bcast");
+  return text;
+}
+
+/// What one rank calls, and where; known to all.
+struct Side {
+  Side(const Communicator& comm, const Signature& signature, const Where& where, int rank)
+      : call(text_of(comm, description(signature), rank)),
+        place(text_of(comm, std::string(where.file) + ":" + std::to_string(where.line), rank)),
+        text(call + " (" + place + ") on rank " + std::to_string(rank)) {}
+
+  std::string call;
+  std::string place;
+  std::string text;
+};
+
+[[noreturn]] void throw_mismatch(const Communicator& comm, const Signature& signature,
+                                 const Where& where, int other_rank) {
+  const Side first(comm, signature, where, 0);
+  const Side other(comm, signature, where, other_rank);
+  std::string message =
+      "the ranks do not call the same collective: " + first.text + ", but " + other.text;
+  if (first.call == other.call) {
+    message += "; they read alike, but are of two types or operations, two lambdas for instance";
+  }
+  throw_agreed(comm, Errc::internal, message);
 }
 
 }  // namespace
 
 void compare(const Communicator& comm, const Signature& signature, const Where& where) {
   if (signature.kind == Signature::Kind::message) return;
-  const Notice mine = notice_of(signature, where);
-  std::vector<Notice> all(static_cast<std::size_t>(comm.size()));
-  check_mpi(MPI_Allgather(&mine, sizeof(Notice), MPI_BYTE, all.data(), sizeof(Notice), MPI_BYTE,
-                          comm.internal()),
+  const std::uint64_t mine = hash_of(signature);
+  std::vector<std::uint64_t> all(static_cast<std::size_t>(comm.size()));
+  check_mpi(MPI_Allgather(&mine, 1, MPI_UINT64_T, all.data(), 1, MPI_UINT64_T, comm.internal()),
             "MPI_Allgather");
   for (std::size_t r = 1; r < all.size(); ++r) {
-    if (same_call(all[0], all[r])) continue;
-    throw_agreed(comm, Errc::internal,
-                 "the ranks do not call the same collective: " + description(all[0], 0) + ", but " +
-                     description(all[r], r));
+    if (all[r] != all[0]) throw_mismatch(comm, signature, where, static_cast<int>(r));
   }
 }
 

@@ -93,40 +93,75 @@ struct EndsMpiLate {
   }
 };
 
-int mismatch(const Communicator& comm, const std::string& kind) {
-  std::vector<double> x(10, 1.0);
-  std::vector<float> y(10, 1.0F);
-  const bool odd = comm.rank() == comm.size() - 1;
+namespace a_namespace_with_a_name_so_long_that_nobody_would_like_to_read_all_of_it {
+struct Mass {
+  double value;
+};
+struct Charge {
+  double value;
+};
+}  // namespace a_namespace_with_a_name_so_long_that_nobody_would_like_to_read_all_of_it
+namespace named_long = a_namespace_with_a_name_so_long_that_nobody_would_like_to_read_all_of_it;
+
+}  // namespace
+
+template <>
+inline constexpr auto cairn::members_of<Pair> = cairn::Members<&Pair::a, &Pair::b>{};
+template <>
+inline constexpr auto cairn::members_of<named_long::Mass> =
+    cairn::Members<&named_long::Mass::value>{};
+template <>
+inline constexpr auto cairn::members_of<named_long::Charge> =
+    cairn::Members<&named_long::Charge::value>{};
+
+namespace {
+
+/// What the last rank calls, and what the others do. The line of each call says in a comment whose
+/// it is, for misuse.py to look up.
+struct Mismatch {
+  const char* name;
+  void (*others)(const Communicator& comm);
+  void (*last)(const Communicator& comm);
+};
+using Comm = const Communicator&;
+
+std::vector<double> x(10, 1.0);
+std::vector<float> y(10, 1.0F);
+std::vector<named_long::Mass> masses(10);
+std::vector<named_long::Charge> charges(10);
+
+// clang-format off
+const Mismatch mismatches[] = {
+    {"call",
+     [](Comm comm) { all_reduce(comm, x); },  // call of others
+     [](Comm comm) { barrier(comm); }},  // call of last
+    {"count",
+     [](Comm comm) { all_reduce(comm, x); },  // count of others
+     [](Comm comm) { all_reduce(comm, std::span(x).first(9)); }},  // count of last
+    {"root",
+     [](Comm comm) { bcast(comm, x, comm.size() - 1); },  // root of others
+     [](Comm comm) { bcast(comm, x, 0); }},  // root of last
+    {"operation",
+     [](Comm comm) { all_reduce(comm, x); },  // operation of others
+     [](Comm comm) { all_reduce(comm, x, Maximum{}); }},  // operation of last
+    {"type",
+     [](Comm comm) { all_reduce(comm, x); },  // type of others
+     [](Comm comm) { all_reduce(comm, y); }},  // type of last
+    {"future",
+     [](Comm comm) { all_reduce(async(comm), x).wait(); },  // future of others
+     [](Comm comm) { bcast(async(comm), x).wait(); }},  // future of last
+    {"long-name",
+     [](Comm comm) { bcast(comm, masses); },  // long-name of others
+     [](Comm comm) { bcast(comm, charges); }},  // long-name of last
+    {"lambda",
+     [](Comm comm) { all_reduce(comm, x, commutative([](double a, double b) { return a * b; })); },  // lambda of others
+     [](Comm comm) { all_reduce(comm, x, commutative([](double a, double b) { return a + b; })); }},  // lambda of last
+};
+// clang-format on
+
+int mismatch(const Communicator& comm, const Mismatch& mistake) {
   try {
-    if (kind == "call") {
-      if (odd) {
-        barrier(comm);
-      } else {
-        all_reduce(comm, x);
-      }
-    } else if (kind == "count") {
-      all_reduce(comm, std::span(x).first(odd ? 9 : 10));
-    } else if (kind == "root") {
-      bcast(comm, x, odd ? 0 : comm.size() - 1);
-    } else if (kind == "operation") {
-      if (odd) {
-        all_reduce(comm, x, Maximum{});
-      } else {
-        all_reduce(comm, x);
-      }
-    } else if (kind == "type") {
-      if (odd) {
-        all_reduce(comm, y);
-      } else {
-        all_reduce(comm, x);
-      }
-    } else if (kind == "future") {
-      auto future = odd ? bcast(async(comm), x) : all_reduce(async(comm), x);
-      future.wait();
-    } else {
-      all_reduce(comm, x);  // no mistake
-      std::puts("fine");
-    }
+    (comm.rank() == comm.size() - 1 ? mistake.last : mistake.others)(comm);
   } catch (const Error& error) {
     if (!error.agreed()) return 2;
     std::printf("%s\n", error.what());
@@ -135,10 +170,20 @@ int mismatch(const Communicator& comm, const std::string& kind) {
   return 0;
 }
 
-}  // namespace
+int right_calls(const Communicator& comm) {
+  const auto product = commutative([](double a, double b) { return a * b; });
+  all_reduce(comm, x);
+  if (comm.is_root()) {
+    all_reduce(comm, x, product);
+  } else {
+    all_reduce(comm, std::span(x), product);
+  }
+  bcast(async(comm), masses).wait();
+  std::puts("fine");
+  return 0;
+}
 
-template <>
-inline constexpr auto cairn::members_of<Pair> = cairn::Members<&Pair::a, &Pair::b>{};
+}  // namespace
 
 int main(int argc, char** argv) {
   const std::string mistake = argc > 1 ? argv[1] : "";
@@ -207,5 +252,8 @@ int main(int argc, char** argv) {
     }
     return 0;
   }
-  return mismatch(comm, mistake);
+  for (const auto& known : mismatches) {
+    if (mistake == known.name) return mismatch(comm, known);
+  }
+  return right_calls(comm);
 }

@@ -1,34 +1,64 @@
 """How programs end that make one mistake with collectives.  misuse.py PROGRAM   (the program is misuse.cpp)"""
 
 import pathlib
+import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from processes import check, run, segments, remove_segments  # noqa: E402
 
 PROGRAM = sys.argv[1]
+SOURCE = pathlib.Path(__file__).with_name("misuse.cpp").read_text().splitlines()
 
 
 def mpirun(ranks, *words, **environment):
     return run(["mpirun", "-n", ranks, PROGRAM, *words], timeout=30, **environment)
 
 
+def line_of(mistake, side):
+    """The line of misuse.cpp that says in a comment whose call it is."""
+    found = [n for n, line in enumerate(SOURCE, 1) if line.endswith(f"// {mistake} of {side}")]
+    check(len(found) == 1, f"one line '{mistake} of {side}' expected, found {found}")
+    return found[0]
+
+
+NAMESPACE = "a_namespace_with_a_name_so_long_that_nobody_would_like_to_read_all_of_it"
+
+# What the message says that the others call, what the last rank does, and what it says at the end.
+MISMATCHES = {
+    "call": ("all_reduce of 10 double with cairn::Sum", "barrier"),
+    "count": ("all_reduce of 10 double with cairn::Sum", "all_reduce of 9 double with cairn::Sum"),
+    "root": ("bcast of 10 double, root 2", "bcast of 10 double, root 0"),
+    "operation": ("all_reduce of 10 double with cairn::Sum", "all_reduce of 10 double with cairn::Maximum"),
+    "type": ("all_reduce of 10 double with cairn::Sum", "all_reduce of 10 float with cairn::Sum"),
+    "future": ("all_reduce of 10 double with cairn::Sum", "bcast of 10 double, root 0"),
+    "long-name": (
+        f"bcast of 10 {{anonymous}}::{NAMESPACE}::Mass, root 0",
+        f"bcast of 10 {{anonymous}}::{NAMESPACE}::Charge, root 0",
+    ),
+    "lambda": ("all_reduce of 10 double with cairn::", "all_reduce of 10 double with cairn::"),
+}
+ALIKE = "; they read alike, but are of two types or operations, two lambdas for instance"
+
+
 def mismatches_are_errors_that_name_both_sides():
-    places = {
-        "call": ("all_reduce of 10 double with cairn::Sum", "barrier (", "misuse.cpp:"),
-        "count": ("all_reduce of 10 double", "all_reduce of 9 double"),
-        "root": ("bcast of 10 double, root 2", "bcast of 10 double, root 0"),
-        "operation": ("with cairn::Sum", "with cairn::Maximum"),
-        "type": ("of 10 double", "of 10 float"),
-        "future": ("all_reduce of 10 double", "bcast of 10 double, root 0"),
-    }
-    for mistake, texts in places.items():
+    for mistake, (others, last) in MISMATCHES.items():
         ended = mpirun(3, mistake, CAIRN_CHECK="collectives")
-        check(ended.code == 70, f"a wrong {mistake}: code 70 expected\n{ended}")
+        check(ended.code == 70, f"{mistake}: code 70 expected\n{ended}")
         lines = [line for line in ended.out.splitlines() if line.startswith("the ranks do not call the same")]
         check(len(lines) == 3 and len(set(lines)) == 1, f"the same error on all three ranks\n{ended}")
-        for text in (*texts, "on rank 0, but", "on rank 2"):
-            check(text in lines[0], f"a wrong {mistake}: '{text}' expected\n{ended}")
+        sides = re.fullmatch(
+            r"the ranks do not call the same collective: (.*) \((.*)\) on rank 0, but (.*) \((.*)\) on rank 2(;.*)?",
+            lines[0],
+        )
+        check(sides is not None, f"{mistake}: two sides expected\n{ended}")
+        for text, wanted in ((sides[1], others), (sides[3], last)):
+            whole = text == wanted or wanted.endswith("::") and text.startswith(wanted)
+            check(whole, f"{mistake}: '{wanted}' expected, not '{text}'")
+        for place, side in ((sides[2], "others"), (sides[4], "last")):
+            wanted = f"misuse.cpp:{line_of(mistake, side)}"
+            check(place.endswith("/" + wanted), f"{mistake}: {wanted} expected\n{ended}")
+        check((sides[5] == ALIKE) == (sides[1] == sides[3]), f"{mistake}: a word on texts that are alike\n{ended}")
 
 
 def right_calls_pass_the_check():
