@@ -50,8 +50,17 @@ std::string_view identity_of(const TypeName* type) {
   return type != nullptr && type->type != nullptr ? type->type->name() : name_of(type);
 }
 
-std::uint64_t hash_of(const Signature& signature) {
+/// What a rank is about to call, and where.
+struct Call {
+  const Signature& signature;
+  const Where& where;
+  Manner manner;
+};
+
+std::uint64_t hash_of(const Call& call) {
+  const Signature& signature = call.signature;
   Hash hash;
+  hash.add(static_cast<std::uint64_t>(call.manner));
   hash.add(std::string_view(signature.call));
   hash.add(identity_of(signature.element));
   hash.add(identity_of(signature.operation));
@@ -60,8 +69,21 @@ std::uint64_t hash_of(const Signature& signature) {
   return hash.value();
 }
 
-std::string description(const Signature& signature) {
-  std::string text = signature.call;
+const char* prefix_of(Manner manner) {
+  switch (manner) {
+    case Manner::async:
+      return "async ";
+    case Manner::planned:
+      return "planned ";
+    default:
+      return "";
+  }
+}
+
+std::string description(const Call& call) {
+  const Signature& signature = call.signature;
+  std::string text = prefix_of(call.manner);
+  text += signature.call;
   const std::string_view element = name_of(signature.element);
   if (signature.count != Signature::any_count) text += " of " + std::to_string(signature.count);
   if (!element.empty()) {
@@ -84,9 +106,9 @@ std::string text_of(const Communicator& comm, std::string text, int root) {
 
 /// What one rank calls, and where; known to all.
 struct Side {
-  Side(const Communicator& comm, const Signature& signature, const Where& where, int rank)
-      : call(text_of(comm, description(signature), rank)),
-        place(text_of(comm, std::string(where.file) + ":" + std::to_string(where.line), rank)),
+  Side(const Communicator& comm, const Call& mine, int rank)
+      : call(text_of(comm, description(mine), rank)),
+        place(text_of(comm, mine.where.file + (":" + std::to_string(mine.where.line)), rank)),
         text(call + " (" + place + ") on rank " + std::to_string(rank)) {}
 
   std::string call;
@@ -94,10 +116,9 @@ struct Side {
   std::string text;
 };
 
-[[noreturn]] void throw_mismatch(const Communicator& comm, const Signature& signature,
-                                 const Where& where, int other_rank) {
-  const Side first(comm, signature, where, 0);
-  const Side other(comm, signature, where, other_rank);
+[[noreturn]] void throw_mismatch(const Communicator& comm, const Call& mine, int other_rank) {
+  const Side first(comm, mine, 0);
+  const Side other(comm, mine, other_rank);
   std::string message =
       "the ranks do not call the same collective: " + first.text + ", but " + other.text;
   if (first.call == other.call) {
@@ -108,14 +129,16 @@ struct Side {
 
 }  // namespace
 
-void compare(const Communicator& comm, const Signature& signature, const Where& where) {
+void compare(const Communicator& comm, const Signature& signature, const Where& where,
+             Manner manner) {
   if (signature.kind == Signature::Kind::message) return;
-  const std::uint64_t mine = hash_of(signature);
+  const Call call{signature, where, manner};
+  const std::uint64_t mine = hash_of(call);
   std::vector<std::uint64_t> all(static_cast<std::size_t>(comm.size()));
   check_mpi(MPI_Allgather(&mine, 1, MPI_UINT64_T, all.data(), 1, MPI_UINT64_T, comm.internal()),
             "MPI_Allgather");
   for (std::size_t r = 1; r < all.size(); ++r) {
-    if (all[r] != all[0]) throw_mismatch(comm, signature, where, static_cast<int>(r));
+    if (all[r] != all[0]) throw_mismatch(comm, call, static_cast<int>(r));
   }
 }
 

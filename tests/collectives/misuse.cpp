@@ -150,6 +150,15 @@ const Mismatch mismatches[] = {
     {"future",
      [](Comm comm) { all_reduce(async(comm), x).wait(); },  // future of others
      [](Comm comm) { bcast(async(comm), x).wait(); }},  // future of last
+    {"async-or-not",
+     [](Comm comm) { all_reduce(comm, x); },  // async-or-not of others
+     [](Comm comm) { all_reduce(async(comm), x).wait(); }},  // async-or-not of last
+    {"planned-or-not",
+     [](Comm comm) { all_reduce(comm, x); },  // planned-or-not of others
+     [](Comm comm) { all_reduce(plan(comm), x).start(); }},  // planned-or-not of last
+    {"async-or-planned",
+     [](Comm comm) { all_reduce(async(comm), x).wait(); },  // async-or-planned of others
+     [](Comm comm) { all_reduce(plan(comm), x).start(); }},  // async-or-planned of last
     {"long-name",
      [](Comm comm) { bcast(comm, masses); },  // long-name of others
      [](Comm comm) { bcast(comm, charges); }},  // long-name of last
@@ -179,6 +188,9 @@ int right_calls(const Communicator& comm) {
     all_reduce(comm, std::span(x), product);
   }
   bcast(async(comm), masses).wait();
+  auto planned = bcast(plan(comm), masses);
+  planned.start();
+  planned.wait();
   std::puts("fine");
   return 0;
 }

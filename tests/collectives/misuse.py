@@ -22,16 +22,20 @@ def line_of(mistake, side):
     return found[0]
 
 
+SUM = "all_reduce of 10 double with cairn::Sum"
 NAMESPACE = "a_namespace_with_a_name_so_long_that_nobody_would_like_to_read_all_of_it"
 
 # What the message says that the others call, what the last rank does, and what it says at the end.
 MISMATCHES = {
-    "call": ("all_reduce of 10 double with cairn::Sum", "barrier"),
-    "count": ("all_reduce of 10 double with cairn::Sum", "all_reduce of 9 double with cairn::Sum"),
+    "call": (SUM, "barrier"),
+    "count": (SUM, "all_reduce of 9 double with cairn::Sum"),
     "root": ("bcast of 10 double, root 2", "bcast of 10 double, root 0"),
-    "operation": ("all_reduce of 10 double with cairn::Sum", "all_reduce of 10 double with cairn::Maximum"),
-    "type": ("all_reduce of 10 double with cairn::Sum", "all_reduce of 10 float with cairn::Sum"),
-    "future": ("all_reduce of 10 double with cairn::Sum", "bcast of 10 double, root 0"),
+    "operation": (SUM, "all_reduce of 10 double with cairn::Maximum"),
+    "type": (SUM, "all_reduce of 10 float with cairn::Sum"),
+    "future": ("async " + SUM, "async bcast of 10 double, root 0"),
+    "async-or-not": (SUM, "async " + SUM),
+    "planned-or-not": (SUM, "planned " + SUM),
+    "async-or-planned": ("async " + SUM, "planned " + SUM),
     "long-name": (
         f"bcast of 10 {{anonymous}}::{NAMESPACE}::Mass, root 0",
         f"bcast of 10 {{anonymous}}::{NAMESPACE}::Charge, root 0",

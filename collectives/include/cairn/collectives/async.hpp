@@ -128,7 +128,7 @@ auto carry_out(const Async& way, const Signature& signature, const Where& where,
                Body body) {
   using R = typename Frame::Result;
   if (way.comm.is_checked()) [[unlikely]] {
-    compare(way.comm, signature, where);
+    compare(way.comm, signature, where, Manner::async);
   }
   Future<R> future(signature.call);
   Later later(way.comm, future.requests_);

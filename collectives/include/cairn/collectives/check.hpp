@@ -1,10 +1,10 @@
 /// The debug level CAIRN_CHECK=collectives: all ranks compare what they are about to call.
 ///
-/// Before each collective call the ranks of its communicator exchange a hash of its name, element
-/// type, count, root and operation. Where two differ, every rank throws the same
-/// Error{Errc::internal} that names both sides and the callers' source lines, instead of a hang or
-/// of wrong data. It costs an all_gather of 8 bytes a call and makes non-blocking calls wait for
-/// each other; off, a branch.
+/// Before each collective call the ranks of its communicator exchange a hash of its name, way
+/// (blocking, async, plan), element type, count, root and operation. Where two differ, every rank
+/// throws the same Error{Errc::internal} that names both sides and the callers' source lines,
+/// instead of a hang or of wrong data. It costs an all_gather of 8 bytes a call and makes
+/// non-blocking calls wait for each other; off, a branch.
 #pragma once
 
 #include <cstddef>
@@ -64,8 +64,12 @@ struct Signature {
   enum class Kind { collective, message } kind = Kind::collective;
 };
 
+/// The three ways of a call (call.hpp), which do not match each other, as in MPI.
+enum class Manner : unsigned char { blocking, async, planned };
+
 /// Collective over `comm`: throws the agreed Error of a mismatch. Nothing for a message.
-void compare(const Communicator& comm, const Signature& signature, const Where& where);
+void compare(const Communicator& comm, const Signature& signature, const Where& where,
+             Manner manner = Manner::blocking);
 
 }  // namespace detail
 

@@ -34,7 +34,7 @@ struct PreparedCall final : Prepared {
       : comm(c), signature(s), where(w), frame(std::move(f)), body(std::move(b)) {}
   void start(Requests& requests) override {
     if (comm.is_checked()) [[unlikely]] {
-      compare(comm, signature, where);
+      compare(comm, signature, where, Manner::planned);
     }
     Later later(comm, requests);
     body(later, frame);
