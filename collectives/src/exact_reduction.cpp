@@ -5,7 +5,7 @@
 #include <bit>
 #include <limits>
 
-#include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/call.hpp"
 #include "cairn/collectives/exact_sum.hpp"
 #include "cairn/core/error.hpp"
 #include "exact_bits.hpp"
@@ -20,6 +20,13 @@ constexpr std::size_t message_bytes = std::size_t{1} << 20;
 /// The same of what is made for the call, on the stack.
 constexpr std::size_t buffer_words = std::size_t{1} << 14;
 
+/// Reduces all ranks' words, in place. A part of a call that the ranks have compared.
+void reduce_words(const Communicator& comm, std::span<std::int64_t> words, MPI_Op op) {
+  detail::Now perform(comm);
+  perform(detail::native_all_reduce, static_cast<const void*>(MPI_IN_PLACE),
+          static_cast<void*>(words.data()), static_cast<int>(words.size()), MPI_INT64_T, op);
+}
+
 }  // namespace
 
 namespace detail {
@@ -27,6 +34,12 @@ namespace detail {
 std::span<std::int64_t, ExactWords::count> ExactWords::of(ExactSum& sum) noexcept {
   sum.propagate_carries();
   return sum.words_;
+}
+
+std::span<std::int64_t> ExactWords::of(std::span<ExactSum> sums) noexcept {
+  static_assert(sizeof(ExactSum) == sizeof(sums[0].words_));  // so that an array of sums is words
+  for (auto& sum : sums) sum.propagate_carries();
+  return {sums.empty() ? nullptr : sums[0].words_.data(), sums.size() * count};
 }
 
 ExactSum ExactWords::merged(std::span<const std::int64_t, count> words) noexcept {
@@ -38,40 +51,59 @@ ExactSum ExactWords::merged(std::span<const std::int64_t, count> words) noexcept
 
 }  // namespace detail
 
-void all_reduce(const Communicator& comm, std::span<ExactSum> sums) {
-  static_assert(sizeof(ExactSum) == sizeof(sums[0].words_));  // so that an array of sums is words
+namespace {
+
+/// Merges all ranks' sums, in place. A part of a call that the ranks have compared.
+void merge_over_ranks(const Communicator& comm, std::span<ExactSum> sums) {
   constexpr std::size_t most = message_bytes / sizeof(ExactSum);
   for (; !sums.empty(); sums = sums.subspan(std::min(most, sums.size()))) {
     const auto chunk = sums.first(std::min(most, sums.size()));
-    for (auto& sum : chunk) sum.propagate_carries();
-    all_reduce(comm, std::span(chunk[0].words_.data(), chunk.size() * ExactSum::words));
-    for (auto& sum : chunk) sum.propagate_carries();
+    reduce_words(comm, detail::ExactWords::of(chunk), MPI_SUM);
+    (void)detail::ExactWords::of(chunk);  // lets the carries travel again
   }
 }
 
-ExactSum all_reduce(const Communicator& comm, const ExactSum& local) {
+ExactSum& merged(const Communicator& comm, ExactSum& local) {
+  merge_over_ranks(comm, std::span(&local, 1));
+  return local;
+}
+
+}  // namespace
+
+void all_reduce(const Communicator& comm, std::span<ExactSum> sums, Where where) {
+  detail::compare_if_checked(comm, {"all_reduce", detail::signature_of<ExactSum>(), sums.size()},
+                             where);
+  merge_over_ranks(comm, sums);
+}
+
+ExactSum all_reduce(const Communicator& comm, const ExactSum& local, Where where) {
   ExactSum sum = local;
-  all_reduce(comm, std::span(&sum, 1));
+  all_reduce(comm, std::span(&sum, 1), where);
   return sum;
 }
 
-double exact_sum(const Communicator& comm, std::span<const double> local, ExactOptions options) {
+double exact_sum(const Communicator& comm, std::span<const double> local, ExactOptions options,
+                 Where where) {
+  detail::compare_if_checked(comm, {"exact_sum"}, where);
   ExactSum sum;
   sum.add(local, options);
-  return all_reduce(comm, sum).round();
+  return merged(comm, sum).round();
 }
 
 double exact_dot(const Communicator& comm, std::span<const double> a, std::span<const double> b,
-                 ExactOptions options) {
+                 ExactOptions options, Where where) {
+  detail::compare_if_checked(comm, {"exact_dot"}, where);
   ExactSum sum;
   sum.add_products(a, b, options);
-  return all_reduce(comm, sum).round();
+  return merged(comm, sum).round();
 }
 
-double exact_norm(const Communicator& comm, std::span<const double> x, ExactOptions options) {
+double exact_norm(const Communicator& comm, std::span<const double> x, ExactOptions options,
+                  Where where) {
+  detail::compare_if_checked(comm, {"exact_norm"}, where);
   ExactSum sum;
   sum.add_products(x, x, options);
-  return all_reduce(comm, sum).round_root();
+  return merged(comm, sum).round_root();
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -91,7 +123,7 @@ class ExactSum::Window {
       bounds[1] = std::max(bounds[1], -digit);
       if (exact::exponent_field(bits) == exact::special_exponent) bounds[2] = 1;
     }
-    all_reduce(comm, std::span<std::int64_t>(bounds), Maximum{});
+    reduce_words(comm, bounds, MPI_MAX);
     special_ = bounds[2] != 0;
     if (bounds[0] == -nothing) return;
     first_ = static_cast<std::size_t>(-bounds[1]);
@@ -143,15 +175,18 @@ void sum_each_in_full(const Communicator& comm, std::span<const double> in, std:
     const std::size_t count = std::min(most, in.size() - first);
     std::array<ExactSum, most> sums{};
     for (std::size_t i = 0; i < count; ++i) sums[i].add(in[first + i]);
-    all_reduce(comm, std::span(sums).first(count));
+    merge_over_ranks(comm, std::span(sums).first(count));
     for (std::size_t i = 0; i < count; ++i) out[first + i] = sums[i].round();
   }
 }
 
 }  // namespace
 
-void exact_sums(const Communicator& comm, std::span<const double> in, std::span<double> out) {
+void exact_sums(const Communicator& comm, std::span<const double> in, std::span<double> out,
+                Where where) {
   expects(in.size() == out.size(), "as many sums as terms");
+  detail::compare_if_checked(comm, {"exact_sums", detail::signature_of<double>(), in.size()},
+                             where);
   const ExactSum::Window window(comm, in);
   if (window.special()) {
     sum_each_in_full(comm, in, out);
@@ -164,7 +199,7 @@ void exact_sums(const Communicator& comm, std::span<const double> in, std::span<
     const std::size_t count = std::min(most, in.size() - first);
     const auto of = [&](std::size_t i) { return std::span(buffer).subspan(i * words, words); };
     for (std::size_t i = 0; i < count; ++i) window.write(in[first + i], of(i));
-    all_reduce(comm, std::span(buffer).first(count * words));
+    reduce_words(comm, std::span(buffer).first(count * words), MPI_SUM);
     for (std::size_t i = 0; i < count; ++i) out[first + i] = window.round(of(i));
   }
 }

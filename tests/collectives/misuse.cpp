@@ -14,6 +14,8 @@
 #include "cairn/collectives/async.hpp"
 #include "cairn/collectives/cartesian.hpp"
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/exact_async.hpp"
+#include "cairn/collectives/exact_sum.hpp"
 #include "cairn/collectives/plan.hpp"
 #include "cairn/collectives/point_to_point.hpp"
 #include "cairn/collectives/runtime.hpp"
@@ -159,6 +161,18 @@ const Mismatch mismatches[] = {
     {"async-or-planned",
      [](Comm comm) { all_reduce(async(comm), x).wait(); },  // async-or-planned of others
      [](Comm comm) { all_reduce(plan(comm), x).start(); }},  // async-or-planned of last
+    {"exact",
+     [](Comm comm) { (void)exact_sum(comm, x); },  // exact of others
+     [](Comm comm) { (void)exact_norm(comm, x); }},  // exact of last
+    {"exact-sums",
+     [](Comm comm) { exact_sums(comm, x, x); },  // exact-sums of others
+     [](Comm comm) { exact_sums(comm, std::span(x).first(9), std::span(x).first(9)); }},  // exact-sums of last
+    {"exact-async",
+     [](Comm comm) { (void)exact_dot(async(comm), x, x).wait(); },  // exact-async of others
+     [](Comm comm) { (void)exact_dot(comm, x, x); }},  // exact-async of last
+    {"exact-merge",
+     [](Comm comm) { (void)all_reduce(comm, ExactSum()); },  // exact-merge of others
+     [](Comm comm) { (void)all_reduce(async(comm), ExactSum()).wait(); }},  // exact-merge of last
     {"long-name",
      [](Comm comm) { bcast(comm, masses); },  // long-name of others
      [](Comm comm) { bcast(comm, charges); }},  // long-name of last
@@ -191,6 +205,14 @@ int right_calls(const Communicator& comm) {
   auto planned = bcast(plan(comm), masses);
   planned.start();
   planned.wait();
+  ExactSum sum;
+  if (comm.is_root()) {
+    sum = all_reduce(comm, sum);
+  } else {
+    all_reduce(comm, std::span(&sum, 1));
+  }
+  (void)exact_dot(comm, x, x);
+  exact_sums(comm, x, x);
   std::puts("fine");
   return 0;
 }

@@ -36,6 +36,10 @@ MISMATCHES = {
     "async-or-not": (SUM, "async " + SUM),
     "planned-or-not": (SUM, "planned " + SUM),
     "async-or-planned": ("async " + SUM, "planned " + SUM),
+    "exact": ("exact_sum", "exact_norm"),
+    "exact-sums": ("exact_sums of 10 double", "exact_sums of 9 double"),
+    "exact-async": ("async exact_dot", "exact_dot"),
+    "exact-merge": ("all_reduce of 1 cairn::ExactSum", "async all_reduce of 1 cairn::ExactSum"),
     "long-name": (
         f"bcast of 10 {{anonymous}}::{NAMESPACE}::Mass, root 0",
         f"bcast of 10 {{anonymous}}::{NAMESPACE}::Charge, root 0",

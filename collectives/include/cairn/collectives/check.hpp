@@ -10,19 +10,10 @@
 #include <cstddef>
 #include <typeinfo>
 
+#include "cairn/collectives/communicator.hpp"
+#include "cairn/collectives/where.hpp"
+
 namespace cairn {
-
-class Communicator;
-
-/// The caller's place in the source; the last parameter of every collective.
-struct Where {
-  const char* file;
-  int line;
-
-  static constexpr Where here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
-    return {file, line};
-  }
-};
 
 namespace detail {
 
@@ -70,6 +61,14 @@ enum class Manner : unsigned char { blocking, async, planned };
 /// Collective over `comm`: throws the agreed Error of a mismatch. Nothing for a message.
 void compare(const Communicator& comm, const Signature& signature, const Where& where,
              Manner manner = Manner::blocking);
+
+/// The same for a blocking call, if the debug level is on.
+inline void compare_if_checked(const Communicator& comm, const Signature& signature,
+                               const Where& where) {
+  if (comm.is_checked()) [[unlikely]] {
+    compare(comm, signature, where);
+  }
+}
 
 }  // namespace detail
 

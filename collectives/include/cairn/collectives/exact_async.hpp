@@ -38,8 +38,8 @@ inline double rounded_root(const ExactSum& sum) { return sum.round_root(); }
 inline ExactSum unrounded(const ExactSum& sum) { return sum; }
 
 template <typename R, R (*finish)(const ExactSum&)>
-Future<R> reduce_later(const Async& way, const char* name, const ExactSum& local, Where where) {
-  const Signature signature{name};
+Future<R> reduce_later(const Async& way, const Signature& signature, const ExactSum& local,
+                       Where where) {
   return carry_out(way, signature, where, ExactFrame<R, finish>{local},
                    [](auto& perform, auto& frame) {
                      perform(native_all_reduce, static_cast<const void*>(frame.words().data()),
@@ -53,8 +53,8 @@ Future<R> reduce_later(const Async& way, const char* name, const ExactSum& local
 /// all_reduce(comm, local), non-blocking.
 [[nodiscard]] inline Future<ExactSum> all_reduce(const detail::Async& way, const ExactSum& local,
                                                  Where where = Where::here()) {
-  return detail::reduce_later<ExactSum, detail::unrounded>(way, "all_reduce of an ExactSum", local,
-                                                           where);
+  return detail::reduce_later<ExactSum, detail::unrounded>(
+      way, {"all_reduce", detail::signature_of<ExactSum>(), 1}, local, where);
 }
 
 /// exact_sum(comm, local), non-blocking; `local` may be reused at once.
@@ -64,7 +64,7 @@ Future<R> reduce_later(const Async& way, const char* name, const ExactSum& local
                                               Where where = Where::here()) {
   ExactSum sum;
   sum.add(local, options);
-  return detail::reduce_later<double, detail::rounded>(way, "exact_sum", sum, where);
+  return detail::reduce_later<double, detail::rounded>(way, {"exact_sum"}, sum, where);
 }
 
 /// exact_dot(comm, a, b), non-blocking; a and b may be reused at once.
@@ -73,7 +73,7 @@ Future<R> reduce_later(const Async& way, const char* name, const ExactSum& local
                                               Where where = Where::here()) {
   ExactSum sum;
   sum.add_products(a, b, options);
-  return detail::reduce_later<double, detail::rounded>(way, "exact_dot", sum, where);
+  return detail::reduce_later<double, detail::rounded>(way, {"exact_dot"}, sum, where);
 }
 
 /// exact_norm(comm, x), non-blocking; x may be reused at once.
@@ -82,7 +82,7 @@ Future<R> reduce_later(const Async& way, const char* name, const ExactSum& local
                                                Where where = Where::here()) {
   ExactSum sum;
   sum.add_products(x, x, options);
-  return detail::reduce_later<double, detail::rounded_root>(way, "exact_norm", sum, where);
+  return detail::reduce_later<double, detail::rounded_root>(way, {"exact_norm"}, sum, where);
 }
 
 /// all_reduce(comm, sums), non-blocking, in place.

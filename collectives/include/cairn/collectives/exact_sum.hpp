@@ -11,6 +11,7 @@
 #include <span>
 
 #include "cairn/collectives/communicator.hpp"
+#include "cairn/collectives/where.hpp"
 
 namespace cairn {
 
@@ -104,9 +105,8 @@ class ExactSum {
 
  private:
   friend detail::ExactWords;
-  friend void all_reduce(const Communicator& comm, std::span<ExactSum> sums);
   friend void exact_sums(const Communicator& comm, std::span<const double> in,
-                         std::span<double> out);
+                         std::span<double> out, Where where);
   class Bins;
   class Blocks;
   enum class Rounding { value, root };
@@ -148,7 +148,8 @@ class ExactSum {
 /// Collective, blocking. The same on every rank to the last bit, since integers are added.
 /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
 /// @par Cost  one MPI_Allreduce of 1.1 KiB; no allocation
-[[nodiscard]] ExactSum all_reduce(const Communicator& comm, const ExactSum& local);
+[[nodiscard]] ExactSum all_reduce(const Communicator& comm, const ExactSum& local,
+                                  Where where = Where::here());
 
 /// Merges all ranks' sums element by element, in place.
 ///
@@ -156,7 +157,7 @@ class ExactSum {
 /// @param sums  shape [m], m ≥ 0 and equal on all ranks; in: this rank's sums, out: those of all
 /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one; `sums` is then unspecified
 /// @par Cost  one MPI_Allreduce of 1.1 KiB an element for every 1 MiB of them; no allocation
-void all_reduce(const Communicator& comm, std::span<ExactSum> sums);
+void all_reduce(const Communicator& comm, std::span<ExactSum> sums, Where where = Where::here());
 
 /// The sum of all ranks' `local` (shape [n], n ≥ 0 and different on each rank), correctly rounded,
 /// equal on every rank; the semantics of ExactSum.
@@ -166,7 +167,7 @@ void all_reduce(const Communicator& comm, std::span<ExactSum> sums);
 /// @par Determinism  a function of the multiset of terms alone
 /// @par Cost  ExactSum::add(span) and one MPI_Allreduce of 1.1 KiB; no allocation
 [[nodiscard]] double exact_sum(const Communicator& comm, std::span<const double> local,
-                               ExactOptions options = {});
+                               ExactOptions options = {}, Where where = Where::here());
 
 /// The dot product Σ a[i] · b[i] over all ranks' parts, correctly rounded, equal on every rank.
 ///
@@ -177,7 +178,8 @@ void all_reduce(const Communicator& comm, std::span<ExactSum> sums);
 /// @par Determinism  a function of the multiset of pairs alone
 /// @par Cost  ExactSum::add_products and one MPI_Allreduce of 1.1 KiB; no allocation
 [[nodiscard]] double exact_dot(const Communicator& comm, std::span<const double> a,
-                               std::span<const double> b, ExactOptions options = {});
+                               std::span<const double> b, ExactOptions options = {},
+                               Where where = Where::here());
 
 /// The Euclidean norm √Σ x[i]² over all ranks' parts, correctly rounded: the root of the exact sum,
 /// rounded once. Equal on every rank. Entries such as 1e300 or 1e-300 neither overflow nor
@@ -189,7 +191,7 @@ void all_reduce(const Communicator& comm, std::span<ExactSum> sums);
 /// @par Determinism  a function of the multiset of entries alone
 /// @par Cost  exact_dot(comm, x, x), from half the memory
 [[nodiscard]] double exact_norm(const Communicator& comm, std::span<const double> x,
-                                ExactOptions options = {});
+                                ExactOptions options = {}, Where where = Where::here());
 
 /// The sums over ranks, element by element: out[i] is the sum of all ranks' in[i], correctly
 /// rounded and equal on every rank; the semantics of ExactSum.
@@ -207,7 +209,8 @@ void all_reduce(const Communicator& comm, std::span<ExactSum> sums);
 /// @par Cost  one small MPI_Allreduce, by which the ranks agree on the digits that their terms
 /// touch, and one of these digits for every 128 KiB of them: 40 bytes an element where the terms'
 /// exponents span 2^32, 1.1 KiB where they span everything; no allocation
-void exact_sums(const Communicator& comm, std::span<const double> in, std::span<double> out);
+void exact_sums(const Communicator& comm, std::span<const double> in, std::span<double> out,
+                Where where = Where::here());
 
 namespace detail {
 
@@ -218,6 +221,7 @@ struct ExactWords {
 
   /// The words, ready to be added up over at most 2^31 ranks; the sum's value does not change.
   static std::span<std::int64_t, count> of(ExactSum& sum) noexcept;
+  static std::span<std::int64_t> of(std::span<ExactSum> sums) noexcept;
 
   /// The sum that added-up words are.
   static ExactSum merged(std::span<const std::int64_t, count> words) noexcept;

@@ -59,9 +59,7 @@ std::span<const std::byte> bytes_of_input(const B& in) {
 template <typename T>
 void compare_unknown(const Communicator& comm, const char* call, const Where& where,
                      int root = Signature::no_root) {
-  if (comm.is_checked()) [[unlikely]] {
-    compare(comm, {call, signature_of<T>(), Signature::any_count, root}, where);
-  }
+  compare_if_checked(comm, {call, signature_of<T>(), Signature::any_count, root}, where);
 }
 
 }  // namespace detail
