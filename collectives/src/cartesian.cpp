@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <climits>
+#include <string>
 #include <utility>
 
+#include "cairn/collectives/check.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/mpi_error.hpp"
 
@@ -26,6 +28,20 @@ std::vector<int> balanced_dims(int ranks, int axes) {
   return dims;
 }
 
+/// The shape of the grid, which is equal on all ranks, as the debug level sees to.
+std::vector<int> compared_dims(const Communicator& parent, int axes,
+                               CartesianGrid::Boundary boundary, const Where& where) {
+  if (parent.is_checked()) {
+    const std::string shape = std::to_string(axes) + " axes, " +
+                              (boundary == CartesianGrid::Boundary::periodic ? "periodic" : "open");
+    const detail::TypeName text{shape.c_str(), nullptr};
+    detail::Signature signature{"CartesianGrid"};
+    signature.operation = &text;
+    detail::compare(parent, signature, where);
+  }
+  return balanced_dims(parent.size(), axes);
+}
+
 MPI_Comm grid_communicator(const Communicator& parent, const std::vector<int>& dims,
                            CartesianGrid::Boundary boundary) {
   const std::vector<int> periods(dims.size(),
@@ -40,8 +56,8 @@ MPI_Comm grid_communicator(const Communicator& parent, const std::vector<int>& d
 
 }  // namespace
 
-CartesianGrid::CartesianGrid(const Communicator& parent, int axes, Boundary boundary)
-    : CartesianGrid(parent, balanced_dims(parent.size(), axes), boundary) {}
+CartesianGrid::CartesianGrid(const Communicator& parent, int axes, Boundary boundary, Where where)
+    : CartesianGrid(parent, compared_dims(parent, axes, boundary, where), boundary) {}
 
 CartesianGrid::CartesianGrid(const Communicator& parent, std::vector<int> dims, Boundary boundary)
     : comm_(Communicator::Adopt{}, grid_communicator(parent, dims, boundary), "cairn.grid"),

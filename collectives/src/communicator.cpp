@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "cairn/collectives/check.hpp"
 #include "cairn/collectives/node_engine.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/mpi_error.hpp"
@@ -96,8 +97,14 @@ void Communicator::use_node_engine(const NodeEngineOptions& options) {
   delete std::exchange(node_engine_, engine);
 }
 
-Communicator Communicator::split(int colour, int key, const char* name) const {
+Communicator Communicator::duplicate(const char* name, Where where) const {
+  detail::compare_if_checked(*this, {"Communicator::duplicate"}, where);
+  return Communicator(handle_, name);
+}
+
+Communicator Communicator::split(int colour, int key, const char* name, Where where) const {
   expects(colour >= 0, "a colour of 0 or more");
+  detail::compare_if_checked(*this, {"Communicator::split"}, where);
   MPI_Comm handle = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split(handle_, colour, key, &handle), "MPI_Comm_split");
   return Communicator(Adopt{}, handle, name);

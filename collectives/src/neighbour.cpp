@@ -5,9 +5,10 @@ namespace cairn {
 namespace {
 
 MPI_Comm graph_of(const Communicator& parent, std::span<const int> sources,
-                  std::span<const int> destinations) {
+                  std::span<const int> destinations, const Where& where) {
   for (const int rank : sources) detail::expect_rank(parent, rank);
   for (const int rank : destinations) detail::expect_rank(parent, rank);
+  detail::compare_if_checked(parent, {"NeighbourGraph"}, where);
   constexpr int nobody = 0;  // MPI wants a pointer also where it points to nothing
   MPI_Comm handle = MPI_COMM_NULL;
   check_mpi(
@@ -25,10 +26,10 @@ MPI_Comm graph_of(const Communicator& parent, std::span<const int> sources,
 }  // namespace
 
 NeighbourGraph::NeighbourGraph(const Communicator& parent, std::span<const int> sources,
-                               std::span<const int> destinations)
+                               std::span<const int> destinations, Where where)
     : sources_(sources.begin(), sources.end()),
       destinations_(destinations.begin(), destinations.end()),
-      comm_(Communicator::Adopt{}, graph_of(parent, sources, destinations), "cairn.graph") {}
+      comm_(Communicator::Adopt{}, graph_of(parent, sources, destinations, where), "cairn.graph") {}
 
 namespace detail {
 

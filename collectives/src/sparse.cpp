@@ -4,6 +4,7 @@
 #include <climits>
 #include <cmath>
 #include <cstring>
+#include <string>
 
 #include "cairn/collectives/buffer.hpp"
 #include "cairn/collectives/requests.hpp"
@@ -289,6 +290,17 @@ void expect_destinations(const Communicator& comm, const ByteOutbox& out) {
   }
 }
 
+/// The debug level of check.hpp.
+void compare_exchange(const Communicator& comm, const SparseOptions& options,
+                      const TypeName* element, const Where& where) {
+  constexpr const char* routes[] = {"automatic", "dense", "direct", "grid"};
+  const std::string text = std::string("route ") + routes[static_cast<int>(options.route)] +
+                           ", message_bytes " + std::to_string(options.message_bytes);
+  const TypeName name{text.c_str(), nullptr};
+  compare(comm, {"sparse_exchange", element, Signature::any_count, Signature::no_root, &name},
+          where);
+}
+
 Route agreed_route(const Communicator& comm, const ByteOutbox& out, const SparseOptions& options) {
   if (options.route != Route::automatic) return options.route;
   if (comm.size() <= always_dense_ranks) return Route::dense;
@@ -327,8 +339,10 @@ void ByteInbox::sort() {
 }
 
 void sparse_exchange_bytes(const Communicator& comm, const ByteOutbox& out, ByteInbox& in,
-                           const SparseOptions& options) {
+                           const SparseOptions& options, const TypeName* element,
+                           const Where& where) {
   expect_destinations(comm, out);
+  if (comm.is_checked()) compare_exchange(comm, options, element, where);
   SparseState& state = sparse_state(comm);
   in.clear();
   switch (agreed_route(comm, out, options)) {

@@ -16,9 +16,11 @@
 #include "cairn/collectives/collective.hpp"
 #include "cairn/collectives/exact_async.hpp"
 #include "cairn/collectives/exact_sum.hpp"
+#include "cairn/collectives/neighbour.hpp"
 #include "cairn/collectives/plan.hpp"
 #include "cairn/collectives/point_to_point.hpp"
 #include "cairn/collectives/runtime.hpp"
+#include "cairn/collectives/sparse.hpp"
 #include "cairn/core/error.hpp"
 
 using namespace cairn;
@@ -131,6 +133,8 @@ std::vector<double> x(10, 1.0);
 std::vector<float> y(10, 1.0F);
 std::vector<named_long::Mass> masses(10);
 std::vector<named_long::Charge> charges(10);
+Inbox<double> doubles;
+Inbox<float> floats;
 
 // clang-format off
 const Mismatch mismatches[] = {
@@ -173,6 +177,24 @@ const Mismatch mismatches[] = {
     {"exact-merge",
      [](Comm comm) { (void)all_reduce(comm, ExactSum()); },  // exact-merge of others
      [](Comm comm) { (void)all_reduce(async(comm), ExactSum()).wait(); }},  // exact-merge of last
+    {"sparse-type",
+     [](Comm comm) { sparse_exchange(comm, std::span<const Outgoing<double>>(), doubles); },  // sparse-type of others
+     [](Comm comm) { sparse_exchange(comm, std::span<const Outgoing<float>>(), floats); }},  // sparse-type of last
+    {"sparse-route",
+     [](Comm comm) { sparse_exchange(comm, Outbox<double>(), doubles); },  // sparse-route of others
+     [](Comm comm) { sparse_exchange(comm, Outbox<double>(), doubles, {.route = Route::direct}); }},  // sparse-route of last
+    {"split",
+     [](Comm comm) { (void)comm.split(0); },  // split of others
+     [](Comm comm) { (void)comm.duplicate("copy"); }},  // split of last
+    {"duplicate",
+     [](Comm comm) { (void)comm.duplicate("copy"); },  // duplicate of others
+     [](Comm comm) { barrier(comm); }},  // duplicate of last
+    {"grid",
+     [](Comm comm) { const CartesianGrid grid(comm, 2); },  // grid of others
+     [](Comm comm) { const CartesianGrid grid(comm, 2, CartesianGrid::Boundary::periodic); }},  // grid of last
+    {"graph",
+     [](Comm comm) { const NeighbourGraph graph(comm, {}, {}); },  // graph of others
+     [](Comm comm) { const CartesianGrid grid(comm, 2); }},  // graph of last
     {"long-name",
      [](Comm comm) { bcast(comm, masses); },  // long-name of others
      [](Comm comm) { bcast(comm, charges); }},  // long-name of last
@@ -213,6 +235,11 @@ int right_calls(const Communicator& comm) {
   }
   (void)exact_dot(comm, x, x);
   exact_sums(comm, x, x);
+  for (const Route route : {Route::automatic, Route::direct, Route::grid}) {
+    sparse_exchange(comm, Outbox<double>(), doubles, {.route = route});
+  }
+  barrier(CartesianGrid(comm.split(comm.rank() % 2), 1).comm());
+  barrier(NeighbourGraph(comm.duplicate("copy"), {}, {}).comm());
   std::puts("fine");
   return 0;
 }

@@ -23,6 +23,7 @@ def line_of(mistake, side):
 
 
 SUM = "all_reduce of 10 double with cairn::Sum"
+AUTOMATIC = "route automatic, message_bytes 8192"
 NAMESPACE = "a_namespace_with_a_name_so_long_that_nobody_would_like_to_read_all_of_it"
 
 # What the message says that the others call, what the last rank does, and what it says at the end.
@@ -40,6 +41,15 @@ MISMATCHES = {
     "exact-sums": ("exact_sums of 10 double", "exact_sums of 9 double"),
     "exact-async": ("async exact_dot", "exact_dot"),
     "exact-merge": ("all_reduce of 1 cairn::ExactSum", "async all_reduce of 1 cairn::ExactSum"),
+    "sparse-type": (f"sparse_exchange of double with {AUTOMATIC}", f"sparse_exchange of float with {AUTOMATIC}"),
+    "sparse-route": (
+        f"sparse_exchange of double with {AUTOMATIC}",
+        "sparse_exchange of double with route direct, message_bytes 8192",
+    ),
+    "split": ("Communicator::split", "Communicator::duplicate"),
+    "duplicate": ("Communicator::duplicate", "barrier"),
+    "grid": ("CartesianGrid with 2 axes, open", "CartesianGrid with 2 axes, periodic"),
+    "graph": ("NeighbourGraph", "CartesianGrid with 2 axes, open"),
     "long-name": (
         f"bcast of 10 {{anonymous}}::{NAMESPACE}::Mass, root 0",
         f"bcast of 10 {{anonymous}}::{NAMESPACE}::Charge, root 0",

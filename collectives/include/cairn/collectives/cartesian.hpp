@@ -12,6 +12,7 @@
 #include "cairn/collectives/communicator.hpp"
 #include "cairn/collectives/datatype.hpp"
 #include "cairn/collectives/requests.hpp"
+#include "cairn/collectives/where.hpp"
 
 namespace cairn {
 
@@ -33,7 +34,8 @@ class CartesianGrid {
   /// Collective over `parent`. MPI_Dims_create chooses the shape; `periodic` holds for every axis.
   /// @param axes  1 to 4
   enum class Boundary { open, periodic };
-  CartesianGrid(const Communicator& parent, int axes, Boundary boundary = Boundary::open);
+  CartesianGrid(const Communicator& parent, int axes, Boundary boundary = Boundary::open,
+                Where where = Where::here());
 
   [[nodiscard]] const Communicator& comm() const noexcept { return comm_; }
   [[nodiscard]] int axes() const noexcept { return static_cast<int>(dims_.size()); }

@@ -3,6 +3,8 @@
 
 #include <mpi.h>
 
+#include "cairn/collectives/where.hpp"
+
 namespace cairn {
 
 class NodeEngine;
@@ -31,12 +33,11 @@ class Communicator {
   ~Communicator();
 
   /// Another duplicate of the same ranks. Collective.
-  [[nodiscard]] Communicator duplicate(const char* name) const {
-    return Communicator(handle_, name);
-  }
+  [[nodiscard]] Communicator duplicate(const char* name, Where where = Where::here()) const;
 
   /// The ranks with equal `colour` (≥ 0), ordered by `key`, then by rank here. Collective.
-  [[nodiscard]] Communicator split(int colour, int key = 0, const char* name = "cairn.split") const;
+  [[nodiscard]] Communicator split(int colour, int key = 0, const char* name = "cairn.split",
+                                   Where where = Where::here()) const;
 
   [[nodiscard]] int rank() const noexcept { return rank_; }
   [[nodiscard]] int size() const noexcept { return size_; }

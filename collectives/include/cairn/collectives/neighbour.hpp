@@ -30,7 +30,7 @@ class NeighbourGraph {
   /// @param destinations  ranks that this one sends to, in the order of the parts
   /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
   NeighbourGraph(const Communicator& parent, std::span<const int> sources,
-                 std::span<const int> destinations);
+                 std::span<const int> destinations, Where where = Where::here());
 
   [[nodiscard]] const Communicator& comm() const noexcept { return comm_; }
   [[nodiscard]] std::span<const int> sources() const noexcept { return sources_; }

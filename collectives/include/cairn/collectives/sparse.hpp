@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cairn/collectives/byte_buffer.hpp"
+#include "cairn/collectives/check.hpp"
 #include "cairn/collectives/communicator.hpp"
 #include "cairn/collectives/datatype.hpp"
 
@@ -132,8 +133,10 @@ class ByteInbox {
   std::size_t bytes_ = 0;
 };
 
+/// @param element  the type of the values, for the debug level (check.hpp)
 void sparse_exchange_bytes(const Communicator& comm, const ByteOutbox& out, ByteInbox& in,
-                           const SparseOptions& options);
+                           const SparseOptions& options, const TypeName* element,
+                           const Where& where);
 
 }  // namespace detail
 
@@ -248,24 +251,26 @@ class Inbox {
 ///      SC 2024
 template <Element T>
 void sparse_exchange(const Communicator& comm, std::span<const Outgoing<T>> out, Inbox<T>& in,
-                     const SparseOptions& options = {}) {
+                     const SparseOptions& options = {}, Where where = Where::here()) {
   const detail::ByteOutbox bytes{
       out.data(), out.size(), [](const void* messages, std::size_t i) {
         const auto& message = static_cast<const Outgoing<T>*>(messages)[i];
         return detail::ByteMessage{message.destination, std::as_bytes(message.data)};
       }};
-  detail::sparse_exchange_bytes(comm, bytes, in.as_bytes(), options);
+  detail::sparse_exchange_bytes(comm, bytes, in.as_bytes(), options, detail::signature_of<T>(),
+                                where);
 }
 
 template <Element T>
 void sparse_exchange(const Communicator& comm, const Outbox<T>& out, Inbox<T>& in,
-                     const SparseOptions& options = {}) {
+                     const SparseOptions& options = {}, Where where = Where::here()) {
   const detail::ByteOutbox bytes{
       &out, out.size(), [](const void* messages, std::size_t i) {
         const auto message = (*static_cast<const Outbox<T>*>(messages))[i];
         return detail::ByteMessage{message.destination, std::as_bytes(message.data)};
       }};
-  detail::sparse_exchange_bytes(comm, bytes, in.as_bytes(), options);
+  detail::sparse_exchange_bytes(comm, bytes, in.as_bytes(), options, detail::signature_of<T>(),
+                                where);
 }
 
 }  // namespace cairn
