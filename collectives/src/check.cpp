@@ -1,5 +1,6 @@
 #include "cairn/collectives/check.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -57,7 +58,16 @@ struct Call {
   Manner manner;
 };
 
-std::uint64_t hash_of(const Call& call) {
+/// Calls with each count of a call that has one for each of `ranks`.
+template <typename Take>
+void for_each_count(const Signature& signature, int ranks, const Take& take) {
+  for (int r = 0; r < ranks; ++r) {
+    if (signature.counts != nullptr) take(static_cast<std::uint64_t>(signature.counts[r]));
+    if (signature.wide_counts != nullptr) take(std::uint64_t{signature.wide_counts[r]});
+  }
+}
+
+std::uint64_t hash_of(const Call& call, int ranks) {
   const Signature& signature = call.signature;
   Hash hash;
   hash.add(static_cast<std::uint64_t>(call.manner));
@@ -66,6 +76,7 @@ std::uint64_t hash_of(const Call& call) {
   hash.add(identity_of(signature.operation));
   hash.add(signature.count);
   hash.add(static_cast<std::uint64_t>(signature.root));
+  for_each_count(signature, ranks, [&](std::uint64_t count) { hash.add(count); });
   return hash.value();
 }
 
@@ -80,7 +91,18 @@ const char* prefix_of(Manner manner) {
   }
 }
 
-std::string description(const Call& call) {
+/// Of so many counts the description tells the values.
+constexpr int most_counts = 32;
+
+std::string counts_of(const Signature& signature, int ranks) {
+  std::string text;
+  for_each_count(signature, std::min(ranks, most_counts),
+                 [&](std::uint64_t count) { (text += ' ') += std::to_string(count); });
+  if (text.empty()) return text;
+  return ", counts" + text + (ranks > most_counts ? " …" : "");
+}
+
+std::string description(const Call& call, int ranks) {
   const Signature& signature = call.signature;
   std::string text = prefix_of(call.manner);
   text += signature.call;
@@ -92,7 +114,7 @@ std::string description(const Call& call) {
   }
   if (signature.operation != nullptr) (text += " with ") += name_of(signature.operation);
   if (signature.root != Signature::no_root) text += ", root " + std::to_string(signature.root);
-  return text;
+  return text + counts_of(signature, ranks);
 }
 
 /// The text of rank `root`, on every rank. Not bcast(), which would be compared.
@@ -107,7 +129,7 @@ std::string text_of(const Communicator& comm, std::string text, int root) {
 /// What one rank calls, and where; known to all.
 struct Side {
   Side(const Communicator& comm, const Call& mine, int rank)
-      : call(text_of(comm, description(mine), rank)),
+      : call(text_of(comm, description(mine, comm.size()), rank)),
         place(text_of(comm, mine.where.file + (":" + std::to_string(mine.where.line)), rank)),
         text(call + " (" + place + ") on rank " + std::to_string(rank)) {}
 
@@ -122,7 +144,9 @@ struct Side {
   std::string message =
       "the ranks do not call the same collective: " + first.text + ", but " + other.text;
   if (first.call == other.call) {
-    message += "; they read alike, but are of two types or operations, two lambdas for instance";
+    message +=
+        "; they read alike, but are of two types or operations (two lambdas?), or further counts "
+        "differ";
   }
   throw_agreed(comm, Errc::internal, message);
 }
@@ -133,7 +157,7 @@ void compare(const Communicator& comm, const Signature& signature, const Where& 
              Manner manner) {
   if (signature.kind == Signature::Kind::message) return;
   const Call call{signature, where, manner};
-  const std::uint64_t mine = hash_of(call);
+  const std::uint64_t mine = hash_of(call, comm.size());
   std::vector<std::uint64_t> all(static_cast<std::size_t>(comm.size()));
   check_mpi(MPI_Allgather(&mine, 1, MPI_UINT64_T, all.data(), 1, MPI_UINT64_T, comm.internal()),
             "MPI_Allgather");

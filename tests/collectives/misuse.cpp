@@ -21,6 +21,7 @@
 #include "cairn/collectives/point_to_point.hpp"
 #include "cairn/collectives/runtime.hpp"
 #include "cairn/collectives/sparse.hpp"
+#include "cairn/collectives/wide_layout.hpp"
 #include "cairn/core/error.hpp"
 
 using namespace cairn;
@@ -133,8 +134,22 @@ std::vector<double> x(10, 1.0);
 std::vector<float> y(10, 1.0F);
 std::vector<named_long::Mass> masses(10);
 std::vector<named_long::Charge> charges(10);
+std::vector<double> six(6);
+std::vector<double> pair(2);
 Inbox<double> doubles;
 Inbox<float> floats;
+
+// Counts for three ranks.
+using Counts = std::array<int, 3>;
+using WideCounts = std::array<std::size_t, 3>;
+constexpr Counts even{2, 2, 2};
+constexpr Counts other{2, 1, 2};
+constexpr Counts shifted{3, 1, 2};
+constexpr Counts starts{0, 2, 4};
+constexpr WideCounts wide_even{2, 2, 2};
+constexpr WideCounts wide_other{2, 1, 2};
+constexpr WideCounts wide_shifted{3, 1, 2};
+constexpr WideCounts wide_starts{0, 2, 4};
 
 // clang-format off
 const Mismatch mismatches[] = {
@@ -195,6 +210,18 @@ const Mismatch mismatches[] = {
     {"graph",
      [](Comm comm) { const NeighbourGraph graph(comm, {}, {}); },  // graph of others
      [](Comm comm) { const CartesianGrid grid(comm, 2); }},  // graph of last
+    {"all-gather-counts",
+     [](Comm comm) { all_gather_v(comm, pair, x, Layout{even, starts}); },  // all-gather-counts of others
+     [](Comm comm) { all_gather_v(comm, pair, x, Layout{other, starts}); }},  // all-gather-counts of last
+    {"all-gather-wide-counts",
+     [](Comm comm) { all_gather_v(comm, pair, x, WideLayout{wide_even, wide_starts}); },  // all-gather-wide-counts of others
+     [](Comm comm) { all_gather_v(comm, pair, x, WideLayout{wide_other, wide_starts}); }},  // all-gather-wide-counts of last
+    {"reduce-scatter-counts",
+     [](Comm comm) { reduce_scatter(comm, six, pair, even); },  // reduce-scatter-counts of others
+     [](Comm comm) { reduce_scatter(comm, six, pair, shifted); }},  // reduce-scatter-counts of last
+    {"reduce-scatter-wide-counts",
+     [](Comm comm) { reduce_scatter(comm, six, pair, wide_even); },  // reduce-scatter-wide-counts of others
+     [](Comm comm) { reduce_scatter(comm, six, pair, wide_shifted); }},  // reduce-scatter-wide-counts of last
     {"long-name",
      [](Comm comm) { bcast(comm, masses); },  // long-name of others
      [](Comm comm) { bcast(comm, charges); }},  // long-name of last
@@ -240,6 +267,10 @@ int right_calls(const Communicator& comm) {
   }
   barrier(CartesianGrid(comm.split(comm.rank() % 2), 1).comm());
   barrier(NeighbourGraph(comm.duplicate("copy"), {}, {}).comm());
+  if (comm.size() == 3) {
+    all_gather_v(comm, pair, x, Layout{even, comm.is_root() ? starts : Counts{4, 2, 0}});
+    reduce_scatter(comm, six, pair, wide_even);
+  }
   std::puts("fine");
   return 0;
 }

@@ -50,13 +50,29 @@ MISMATCHES = {
     "duplicate": ("Communicator::duplicate", "barrier"),
     "grid": ("CartesianGrid with 2 axes, open", "CartesianGrid with 2 axes, periodic"),
     "graph": ("NeighbourGraph", "CartesianGrid with 2 axes, open"),
+    "all-gather-counts": (
+        "all_gather_v of double, counts 2 2 2",
+        "all_gather_v of double, counts 2 1 2",
+    ),
+    "all-gather-wide-counts": (
+        "all_gather_v of a wide layout of double, counts 2 2 2",
+        "all_gather_v of a wide layout of double, counts 2 1 2",
+    ),
+    "reduce-scatter-counts": (
+        "reduce_scatter of 6 double with cairn::Sum, counts 2 2 2",
+        "reduce_scatter of 6 double with cairn::Sum, counts 3 1 2",
+    ),
+    "reduce-scatter-wide-counts": (
+        "reduce_scatter of wide counts of 6 double with cairn::Sum, counts 2 2 2",
+        "reduce_scatter of wide counts of 6 double with cairn::Sum, counts 3 1 2",
+    ),
     "long-name": (
         f"bcast of 10 {{anonymous}}::{NAMESPACE}::Mass, root 0",
         f"bcast of 10 {{anonymous}}::{NAMESPACE}::Charge, root 0",
     ),
     "lambda": ("all_reduce of 10 double with cairn::", "all_reduce of 10 double with cairn::"),
 }
-ALIKE = "; they read alike, but are of two types or operations, two lambdas for instance"
+ALIKE = "; they read alike, but are of two types or operations (two lambdas?), or further counts differ"
 
 
 def mismatches_are_errors_that_name_both_sides():

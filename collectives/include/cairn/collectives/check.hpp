@@ -52,6 +52,8 @@ struct Signature {
   std::size_t count = any_count;
   int root = no_root;
   const TypeName* operation = nullptr;  ///< signature_of<Op>(); null for none
+  const int* counts = nullptr;          ///< one per rank, where all ranks know all; or …
+  const std::size_t* wide_counts = nullptr;
   enum class Kind { collective, message } kind = Kind::collective;
 };
 

@@ -151,9 +151,14 @@ auto all_gather_v(const W& way, In&& input, Out&& output, const Layout& layout,
   expects(in.view().count() ==
               static_cast<std::size_t>(layout.counts[static_cast<std::size_t>(comm.rank())]),
           "in of the size that the layout gives this rank");
+  const detail::Signature signature{
+      .call = "all_gather_v",
+      .element = detail::signature_of<T>(),
+      .counts = layout.counts.data(),
+  };
   return carry_out(
-      way, detail::Signature{"all_gather_v", detail::signature_of<T>()}, where,
-      detail::Frame{std::move(in), std::move(out)}, [layout](auto& perform, auto& frame) {
+      way, signature, where, detail::Frame{std::move(in), std::move(out)},
+      [layout](auto& perform, auto& frame) {
         const auto from = frame.in.view();
         const detail::Wire send(from);
         perform(detail::native_all_gather_v, static_cast<const void*>(from.data), send.count,

@@ -202,8 +202,13 @@ auto reduce_scatter(const W& way, In&& input, Out&& output, std::span<const int>
   auto out = detail::hold_output<T>(std::forward<Out>(output), mine);
   expects(in.view().count() == total && out.view().count() == mine,
           "in of the size of all counts, out of the size of this rank's");
-  const detail::Signature signature{"reduce_scatter", detail::signature_of<T>(), total,
-                                    detail::Signature::no_root, detail::signature_of<Op>()};
+  const detail::Signature signature{
+      .call = "reduce_scatter",
+      .element = detail::signature_of<T>(),
+      .count = total,
+      .operation = detail::signature_of<Op>(),
+      .counts = counts.data(),
+  };
   return carry_out(
       way, signature, where,
       detail::Frame{std::move(in), std::move(out), detail::Reducer<Op, T>(std::move(op))},

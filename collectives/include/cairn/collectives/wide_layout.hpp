@@ -144,9 +144,13 @@ auto all_gather_v(const W& way, In&& input, Out&& output, const WideLayout& layo
   detail::PartsOfCall parts(p);
   for (std::size_t r = 0; r < p; ++r) parts.send.set(r, n, 0, datatype_of<T>());
   parts.receive.set(layout, datatype_of<T>());
-  return detail::exchange_parts(
-      way, detail::Signature{"all_gather_v of a wide layout", detail::signature_of<T>()}, where,
-      std::move(in), std::move(out), std::move(parts));
+  const detail::Signature signature{
+      .call = "all_gather_v of a wide layout",
+      .element = detail::signature_of<T>(),
+      .wide_counts = layout.counts.data(),
+  };
+  return detail::exchange_parts(way, signature, where, std::move(in), std::move(out),
+                                std::move(parts));
 }
 
 /// @param layout  counts, as `input` does, at the root alone
@@ -208,8 +212,13 @@ auto reduce_scatter(const W& way, In&& input, Out&& output, std::span<const std:
   auto out = detail::hold_output<T>(std::forward<Out>(output), mine);
   expects(in.view().count() == total && out.view().count() == mine,
           "in of the size of all counts, out of the size of this rank's");
-  const detail::Signature signature{"reduce_scatter of wide counts", detail::signature_of<T>(),
-                                    total, detail::Signature::no_root, detail::signature_of<Op>()};
+  const detail::Signature signature{
+      .call = "reduce_scatter of wide counts",
+      .element = detail::signature_of<T>(),
+      .count = total,
+      .operation = detail::signature_of<Op>(),
+      .wide_counts = counts.data(),
+  };
   return carry_out(
       way, signature, where,
       detail::Frame{std::move(in), std::move(out), detail::Reducer<Op, T>(std::move(op))},
