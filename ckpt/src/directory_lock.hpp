@@ -1,4 +1,5 @@
-/// The lock of a checkpoint directory, by which two launches see each other early where locks reach.
+/// The lock of a checkpoint directory, by which two launches see each other early where locks
+/// reach.
 #pragma once
 
 #include <filesystem>

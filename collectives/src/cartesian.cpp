@@ -22,7 +22,6 @@ AxisRange block_range(std::size_t n, int parts, int index) {
 namespace {
 
 std::vector<int> balanced_dims(int ranks, int axes) {
-  expects(axes >= 1 && axes <= 4, "one to four axes");
   std::vector<int> dims(static_cast<std::size_t>(axes), 0);
   check_mpi(MPI_Dims_create(ranks, axes, dims.data()), "MPI_Dims_create");
   return dims;
@@ -31,6 +30,7 @@ std::vector<int> balanced_dims(int ranks, int axes) {
 /// The shape of the grid, which is equal on all ranks, as the debug level sees to.
 std::vector<int> compared_dims(const Communicator& parent, int axes,
                                CartesianGrid::Boundary boundary, const Where& where) {
+  detail::Require(parent, {"CartesianGrid"}, where)(axes >= 1 && axes <= 4, "one to four axes");
   if (parent.is_checked()) {
     const std::string shape = std::to_string(axes) + " axes, " +
                               (boundary == CartesianGrid::Boundary::periodic ? "periodic" : "open");

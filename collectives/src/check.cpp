@@ -138,6 +138,13 @@ struct Side {
   std::string text;
 };
 
+/// What every rank tells the others before it calls.
+struct Notice {
+  std::uint64_t hash = 0;
+  std::uint64_t is_refused = 0;
+};
+static_assert(sizeof(Notice) == 2 * sizeof(std::uint64_t));
+
 [[noreturn]] void throw_mismatch(const Communicator& comm, const Call& mine, int other_rank) {
   const Side first(comm, mine, 0);
   const Side other(comm, mine, other_rank);
@@ -151,19 +158,46 @@ struct Side {
   throw_agreed(comm, Errc::internal, message);
 }
 
+/// @param wanted  on rank `refusing`
+[[noreturn]] void throw_refusal(const Communicator& comm, const Call& mine, const char* wanted,
+                                int refusing) {
+  const Side side(comm, mine, refusing);
+  const std::string text = text_of(comm, wanted != nullptr ? wanted : "", refusing);
+  std::string message = "rank " + std::to_string(refusing) +
+                        " cannot make its call: precondition: " + text + ", in " + side.text;
+  if (comm.size() > 1) message += ", beside " + Side(comm, mine, refusing == 0 ? 1 : 0).text;
+  throw_agreed(comm, Errc::internal, message);
+}
+
+/// @param wanted  what this rank misses in its arguments; null for nothing
+void compare(const Communicator& comm, const Call& mine, const char* wanted) {
+  const Notice notice{hash_of(mine, comm.size()), wanted != nullptr ? 1U : 0U};
+  std::vector<Notice> all(static_cast<std::size_t>(comm.size()));
+  check_mpi(MPI_Allgather(&notice, 2, MPI_UINT64_T, all.data(), 2, MPI_UINT64_T, comm.internal()),
+            "MPI_Allgather");
+  for (int r = 0; r < comm.size(); ++r) {
+    if (all[static_cast<std::size_t>(r)].is_refused != 0) throw_refusal(comm, mine, wanted, r);
+  }
+  for (int r = 1; r < comm.size(); ++r) {
+    if (all[static_cast<std::size_t>(r)].hash != all[0].hash) throw_mismatch(comm, mine, r);
+  }
+}
+
 }  // namespace
 
-void compare(const Communicator& comm, const Signature& signature, const Where& where,
-             Manner manner) {
+void compare(const Communicator& comm, Signature signature, Where where, Manner manner) {
   if (signature.kind == Signature::Kind::message) return;
-  const Call call{signature, where, manner};
-  const std::uint64_t mine = hash_of(call, comm.size());
-  std::vector<std::uint64_t> all(static_cast<std::size_t>(comm.size()));
-  check_mpi(MPI_Allgather(&mine, 1, MPI_UINT64_T, all.data(), 1, MPI_UINT64_T, comm.internal()),
-            "MPI_Allgather");
-  for (std::size_t r = 1; r < all.size(); ++r) {
-    if (all[r] != all[0]) throw_mismatch(comm, call, static_cast<int>(r));
+  compare(comm, {signature, where, manner}, nullptr);
+}
+
+void refuse(const Communicator& comm, Signature signature, Where where, Manner manner,
+            const char* wanted) {
+  if (comm.is_checked()) {
+    signature.counts = nullptr;  // as many as there are ranks? that may be what is wrong
+    signature.wide_counts = nullptr;
+    compare(comm, {signature, where, manner}, wanted);
   }
+  throw_precondition(wanted, where.file, where.line);
 }
 
 }  // namespace cairn::detail

@@ -103,8 +103,9 @@ Communicator Communicator::duplicate(const char* name, Where where) const {
 }
 
 Communicator Communicator::split(int colour, int key, const char* name, Where where) const {
-  expects(colour >= 0, "a colour of 0 or more");
-  detail::compare_if_checked(*this, {"Communicator::split"}, where);
+  const detail::Signature signature{"Communicator::split"};
+  detail::Require(*this, signature, where)(colour >= 0, "a colour of 0 or more");
+  detail::compare_if_checked(*this, signature, where);
   MPI_Comm handle = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split(handle_, colour, key, &handle), "MPI_Comm_split");
   return Communicator(Adopt{}, handle, name);

@@ -92,7 +92,9 @@ double exact_sum(const Communicator& comm, std::span<const double> local, ExactO
 
 double exact_dot(const Communicator& comm, std::span<const double> a, std::span<const double> b,
                  ExactOptions options, Where where) {
-  detail::compare_if_checked(comm, {"exact_dot"}, where);
+  const detail::Signature signature{"exact_dot"};
+  detail::Require(comm, signature, where)(a.size() == b.size(), "two factors of equal size");
+  detail::compare_if_checked(comm, signature, where);
   ExactSum sum;
   sum.add_products(a, b, options);
   return merged(comm, sum).round();
@@ -184,9 +186,9 @@ void sum_each_in_full(const Communicator& comm, std::span<const double> in, std:
 
 void exact_sums(const Communicator& comm, std::span<const double> in, std::span<double> out,
                 Where where) {
-  expects(in.size() == out.size(), "as many sums as terms");
-  detail::compare_if_checked(comm, {"exact_sums", detail::signature_of<double>(), in.size()},
-                             where);
+  const detail::Signature signature{"exact_sums", detail::signature_of<double>(), in.size()};
+  detail::Require(comm, signature, where)(in.size() == out.size(), "as many sums as terms");
+  detail::compare_if_checked(comm, signature, where);
   const ExactSum::Window window(comm, in);
   if (window.special()) {
     sum_each_in_full(comm, in, out);

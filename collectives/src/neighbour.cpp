@@ -6,9 +6,11 @@ namespace {
 
 MPI_Comm graph_of(const Communicator& parent, std::span<const int> sources,
                   std::span<const int> destinations, const Where& where) {
-  for (const int rank : sources) detail::expect_rank(parent, rank);
-  for (const int rank : destinations) detail::expect_rank(parent, rank);
-  detail::compare_if_checked(parent, {"NeighbourGraph"}, where);
+  const detail::Signature signature{"NeighbourGraph"};
+  const detail::Require require(parent, signature, where);
+  for (const int rank : sources) require.rank(rank);
+  for (const int rank : destinations) require.rank(rank);
+  detail::compare_if_checked(parent, signature, where);
   constexpr int nobody = 0;  // MPI wants a pointer also where it points to nothing
   MPI_Comm handle = MPI_COMM_NULL;
   check_mpi(

@@ -283,11 +283,12 @@ class Packed {
 
 // -----------------------------------------------------------------------------------------------
 
-void expect_destinations(const Communicator& comm, const ByteOutbox& out) {
+bool has_ranks(const Communicator& comm, const ByteOutbox& out) {
   for (std::size_t i = 0; i < out.size; ++i) {
     const int destination = out[i].rank;
-    expects(destination >= 0 && destination < comm.size(), "destinations that are ranks");
+    if (destination < 0 || destination >= comm.size()) return false;
   }
+  return true;
 }
 
 /// The debug level of check.hpp.
@@ -341,7 +342,8 @@ void ByteInbox::sort() {
 void sparse_exchange_bytes(const Communicator& comm, const ByteOutbox& out, ByteInbox& in,
                            const SparseOptions& options, const TypeName* element,
                            const Where& where) {
-  expect_destinations(comm, out);
+  Require(comm, {"sparse_exchange", element}, where)(has_ranks(comm, out),
+                                                     "destinations that are ranks");
   if (comm.is_checked()) compare_exchange(comm, options, element, where);
   SparseState& state = sparse_state(comm);
   in.clear();

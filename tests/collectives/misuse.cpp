@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/async.hpp"
 #include "cairn/collectives/cartesian.hpp"
 #include "cairn/collectives/collective.hpp"
@@ -21,6 +22,7 @@
 #include "cairn/collectives/point_to_point.hpp"
 #include "cairn/collectives/runtime.hpp"
 #include "cairn/collectives/sparse.hpp"
+#include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/collectives/wide_layout.hpp"
 #include "cairn/core/error.hpp"
 
@@ -136,6 +138,9 @@ std::vector<named_long::Mass> masses(10);
 std::vector<named_long::Charge> charges(10);
 std::vector<double> six(6);
 std::vector<double> pair(2);
+std::vector<double> eaten(6);
+Parts<double> parts;
+const std::array<Outgoing<double>, 1> nowhere{Outgoing<double>{-1, {}}};
 Inbox<double> doubles;
 Inbox<float> floats;
 
@@ -228,16 +233,61 @@ const Mismatch mismatches[] = {
     {"lambda",
      [](Comm comm) { all_reduce(comm, x, commutative([](double a, double b) { return a * b; })); },  // lambda of others
      [](Comm comm) { all_reduce(comm, x, commutative([](double a, double b) { return a + b; })); }},  // lambda of last
+    // What the last rank cannot call.
+    {"refused-size",
+     [](Comm comm) { all_gather(comm, pair, six); },  // refused-size of others
+     [](Comm comm) { all_gather(comm, pair, x); }},  // refused-size of last
+    {"refused-root",
+     [](Comm comm) { bcast(async(comm), x, 1).wait(); },  // refused-root of others
+     [](Comm comm) { bcast(async(comm), x, 3).wait(); }},  // refused-root of last
+    {"refused-plan",
+     [](Comm comm) { all_gather(plan(comm), pair, six).start(); },  // refused-plan of others
+     [](Comm comm) { all_gather(plan(comm), pair, x).start(); }},  // refused-plan of last
+    {"refused-layout",
+     [](Comm comm) { all_gather_v(comm, pair, six, Layout{even, starts}); },  // refused-layout of others
+     [](Comm comm) { all_gather_v(comm, pair, six, Layout{std::span(even).first(2), starts}); }},  // refused-layout of last
+    {"refused-counts",
+     [](Comm comm) { reduce_scatter(comm, six, pair, even); },  // refused-counts of others
+     [](Comm comm) { reduce_scatter(comm, x, pair, even); }},  // refused-counts of last
+    {"refused-reduction",
+     [](Comm comm) { all_reduce(comm, six, eaten); },  // refused-reduction of others
+     [](Comm comm) { all_reduce(comm, six, x); }},  // refused-reduction of last
+    {"refused-exact",
+     [](Comm comm) { (void)exact_dot(comm, x, x); },  // refused-exact of others
+     [](Comm comm) { (void)exact_dot(comm, x, six); }},  // refused-exact of last
+    {"refused-parts",
+     [](Comm comm) { all_to_all_v(comm, six, wide_even, parts); },  // refused-parts of others
+     [](Comm comm) { all_to_all_v(comm, six, wide_other, parts); }},  // refused-parts of last
+    {"refused-destination",
+     [](Comm comm) { sparse_exchange(comm, std::span<const Outgoing<double>>(), doubles); },  // refused-destination of others
+     [](Comm comm) { sparse_exchange(comm, std::span<const Outgoing<double>>(nowhere), doubles); }},  // refused-destination of last
+    {"refused-colour",
+     [](Comm comm) { (void)comm.split(0); },  // refused-colour of others
+     [](Comm comm) { (void)comm.split(-1); }},  // refused-colour of last
 };
 // clang-format on
 
-int mismatch(const Communicator& comm, const Mismatch& mistake) {
+/// The Error on which all ranks agree.
+Error error_of(const Communicator& comm, const Mismatch& mistake) {
   try {
     (comm.rank() == comm.size() - 1 ? mistake.last : mistake.others)(comm);
   } catch (const Error& error) {
-    if (!error.agreed()) return 2;
-    std::printf("%s\n", error.what());
-    return error.exit_code();
+    if (error.agreed()) return error;
+  }
+  std::_Exit(2);
+}
+
+/// Makes one mistake after the other, and tells their errors.
+int all_mismatches(const Communicator& comm) {
+  for (const auto& mistake : mismatches) {
+    const std::string text = error_of(comm, mistake).what();
+    std::string first = text;
+    bcast(comm, into(first));
+    const bool same = agree(comm, text == first);
+    if (comm.is_root()) {
+      std::printf("%s: %s\n", mistake.name,
+                  same ? text.c_str() : "not the same error on all ranks");
+    }
   }
   return 0;
 }
@@ -344,8 +394,7 @@ int main(int argc, char** argv) {
     }
     return 0;
   }
-  for (const auto& known : mismatches) {
-    if (mistake == known.name) return mismatch(comm, known);
-  }
+  if (mistake == "mismatch") return error_of(comm, mismatches[0]).exit_code();
+  if (mistake == "mismatches") return all_mismatches(comm);
   return right_calls(comm);
 }

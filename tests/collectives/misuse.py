@@ -75,24 +75,80 @@ MISMATCHES = {
 ALIKE = "; they read alike, but are of two types or operations (two lambdas?), or further counts differ"
 
 
-def mismatches_are_errors_that_name_both_sides():
+# What one rank misses in its arguments, what it would have called, and what the others call.
+REFUSALS = {
+    "refused-size": ("out of size p·n", "all_gather of 2 double", "all_gather of 2 double"),
+    "refused-root": (
+        "a rank of the communicator",
+        "async bcast of 10 double, root 3",
+        "async bcast of 10 double, root 1",
+    ),
+    "refused-plan": ("out of size p·n", "planned all_gather of 2 double", "planned all_gather of 2 double"),
+    "refused-layout": (
+        "one count and one displacement per part",
+        "all_gather_v of double",
+        "all_gather_v of double, counts 2 2 2",
+    ),
+    "refused-counts": (
+        "in of the size of all counts, out of the size of this rank's",
+        "reduce_scatter of 6 double with cairn::Sum",
+        "reduce_scatter of 6 double with cairn::Sum, counts 2 2 2",
+    ),
+    "refused-reduction": ("out of the size of in", SUM, SUM.replace("10", "6")),
+    "refused-exact": ("two factors of equal size", "exact_dot", "exact_dot"),
+    "refused-parts": (
+        "as many values as the sum of the counts",
+        "all_to_all_v of unknown counts of double",
+        "all_to_all_v of unknown counts of double",
+    ),
+    "refused-destination": (
+        "destinations that are ranks",
+        "sparse_exchange of double",
+        f"sparse_exchange of double with {AUTOMATIC}",
+    ),
+    "refused-colour": ("a colour of 0 or more", "Communicator::split", "Communicator::split"),
+}
+
+
+def messages():
+    """What the ranks say on each mistake, all of them made one after the other."""
+    ended = mpirun(3, "mismatches", CAIRN_CHECK="collectives")
+    check(ended.code == 0, f"an error on all ranks for each mistake expected\n{ended}")
+    found = dict(line.split(": ", 1) for line in ended.out.splitlines())
+    check(set(found) == set(MISMATCHES) | set(REFUSALS), f"the mistakes of this file expected\n{ended}")
+    return found
+
+
+def check_place(place, mistake, side):
+    wanted = f"misuse.cpp:{line_of(mistake, side)}"
+    check(place.endswith("/" + wanted), f"{mistake}: {wanted} expected, not {place}")
+
+
+def mismatches_are_errors_that_name_both_sides(found):
+    ended = mpirun(3, "mismatch", CAIRN_CHECK="collectives")
+    check(ended.code == 70, f"code 70 expected\n{ended}")
+    beginning = "the ranks do not call the same collective: "
     for mistake, (others, last) in MISMATCHES.items():
-        ended = mpirun(3, mistake, CAIRN_CHECK="collectives")
-        check(ended.code == 70, f"{mistake}: code 70 expected\n{ended}")
-        lines = [line for line in ended.out.splitlines() if line.startswith("the ranks do not call the same")]
-        check(len(lines) == 3 and len(set(lines)) == 1, f"the same error on all three ranks\n{ended}")
-        sides = re.fullmatch(
-            r"the ranks do not call the same collective: (.*) \((.*)\) on rank 0, but (.*) \((.*)\) on rank 2(;.*)?",
-            lines[0],
-        )
-        check(sides is not None, f"{mistake}: two sides expected\n{ended}")
+        message = found[mistake]
+        sides = re.fullmatch(beginning + r"(.*) \((.*)\) on rank 0, but (.*) \((.*)\) on rank 2(;.*)?", message)
+        check(sides is not None, f"{mistake}: two sides expected\n{message}")
         for text, wanted in ((sides[1], others), (sides[3], last)):
             whole = text == wanted or wanted.endswith("::") and text.startswith(wanted)
             check(whole, f"{mistake}: '{wanted}' expected, not '{text}'")
-        for place, side in ((sides[2], "others"), (sides[4], "last")):
-            wanted = f"misuse.cpp:{line_of(mistake, side)}"
-            check(place.endswith("/" + wanted), f"{mistake}: {wanted} expected\n{ended}")
-        check((sides[5] == ALIKE) == (sides[1] == sides[3]), f"{mistake}: a word on texts that are alike\n{ended}")
+        check_place(sides[2], mistake, "others")
+        check_place(sides[4], mistake, "last")
+        check((sides[5] == ALIKE) == (sides[1] == sides[3]), f"{mistake}: a word on texts that are alike\n{message}")
+
+
+def a_call_that_one_rank_cannot_make_is_an_error_on_all(found):
+    beginning = "rank 2 cannot make its call: precondition: "
+    for mistake, wanted in REFUSALS.items():
+        message = found[mistake]
+        told = re.fullmatch(beginning + r"(.*), in (.*) \((.*)\) on rank 2, beside (.*) \((.*)\) on rank 0", message)
+        check(told is not None, f"{mistake}: two sides expected\n{message}")
+        check((told[1], told[2], told[4]) == wanted, f"{mistake}: {wanted} expected\n{message}")
+        check_place(told[3], mistake, "last")
+        check_place(told[5], mistake, "others")
 
 
 def right_calls_pass_the_check():
@@ -133,7 +189,9 @@ def objects_may_outlive_mpi():
 
 before = segments()
 try:
-    mismatches_are_errors_that_name_both_sides()
+    found_messages = messages()
+    mismatches_are_errors_that_name_both_sides(found_messages)
+    a_call_that_one_rank_cannot_make_is_an_error_on_all(found_messages)
     right_calls_pass_the_check()
     unfinished_calls_are_loud()
     waiting_twice_is_an_error()

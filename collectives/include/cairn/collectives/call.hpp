@@ -127,6 +127,16 @@ inline const Communicator& communicator_of(const Communicator& comm) noexcept { 
 inline const Communicator& communicator_of(const Async& way) noexcept { return way.comm; }
 inline const Communicator& communicator_of(const Planned& way) noexcept { return way.comm; }
 
+constexpr Manner manner_of(const Communicator&) noexcept { return Manner::blocking; }
+constexpr Manner manner_of(const Async&) noexcept { return Manner::async; }
+constexpr Manner manner_of(const Planned&) noexcept { return Manner::planned; }
+
+/// The preconditions of a call; see check.hpp.
+template <typename W>
+Require require_for(const W& way, const Signature& signature, const Where& where) {
+  return {communicator_of(way), signature, where, manner_of(way)};
+}
+
 inline constexpr Native<MPI_Send, MPI_Isend> native_send{"MPI_Send"};
 
 }  // namespace detail

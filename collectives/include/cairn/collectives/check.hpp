@@ -1,10 +1,18 @@
 /// The debug level CAIRN_CHECK=collectives: all ranks compare what they are about to call.
 ///
 /// Before each collective call the ranks of its communicator exchange a hash of its name, way
-/// (blocking, async, plan), element type, count, root and operation. Where two differ, every rank
-/// throws the same Error{Errc::internal} that names both sides and the callers' source lines,
-/// instead of a hang or of wrong data. It costs an all_gather of 8 bytes a call and makes
-/// non-blocking calls wait for each other; off, a branch.
+/// (blocking, async, plan), element type, count, root, operation and, where every rank has them,
+/// the counts of all ranks. Where two differ, every rank throws the same Error{Errc::internal} that
+/// names both sides and the callers' source lines, instead of a hang or of wrong data. So it does
+/// for a call that one rank cannot make, since its buffers have a wrong size or its root is no
+/// rank: that rank says so in place of its call, and the others hear of it in their next one. It
+/// costs an all_gather of 16 bytes a call and makes non-blocking calls wait for each other; off, a
+/// branch.
+///
+/// Not compared: the counts of gather_v and scatter_v, which the root alone has, and of
+/// all_to_all_v, all_to_all_w and neighbourhoods, which no two ranks share; messages; what a
+/// Future or Plan is told after its call; a Communicator made of an MPI_Comm. The library's own
+/// agree(), together() and the like appear with lines of the library.
 #pragma once
 
 #include <cstddef>
@@ -61,7 +69,8 @@ struct Signature {
 enum class Manner : unsigned char { blocking, async, planned };
 
 /// Collective over `comm`: throws the agreed Error of a mismatch. Nothing for a message.
-void compare(const Communicator& comm, const Signature& signature, const Where& where,
+/// By value, so that a call without the debug level does not write them to memory.
+void compare(const Communicator& comm, Signature signature, Where where,
              Manner manner = Manner::blocking);
 
 /// The same for a blocking call, if the debug level is on.
@@ -71,6 +80,35 @@ inline void compare_if_checked(const Communicator& comm, const Signature& signat
     compare(comm, signature, where);
   }
 }
+
+/// Throws for a call that this rank cannot make, as its arguments are wrong: at the debug level,
+/// where the others hear of it in their next compare(), an agreed Error; else one of this rank.
+[[noreturn]] void refuse(const Communicator& comm, Signature signature, Where where, Manner manner,
+                         const char* wanted);
+
+/// expects() for the arguments of a call that other ranks are about to make.
+class Require {
+ public:
+  Require(const Communicator& comm, const Signature& signature, const Where& where,
+          Manner manner = Manner::blocking)
+      : comm_(comm), signature_(signature), where_(where), manner_(manner) {}
+
+  void operator()(bool holds, const char* wanted) const {
+    if (!holds) [[unlikely]] {
+      refuse(comm_, signature_, where_, manner_, wanted);
+    }
+  }
+  /// Rank -1 is MPI_PROC_NULL and -2 MPI_ANY_SOURCE: a wrong index would go through silently.
+  void rank(int rank) const {
+    (*this)(rank >= 0 && rank < comm_.size(), "a rank of the communicator");
+  }
+
+ private:
+  const Communicator& comm_;
+  const Signature& signature_;
+  const Where& where_;
+  Manner manner_;
+};
 
 }  // namespace detail
 

@@ -10,7 +10,8 @@
 /// CAIRN_CHECK=collectives checks that (check.hpp). What buffers may be stands in buffer.hpp, what
 /// reduces in operation.hpp. Outputs have the size of what comes, or are into(vector) or fresh.
 ///
-/// Errors: a size that is wrong on this rank is Error{internal} here, before anything is sent;
+/// Errors: a size that is wrong on this rank is Error{internal} here, before anything is sent, and
+/// with CAIRN_CHECK=collectives on all ranks;
 /// MPI's errors are Error{mpi_failure} on the ranks that see them, the outputs are then
 /// unspecified. Counts are in elements and have 64 bits; above 2^31 - 1 they go by derived types,
 /// reductions in pieces.
@@ -50,10 +51,10 @@ requires(!detail::is_into<std::remove_cvref_t<B>>)
       !requires { data.c_str(); },
       "cairn: does every rank know the length of this text? then pass std::span(text), "
       "else into(text)");
-  detail::expect_rank(detail::communicator_of(way), root);
   auto inout = detail::hold(std::forward<B>(data));
   using T = detail::ElementOf<decltype(inout)>;
   const detail::Signature signature{"bcast", detail::signature_of<T>(), inout.view().count(), root};
+  detail::require_for(way, signature, where).rank(root);
   return carry_out(way, signature, where, detail::Frame{detail::Nothing{}, std::move(inout)},
                    [root](auto& perform, auto& frame) {
                      const auto elements = frame.out.view();
@@ -69,16 +70,18 @@ requires(!detail::is_into<std::remove_cvref_t<B>>)
 template <Way W, typename In, typename Out>
 auto gather(const W& way, In&& input, Out&& output, int root = 0, Where where = Where::here()) {
   const auto& comm = detail::communicator_of(way);
-  detail::expect_rank(comm, root);
   auto in = detail::hold(std::forward<In>(input));
   using T = detail::ElementOf<decltype(in)>;
   const std::size_t n = in.view().count();
+  const detail::Signature signature{"gather", detail::signature_of<T>(), n, root};
+  const auto require = detail::require_for(way, signature, where);
+  require.rank(root);
   const std::size_t all = comm.is_root(root) ? n * detail::ranks_of(comm) : 0;
   auto out = detail::hold_output<T>(std::forward<Out>(output), all);
-  expects(!comm.is_root(root) || out.view().count() == all, "out of size p·n at the root");
+  require(!comm.is_root(root) || out.view().count() == all, "out of size p·n at the root");
   return carry_out(
-      way, detail::Signature{"gather", detail::signature_of<T>(), n, root}, where,
-      detail::Frame{std::move(in), std::move(out)}, [root, n](auto& perform, auto& frame) {
+      way, signature, where, detail::Frame{std::move(in), std::move(out)},
+      [root, n](auto& perform, auto& frame) {
         const auto from = frame.in.view();
         const detail::Wire send(from);
         const detail::Wire part(n, datatype_of<T>());
@@ -94,16 +97,17 @@ template <Way W, typename In, typename Out>
 auto gather_v(const W& way, In&& input, Out&& output, const Layout& layout, int root = 0,
               Where where = Where::here()) {
   const auto& comm = detail::communicator_of(way);
-  detail::expect_rank(comm, root);
   auto in = detail::hold(std::forward<In>(input));
   using T = detail::ElementOf<decltype(in)>;
   auto out =
       detail::hold_output_of<T>(std::forward<Out>(output), comm.is_root(root) ? layout : Layout{});
-  if (comm.is_root(root)) {
-    detail::expect_layout(layout, detail::ranks_of(comm), out.view().count());
-  }
   const detail::Signature signature{"gather_v", detail::signature_of<T>(),
                                     detail::Signature::any_count, root};
+  const auto require = detail::require_for(way, signature, where);
+  require.rank(root);
+  if (comm.is_root(root)) {
+    detail::expect_layout(require, layout, detail::ranks_of(comm), out.view().count());
+  }
   return carry_out(
       way, signature, where, detail::Frame{std::move(in), std::move(out)},
       [root, layout](auto& perform, auto& frame) {
@@ -124,10 +128,12 @@ auto all_gather(const W& way, In&& input, Out&& output, Where where = Where::her
   using T = detail::ElementOf<decltype(in)>;
   const std::size_t n = in.view().count();
   auto out = detail::hold_output<T>(std::forward<Out>(output), n * detail::ranks_of(comm));
-  expects(out.view().count() == n * detail::ranks_of(comm), "out of size p·n");
+  const detail::Signature signature{"all_gather", detail::signature_of<T>(), n};
+  const auto require = detail::require_for(way, signature, where);
+  require(out.view().count() == n * detail::ranks_of(comm), "out of size p·n");
   return carry_out(
-      way, detail::Signature{"all_gather", detail::signature_of<T>(), n}, where,
-      detail::Frame{std::move(in), std::move(out)}, [n](auto& perform, auto& frame) {
+      way, signature, where, detail::Frame{std::move(in), std::move(out)},
+      [n](auto& perform, auto& frame) {
         const auto from = frame.in.view();
         const detail::Wire send(from);
         const detail::Wire part(n, datatype_of<T>());
@@ -147,15 +153,16 @@ auto all_gather_v(const W& way, In&& input, Out&& output, const Layout& layout,
   auto in = detail::hold(std::forward<In>(input));
   using T = detail::ElementOf<decltype(in)>;
   auto out = detail::hold_output_of<T>(std::forward<Out>(output), layout);
-  detail::expect_layout(layout, detail::ranks_of(comm), out.view().count());
-  expects(in.view().count() ==
-              static_cast<std::size_t>(layout.counts[static_cast<std::size_t>(comm.rank())]),
-          "in of the size that the layout gives this rank");
   const detail::Signature signature{
       .call = "all_gather_v",
       .element = detail::signature_of<T>(),
       .counts = layout.counts.data(),
   };
+  const auto require = detail::require_for(way, signature, where);
+  detail::expect_layout(require, layout, detail::ranks_of(comm), out.view().count());
+  require(in.view().count() ==
+              static_cast<std::size_t>(layout.counts[static_cast<std::size_t>(comm.rank())]),
+          "in of the size that the layout gives this rank");
   return carry_out(
       way, signature, where, detail::Frame{std::move(in), std::move(out)},
       [layout](auto& perform, auto& frame) {
@@ -173,15 +180,16 @@ auto all_gather_v(const W& way, In&& input, Out&& output, const Layout& layout,
 template <Way W, typename In, typename Out>
 auto scatter(const W& way, In&& input, Out&& output, int root = 0, Where where = Where::here()) {
   const auto& comm = detail::communicator_of(way);
-  detail::expect_rank(comm, root);
   auto in = detail::hold(std::forward<In>(input));
   using T = detail::ElementOf<decltype(in)>;
   auto out = detail::hold_sized_output<T>(std::forward<Out>(output));
   const std::size_t n = out.view().count();
-  expects(!comm.is_root(root) || in.view().count() == n * detail::ranks_of(comm),
+  const detail::Signature signature{"scatter", detail::signature_of<T>(), n, root};
+  const auto require = detail::require_for(way, signature, where);
+  require.rank(root);
+  require(!comm.is_root(root) || in.view().count() == n * detail::ranks_of(comm),
           "in of size p·n at the root");
-  return carry_out(way, detail::Signature{"scatter", detail::signature_of<T>(), n, root}, where,
-                   detail::Frame{std::move(in), std::move(out)},
+  return carry_out(way, signature, where, detail::Frame{std::move(in), std::move(out)},
                    [root, n](auto& perform, auto& frame) {
                      const auto to = frame.out.view();
                      const detail::Wire receive(to);
@@ -199,15 +207,16 @@ template <Way W, typename In, typename Out>
 auto scatter_v(const W& way, In&& input, const Layout& layout, Out&& output, int root = 0,
                Where where = Where::here()) {
   const auto& comm = detail::communicator_of(way);
-  detail::expect_rank(comm, root);
   auto in = detail::hold(std::forward<In>(input));
   using T = detail::ElementOf<decltype(in)>;
   auto out = detail::hold_sized_output<T>(std::forward<Out>(output));
-  if (comm.is_root(root)) {
-    detail::expect_layout(layout, detail::ranks_of(comm), in.view().count());
-  }
   const detail::Signature signature{"scatter_v", detail::signature_of<T>(),
                                     detail::Signature::any_count, root};
+  const auto require = detail::require_for(way, signature, where);
+  require.rank(root);
+  if (comm.is_root(root)) {
+    detail::expect_layout(require, layout, detail::ranks_of(comm), in.view().count());
+  }
   return carry_out(way, signature, where, detail::Frame{std::move(in), std::move(out)},
                    [root, layout](auto& perform, auto& frame) {
                      const auto to = frame.out.view();
@@ -229,11 +238,13 @@ auto all_to_all(const W& way, In&& input, Out&& output, Where where = Where::her
   using T = detail::ElementOf<decltype(in)>;
   const std::size_t all = in.view().count();
   auto out = detail::hold_output<T>(std::forward<Out>(output), all);
-  expects(out.view().count() == all && all % detail::ranks_of(comm) == 0, "in and out of size p·n");
   const std::size_t n = all / detail::ranks_of(comm);
+  const detail::Signature signature{"all_to_all", detail::signature_of<T>(), n};
+  const auto require = detail::require_for(way, signature, where);
+  require(out.view().count() == all && all % detail::ranks_of(comm) == 0, "in and out of size p·n");
   return carry_out(
-      way, detail::Signature{"all_to_all", detail::signature_of<T>(), n}, where,
-      detail::Frame{std::move(in), std::move(out)}, [n](auto& perform, auto& frame) {
+      way, signature, where, detail::Frame{std::move(in), std::move(out)},
+      [n](auto& perform, auto& frame) {
         const detail::Wire part(n, datatype_of<T>());
         perform(detail::native_all_to_all,
                 static_cast<const void*>(detail::contiguous(frame.in.view()).data), part.count,
@@ -252,11 +263,12 @@ auto all_to_all_v(const W& way, In&& input, const Layout& in_layout, Out&& outpu
   auto in = detail::hold(std::forward<In>(input));
   using T = detail::ElementOf<decltype(in)>;
   auto out = detail::hold_output_of<T>(std::forward<Out>(output), out_layout);
-  detail::expect_layout(in_layout, detail::ranks_of(comm), in.view().count());
-  detail::expect_layout(out_layout, detail::ranks_of(comm), out.view().count());
+  const detail::Signature signature{"all_to_all_v", detail::signature_of<T>()};
+  const auto require = detail::require_for(way, signature, where);
+  detail::expect_layout(require, in_layout, detail::ranks_of(comm), in.view().count());
+  detail::expect_layout(require, out_layout, detail::ranks_of(comm), out.view().count());
   return carry_out(
-      way, detail::Signature{"all_to_all_v", detail::signature_of<T>()}, where,
-      detail::Frame{std::move(in), std::move(out)},
+      way, signature, where, detail::Frame{std::move(in), std::move(out)},
       [in_layout, out_layout](auto& perform, auto& frame) {
         perform(detail::native_all_to_all_v,
                 static_cast<const void*>(detail::contiguous(frame.in.view()).data),
@@ -279,13 +291,14 @@ template <Way W>
 auto all_to_all_w(const W& way, const void* input, const TypedLayout& in_layout, void* output,
                   const TypedLayout& out_layout, Where where = Where::here()) {
   const std::size_t p = detail::ranks_of(detail::communicator_of(way));
+  const detail::Signature signature{"all_to_all_w"};
+  const auto require = detail::require_for(way, signature, where);
   for (const auto* layout : {&in_layout, &out_layout}) {
-    expects(layout->counts.size() == p && layout->displacements_bytes.size() == p &&
+    require(layout->counts.size() == p && layout->displacements_bytes.size() == p &&
                 layout->types.size() == p,
             "one count, displacement and type per rank");
   }
-  return carry_out(way, detail::Signature{"all_to_all_w"}, where,
-                   detail::Frame{detail::Nothing{}, detail::Nothing{}},
+  return carry_out(way, signature, where, detail::Frame{detail::Nothing{}, detail::Nothing{}},
                    [input, in_layout, output, out_layout](auto& perform, auto&) {
                      perform(detail::native_all_to_all_w, input, in_layout.counts.data(),
                              in_layout.displacements_bytes.data(), in_layout.types.data(), output,

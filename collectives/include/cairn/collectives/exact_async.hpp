@@ -71,9 +71,11 @@ Future<R> reduce_later(const Async& way, const Signature& signature, const Exact
 [[nodiscard]] inline Future<double> exact_dot(const detail::Async& way, std::span<const double> a,
                                               std::span<const double> b, ExactOptions options = {},
                                               Where where = Where::here()) {
+  const detail::Signature signature{"exact_dot"};
+  detail::require_for(way, signature, where)(a.size() == b.size(), "two factors of equal size");
   ExactSum sum;
   sum.add_products(a, b, options);
-  return detail::reduce_later<double, detail::rounded>(way, {"exact_dot"}, sum, where);
+  return detail::reduce_later<double, detail::rounded>(way, signature, sum, where);
 }
 
 /// exact_norm(comm, x), non-blocking; x may be reused at once.

@@ -173,7 +173,8 @@ void all_reduce(const Communicator& comm, std::span<ExactSum> sums, Where where 
 ///
 /// Collective, blocking.
 /// @param a, b  shape [n] each, n ≥ 0 and different on each rank
-/// @throws Error{Errc::internal} on a rank whose a and b differ in size
+/// @throws Error{Errc::internal} on a rank whose a and b differ in size; with
+/// CAIRN_CHECK=collectives on all
 /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
 /// @par Determinism  a function of the multiset of pairs alone
 /// @par Cost  ExactSum::add_products and one MPI_Allreduce of 1.1 KiB; no allocation
@@ -203,7 +204,8 @@ void all_reduce(const Communicator& comm, std::span<ExactSum> sums, Where where 
 /// Collective, blocking. For several terms a rank and element: all_reduce(comm, span of ExactSum).
 /// @param in   shape [m], m ≥ 0 and equal on all ranks
 /// @param out  shape [m]; may be `in`, must not overlap it otherwise
-/// @throws Error{Errc::internal} on a rank whose in and out differ in size
+/// @throws Error{Errc::internal} on a rank whose in and out differ in size; with
+/// CAIRN_CHECK=collectives on all
 /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one; `out` is then unspecified
 /// @par Determinism  out[i] is a function of the multiset of terms of element i alone
 /// @par Cost  one small MPI_Allreduce, by which the ranks agree on the digits that their terms

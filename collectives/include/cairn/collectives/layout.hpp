@@ -39,11 +39,12 @@ inline std::size_t ranks_of(const Communicator& comm) noexcept {
 }
 
 /// Every part of `parts` entries inside a buffer of n elements.
-inline void expect_layout(const Layout& layout, std::size_t parts, std::size_t n) {
-  expects(layout.counts.size() == parts && layout.displacements.size() == parts,
+inline void expect_layout(const Require& require, const Layout& layout, std::size_t parts,
+                          std::size_t n) {
+  require(layout.counts.size() == parts && layout.displacements.size() == parts,
           "one count and one displacement per part");
   for (std::size_t r = 0; r < parts; ++r) {
-    expects(layout.counts[r] >= 0 && layout.displacements[r] >= 0 &&
+    require(layout.counts[r] >= 0 && layout.displacements[r] >= 0 &&
                 static_cast<std::size_t>(layout.counts[r]) +
                         static_cast<std::size_t>(layout.displacements[r]) <=
                     n,

@@ -86,19 +86,21 @@ auto neighbor_all_gather(const W& way, In&& input, Out&& output, Where where = W
   const std::size_t n = in.view().count();
   const std::size_t all = n * detail::degrees_of(detail::communicator_of(way)).in;
   auto out = detail::hold_output<T>(std::forward<Out>(output), all);
-  expects(out.view().count() == all, "out of size sources·n");
-  return carry_out(
-      way, detail::Signature{"neighbor_all_gather", detail::signature_of<T>(), n}, where,
-      detail::Frame{std::move(in), std::move(out)}, [n](auto& perform, auto& frame) {
-        const auto from = frame.in.view();
-        const detail::Wire send(from);
-        const detail::Wire part(n, datatype_of<T>());
-        perform(detail::native_neighbor_all_gather,
-                detail::not_null(static_cast<const void*>(from.data)), send.count, send.type,
-                detail::not_null(static_cast<void*>(
-                    detail::writable(detail::contiguous(frame.out.view()).data))),
-                part.count, part.type);
-      });
+  const detail::Signature signature{"neighbor_all_gather", detail::signature_of<T>(), n};
+  const auto require = detail::require_for(way, signature, where);
+  require(out.view().count() == all, "out of size sources·n");
+  return carry_out(way, signature, where, detail::Frame{std::move(in), std::move(out)},
+                   [n](auto& perform, auto& frame) {
+                     const auto from = frame.in.view();
+                     const detail::Wire send(from);
+                     const detail::Wire part(n, datatype_of<T>());
+                     perform(detail::native_neighbor_all_gather,
+                             detail::not_null(static_cast<const void*>(from.data)), send.count,
+                             send.type,
+                             detail::not_null(static_cast<void*>(
+                                 detail::writable(detail::contiguous(frame.out.view()).data))),
+                             part.count, part.type);
+                   });
 }
 
 /// Sends `input` (shape [n]) to all destinations; n differs between ranks.
@@ -109,20 +111,22 @@ auto neighbor_all_gather_v(const W& way, In&& input, Out&& output, const Layout&
   auto in = detail::hold(std::forward<In>(input));
   using T = detail::ElementOf<decltype(in)>;
   auto out = detail::hold_output_of<T>(std::forward<Out>(output), layout);
-  detail::expect_layout(layout, detail::degrees_of(detail::communicator_of(way)).in,
+  const detail::Signature signature{"neighbor_all_gather_v", detail::signature_of<T>()};
+  const auto require = detail::require_for(way, signature, where);
+  detail::expect_layout(require, layout, detail::degrees_of(detail::communicator_of(way)).in,
                         out.view().count());
-  return carry_out(
-      way, detail::Signature{"neighbor_all_gather_v", detail::signature_of<T>()}, where,
-      detail::Frame{std::move(in), std::move(out)}, [layout](auto& perform, auto& frame) {
-        const auto from = frame.in.view();
-        const detail::Wire send(from);
-        perform(detail::native_neighbor_all_gather_v,
-                detail::not_null(static_cast<const void*>(from.data)), send.count, send.type,
-                detail::not_null(static_cast<void*>(
-                    detail::writable(detail::contiguous(frame.out.view()).data))),
-                detail::not_null(layout.counts.data()),
-                detail::not_null(layout.displacements.data()), datatype_of<T>());
-      });
+  return carry_out(way, signature, where, detail::Frame{std::move(in), std::move(out)},
+                   [layout](auto& perform, auto& frame) {
+                     const auto from = frame.in.view();
+                     const detail::Wire send(from);
+                     perform(detail::native_neighbor_all_gather_v,
+                             detail::not_null(static_cast<const void*>(from.data)), send.count,
+                             send.type,
+                             detail::not_null(static_cast<void*>(
+                                 detail::writable(detail::contiguous(frame.out.view()).data))),
+                             detail::not_null(layout.counts.data()),
+                             detail::not_null(layout.displacements.data()), datatype_of<T>());
+                   });
 }
 
 /// Sends part i of `input` to destination i; `output` gets the parts in the order of the sources.
@@ -137,12 +141,14 @@ auto neighbor_all_to_all(const W& way, In&& input, Out&& output, Where where = W
   const std::size_t n = degrees.out > 0  ? in.view().count() / degrees.out
                         : degrees.in > 0 ? out.view().count() / degrees.in
                                          : 0;
-  expects(in.view().count() == degrees.out * n && out.view().count() == degrees.in * n,
+  // n is not compared: a rank without neighbours does not know it.
+  const detail::Signature signature{"neighbor_all_to_all", detail::signature_of<T>()};
+  const auto require = detail::require_for(way, signature, where);
+  require(in.view().count() == degrees.out * n && out.view().count() == degrees.in * n,
           "in of size destinations·n, out of size sources·n");
-  // Not compared: a rank without neighbours does not know n.
   return carry_out(
-      way, detail::Signature{"neighbor_all_to_all", detail::signature_of<T>()}, where,
-      detail::Frame{std::move(in), std::move(out)}, [n](auto& perform, auto& frame) {
+      way, signature, where, detail::Frame{std::move(in), std::move(out)},
+      [n](auto& perform, auto& frame) {
         const detail::Wire part(n, datatype_of<T>());
         perform(
             detail::native_neighbor_all_to_all,
@@ -164,11 +170,12 @@ auto neighbor_all_to_all_v(const W& way, In&& input, const Layout& in_layout, Ou
   using T = detail::ElementOf<decltype(in)>;
   auto out = detail::hold_output_of<T>(std::forward<Out>(output), out_layout);
   const auto degrees = detail::degrees_of(detail::communicator_of(way));
-  detail::expect_layout(in_layout, degrees.out, in.view().count());
-  detail::expect_layout(out_layout, degrees.in, out.view().count());
+  const detail::Signature signature{"neighbor_all_to_all_v", detail::signature_of<T>()};
+  const auto require = detail::require_for(way, signature, where);
+  detail::expect_layout(require, in_layout, degrees.out, in.view().count());
+  detail::expect_layout(require, out_layout, degrees.in, out.view().count());
   return carry_out(
-      way, detail::Signature{"neighbor_all_to_all_v", detail::signature_of<T>()}, where,
-      detail::Frame{std::move(in), std::move(out)},
+      way, signature, where, detail::Frame{std::move(in), std::move(out)},
       [in_layout, out_layout](auto& perform, auto& frame) {
         perform(
             detail::native_neighbor_all_to_all_v,
@@ -195,15 +202,16 @@ template <Way W>
 auto neighbor_all_to_all_w(const W& way, const void* input, const TypedEdges& in_edges,
                            void* output, const TypedEdges& out_edges, Where where = Where::here()) {
   const auto degrees = detail::degrees_of(detail::communicator_of(way));
-  const auto expect_edges = [](const TypedEdges& edges, std::size_t n) {
-    expects(edges.counts.size() == n && edges.displacements_bytes.size() == n &&
+  const detail::Signature signature{"neighbor_all_to_all_w"};
+  const auto require = detail::require_for(way, signature, where);
+  const auto expect_edges = [&](const TypedEdges& edges, std::size_t n) {
+    require(edges.counts.size() == n && edges.displacements_bytes.size() == n &&
                 edges.types.size() == n,
             "one count, displacement and type per edge");
   };
   expect_edges(in_edges, degrees.out);
   expect_edges(out_edges, degrees.in);
-  return carry_out(way, detail::Signature{"neighbor_all_to_all_w"}, where,
-                   detail::Frame{detail::Nothing{}, detail::Nothing{}},
+  return carry_out(way, signature, where, detail::Frame{detail::Nothing{}, detail::Nothing{}},
                    [input, in_edges, output, out_edges](auto& perform, auto&) {
                      perform(detail::native_neighbor_all_to_all_w, detail::not_null(input),
                              detail::not_null(in_edges.counts.data()),

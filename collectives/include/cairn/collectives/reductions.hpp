@@ -21,14 +21,15 @@ template <Way W, typename In, typename Out, typename Op = Sum>
 auto reduce(const W& way, In&& input, Out&& output, int root = 0, Op op = {},
             Where where = Where::here()) {
   const auto& comm = detail::communicator_of(way);
-  detail::expect_rank(comm, root);
   auto in = detail::hold(std::forward<In>(input));
   using T = detail::ElementOf<decltype(in)>;
   const std::size_t n = in.view().count();
-  auto out = detail::hold_output<T>(std::forward<Out>(output), comm.is_root(root) ? n : 0);
-  expects(!comm.is_root(root) || out.view().count() == n, "out of the size of in at the root");
   const detail::Signature signature{"reduce", detail::signature_of<T>(), n, root,
                                     detail::signature_of<Op>()};
+  const auto require = detail::require_for(way, signature, where);
+  require.rank(root);
+  auto out = detail::hold_output<T>(std::forward<Out>(output), comm.is_root(root) ? n : 0);
+  require(!comm.is_root(root) || out.view().count() == n, "out of the size of in at the root");
   return carry_out(
       way, signature, where,
       detail::Frame{std::move(in), std::move(out), detail::Reducer<Op, T>(std::move(op))},
@@ -54,6 +55,10 @@ auto reduce_everywhere(const W& way, const char* name, NativeCall native_call, I
   using T = ElementOf<Out>;
   const Signature signature{name, signature_of<T>(), out.view().count(), Signature::no_root,
                             signature_of<Op>()};
+  if constexpr (!std::is_same_v<In, Nothing>) {
+    require_for(way, signature, where)(in.view().count() == out.view().count(),
+                                       "out of the size of in");
+  }
   return carry_out(way, signature, where,
                    Frame{std::move(in), std::move(out), Reducer<Op, T>(std::move(op))},
                    [native_call](auto& perform, auto& frame) {
@@ -77,7 +82,6 @@ auto reduce_to_output(const W& way, const char* name, NativeCall native_call, In
   auto in = hold(std::forward<In>(input));
   using T = ElementOf<decltype(in)>;
   auto out = hold_output<T>(std::forward<Out>(output), in.view().count());
-  expects(out.view().count() == in.view().count(), "out of the size of in");
   return reduce_everywhere(way, name, native_call, std::move(in), std::move(out), std::move(op),
                            where);
 }
@@ -161,9 +165,10 @@ auto reduce_scatter_block(const W& way, In&& input, Out&& output, Op op = {},
   const std::size_t p = detail::ranks_of(comm);
   const std::size_t n = in.view().count() / p;
   auto out = detail::hold_output<T>(std::forward<Out>(output), n);
-  expects(in.view().count() == p * out.view().count(), "in of size p·n, out of size n");
   const detail::Signature signature{"reduce_scatter_block", detail::signature_of<T>(), n,
                                     detail::Signature::no_root, detail::signature_of<Op>()};
+  const auto require = detail::require_for(way, signature, where);
+  require(in.view().count() == p * out.view().count(), "in of size p·n, out of size n");
   return carry_out(
       way, signature, where,
       detail::Frame{std::move(in), std::move(out), detail::Reducer<Op, T>(std::move(op))},
@@ -192,16 +197,12 @@ auto reduce_scatter(const W& way, In&& input, Out&& output, std::span<const int>
   const auto& comm = detail::communicator_of(way);
   auto in = detail::hold(std::forward<In>(input));
   using T = detail::ElementOf<decltype(in)>;
-  expects(counts.size() == detail::ranks_of(comm), "one count per rank");
   std::size_t total = 0;
+  bool are_counts = true;
   for (const int count : counts) {
-    expects(count >= 0, "counts of 0 or more");
+    are_counts = are_counts && count >= 0;
     total += static_cast<std::size_t>(count);
   }
-  const auto mine = static_cast<std::size_t>(counts[static_cast<std::size_t>(comm.rank())]);
-  auto out = detail::hold_output<T>(std::forward<Out>(output), mine);
-  expects(in.view().count() == total && out.view().count() == mine,
-          "in of the size of all counts, out of the size of this rank's");
   const detail::Signature signature{
       .call = "reduce_scatter",
       .element = detail::signature_of<T>(),
@@ -209,6 +210,13 @@ auto reduce_scatter(const W& way, In&& input, Out&& output, std::span<const int>
       .operation = detail::signature_of<Op>(),
       .counts = counts.data(),
   };
+  const auto require = detail::require_for(way, signature, where);
+  require(counts.size() == detail::ranks_of(comm), "one count per rank");
+  require(are_counts, "counts of 0 or more");
+  const auto mine = static_cast<std::size_t>(counts[static_cast<std::size_t>(comm.rank())]);
+  auto out = detail::hold_output<T>(std::forward<Out>(output), mine);
+  require(in.view().count() == total && out.view().count() == mine,
+          "in of the size of all counts, out of the size of this rank's");
   return carry_out(
       way, signature, where,
       detail::Frame{std::move(in), std::move(out), detail::Reducer<Op, T>(std::move(op))},

@@ -237,9 +237,10 @@ class Inbox {
 ///
 /// @param out  any number of messages, the caller's; destinations are ranks of `comm`
 /// @param in   what came for this rank replaces what was in it
-/// @throws Error{internal} on a rank that names a destination which is none, before it sends
-///         anything; Error{mpi_failure} on the ranks where MPI reports one; std::bad_alloc on a
-///         rank whose memory ends. The other ranks may then wait for it, so end the job.
+/// @throws Error{internal} on a rank that names a destination which is none (with
+///         CAIRN_CHECK=collectives on all), before it sends anything; Error{mpi_failure} on the
+///         ranks where MPI reports one; std::bad_alloc on a rank whose memory ends. The other ranks
+///         may then wait for it, so end the job.
 /// @par Determinism  `in` depends on the messages alone, not on the route, nor on who was faster
 /// @par Cost  see choose_route(); on more than always_dense_ranks `automatic` also costs an
 ///      MPI_Allreduce of two integers. No allocation once `in` and the communicator's own buffers

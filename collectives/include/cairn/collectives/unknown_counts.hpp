@@ -55,11 +55,16 @@ std::span<const std::byte> bytes_of_input(const B& in) {
   return std::as_bytes(std::span<const T>(elements.data, elements.count()));
 }
 
-/// The debug level of check.hpp.
+inline std::size_t sum_of(std::span<const std::size_t> counts) {
+  std::size_t sum = 0;
+  for (const std::size_t count : counts) sum += count;
+  return sum;
+}
+
+/// What the debug level of check.hpp compares.
 template <typename T>
-void compare_unknown(const Communicator& comm, const char* call, const Where& where,
-                     int root = Signature::no_root) {
-  compare_if_checked(comm, {call, signature_of<T>(), Signature::any_count, root}, where);
+constexpr Signature unknown_signature(const char* call, int root = Signature::no_root) {
+  return {call, signature_of<T>(), Signature::any_count, root};
 }
 
 }  // namespace detail
@@ -76,7 +81,8 @@ void compare_unknown(const Communicator& comm, const char* call, const Where& wh
 template <typename B, Element T>
 void all_gather_v(const Communicator& comm, const B& in, Parts<T>& out,
                   Where where = Where::here()) {
-  detail::compare_unknown<T>(comm, "all_gather_v of unknown counts", where);
+  detail::compare_if_checked(comm, detail::unknown_signature<T>("all_gather_v of unknown counts"),
+                             where);
   detail::all_gather_bytes(comm, detail::bytes_of_input<T>(in), out.as_bytes());
 }
 
@@ -86,8 +92,9 @@ void all_gather_v(const Communicator& comm, const B& in, Parts<T>& out,
 template <typename B, Element T>
 void gather_v(const Communicator& comm, const B& in, Parts<T>& out, int root = 0,
               Where where = Where::here()) {
-  expects(root >= 0 && root < comm.size(), "a rank of the communicator");
-  detail::compare_unknown<T>(comm, "gather_v of unknown counts", where, root);
+  const auto signature = detail::unknown_signature<T>("gather_v of unknown counts", root);
+  detail::Require(comm, signature, where).rank(root);
+  detail::compare_if_checked(comm, signature, where);
   detail::gather_bytes(comm, detail::bytes_of_input<T>(in), out.as_bytes(), root);
 }
 
@@ -99,7 +106,11 @@ void gather_v(const Communicator& comm, const B& in, Parts<T>& out, int root = 0
 template <Element T>
 void all_to_all_v(const Communicator& comm, const Parts<T>& in, Parts<T>& out,
                   Where where = Where::here()) {
-  detail::compare_unknown<T>(comm, "all_to_all_v of unknown counts", where);
+  const auto signature = detail::unknown_signature<T>("all_to_all_v of unknown counts");
+  const detail::Require require(comm, signature, where);
+  require(in.size() == static_cast<std::size_t>(comm.size()), "one part for each rank");
+  require(&in != &out, "two objects, to send from and to receive into");
+  detail::compare_if_checked(comm, signature, where);
   detail::all_to_all_bytes(comm, in.as_bytes(), out.as_bytes());
 }
 
@@ -108,8 +119,16 @@ void all_to_all_v(const Communicator& comm, const Parts<T>& in, Parts<T>& out,
 template <typename B, Element T>
 void all_to_all_v(const Communicator& comm, const B& in, std::span<const std::size_t> counts,
                   Parts<T>& out, Where where = Where::here()) {
-  detail::compare_unknown<T>(comm, "all_to_all_v of unknown counts", where);
-  detail::all_to_all_bytes(comm, detail::bytes_of_input<T>(in), counts, sizeof(T), out.as_bytes());
+  const auto signature = detail::unknown_signature<T>("all_to_all_v of unknown counts");
+  const detail::Require require(comm, signature, where);
+  const auto bytes = detail::bytes_of_input<T>(in);
+  require(counts.size() == static_cast<std::size_t>(comm.size()), "one count for each rank");
+  if (comm.is_checked()) [[unlikely]] {  // else below, on the way
+    require(detail::sum_of(counts) * sizeof(T) == bytes.size(),
+            "as many values as the sum of the counts");
+    detail::compare(comm, signature, where);
+  }
+  detail::all_to_all_bytes(comm, bytes, counts, sizeof(T), out.as_bytes());
 }
 
 /// The vector or text of rank `root`, of any length, on every rank, where it is resized.
@@ -123,8 +142,9 @@ template <typename V>
 void bcast(const Communicator& comm, Into<V> data, int root = 0, Where where = Where::here()) {
   using T = detail::ValueOf<decltype(detail::elements_of(data.vector))>;
   detail::expect_element<T>();
-  expects(root >= 0 && root < comm.size(), "a rank of the communicator");
-  detail::compare_unknown<T>(comm, "bcast of unknown count", where, root);
+  const auto signature = detail::unknown_signature<T>("bcast of unknown count", root);
+  detail::Require(comm, signature, where).rank(root);
+  detail::compare_if_checked(comm, signature, where);
   const auto bytes = detail::bcast_size(comm, detail::bytes_of_input<T>(data.vector), root);
   data.vector.resize(bytes / sizeof(T));
   detail::bcast_rest(comm, std::as_writable_bytes(std::span<T>(data.vector)), root);

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <utility>
 #include <vector>
@@ -82,11 +83,12 @@ struct PartsOfCall {
 }
 
 /// Every part inside a buffer of n elements.
-inline void expect_layout(const WideLayout& layout, std::size_t parts, std::size_t n) {
-  expects(layout.counts.size() == parts && layout.displacements.size() == parts,
+inline void expect_layout(const Require& require, const WideLayout& layout, std::size_t parts,
+                          std::size_t n) {
+  require(layout.counts.size() == parts && layout.displacements.size() == parts,
           "one count and one displacement per part");
   for (std::size_t r = 0; r < parts; ++r) {
-    expects(layout.displacements[r] <= n && layout.counts[r] <= n - layout.displacements[r],
+    require(layout.displacements[r] <= n && layout.counts[r] <= n - layout.displacements[r],
             "every part inside the buffer");
   }
 }
@@ -112,19 +114,20 @@ template <Way W, typename In, typename Out>
 auto gather_v(const W& way, In&& input, Out&& output, const WideLayout& layout, int root = 0,
               Where where = Where::here()) {
   const auto& comm = detail::communicator_of(way);
-  detail::expect_rank(comm, root);
   auto in = detail::hold(std::forward<In>(input));
   using T = detail::ElementOf<decltype(in)>;
   auto out = detail::hold_output_of<T>(std::forward<Out>(output),
                                        comm.is_root(root) ? layout : WideLayout{});
+  const detail::Signature signature{"gather_v of a wide layout", detail::signature_of<T>(),
+                                    detail::Signature::any_count, root};
+  const auto require = detail::require_for(way, signature, where);
+  require.rank(root);
   detail::PartsOfCall parts(detail::ranks_of(comm));
   parts.send.set(static_cast<std::size_t>(root), in.view().count(), 0, datatype_of<T>());
   if (comm.is_root(root)) {
-    detail::expect_layout(layout, detail::ranks_of(comm), out.view().count());
+    detail::expect_layout(require, layout, detail::ranks_of(comm), out.view().count());
     parts.receive.set(layout, datatype_of<T>());
   }
-  const detail::Signature signature{"gather_v of a wide layout", detail::signature_of<T>(),
-                                    detail::Signature::any_count, root};
   return detail::exchange_parts(way, signature, where, std::move(in), std::move(out),
                                 std::move(parts));
 }
@@ -138,17 +141,18 @@ auto all_gather_v(const W& way, In&& input, Out&& output, const WideLayout& layo
   auto out = detail::hold_output_of<T>(std::forward<Out>(output), layout);
   const std::size_t p = detail::ranks_of(comm);
   const std::size_t n = in.view().count();
-  detail::expect_layout(layout, p, out.view().count());
-  expects(n == layout.counts[static_cast<std::size_t>(comm.rank())],
-          "in of the size that the layout gives this rank");
-  detail::PartsOfCall parts(p);
-  for (std::size_t r = 0; r < p; ++r) parts.send.set(r, n, 0, datatype_of<T>());
-  parts.receive.set(layout, datatype_of<T>());
   const detail::Signature signature{
       .call = "all_gather_v of a wide layout",
       .element = detail::signature_of<T>(),
       .wide_counts = layout.counts.data(),
   };
+  const auto require = detail::require_for(way, signature, where);
+  detail::expect_layout(require, layout, p, out.view().count());
+  require(n == layout.counts[static_cast<std::size_t>(comm.rank())],
+          "in of the size that the layout gives this rank");
+  detail::PartsOfCall parts(p);
+  for (std::size_t r = 0; r < p; ++r) parts.send.set(r, n, 0, datatype_of<T>());
+  parts.receive.set(layout, datatype_of<T>());
   return detail::exchange_parts(way, signature, where, std::move(in), std::move(out),
                                 std::move(parts));
 }
@@ -158,18 +162,19 @@ template <Way W, typename In, typename Out>
 auto scatter_v(const W& way, In&& input, const WideLayout& layout, Out&& output, int root = 0,
                Where where = Where::here()) {
   const auto& comm = detail::communicator_of(way);
-  detail::expect_rank(comm, root);
   auto in = detail::hold(std::forward<In>(input));
   using T = detail::ElementOf<decltype(in)>;
   auto out = detail::hold_sized_output<T>(std::forward<Out>(output));
+  const detail::Signature signature{"scatter_v of a wide layout", detail::signature_of<T>(),
+                                    detail::Signature::any_count, root};
+  const auto require = detail::require_for(way, signature, where);
+  require.rank(root);
   detail::PartsOfCall parts(detail::ranks_of(comm));
   if (comm.is_root(root)) {
-    detail::expect_layout(layout, detail::ranks_of(comm), in.view().count());
+    detail::expect_layout(require, layout, detail::ranks_of(comm), in.view().count());
     parts.send.set(layout, datatype_of<T>());
   }
   parts.receive.set(static_cast<std::size_t>(root), out.view().count(), 0, datatype_of<T>());
-  const detail::Signature signature{"scatter_v of a wide layout", detail::signature_of<T>(),
-                                    detail::Signature::any_count, root};
   return detail::exchange_parts(way, signature, where, std::move(in), std::move(out),
                                 std::move(parts));
 }
@@ -182,14 +187,15 @@ auto all_to_all_v(const W& way, In&& input, const WideLayout& in_layout, Out&& o
   using T = detail::ElementOf<decltype(in)>;
   auto out = detail::hold_output_of<T>(std::forward<Out>(output), out_layout);
   const std::size_t p = detail::ranks_of(comm);
-  detail::expect_layout(in_layout, p, in.view().count());
-  detail::expect_layout(out_layout, p, out.view().count());
+  const detail::Signature signature{"all_to_all_v of wide layouts", detail::signature_of<T>()};
+  const auto require = detail::require_for(way, signature, where);
+  detail::expect_layout(require, in_layout, p, in.view().count());
+  detail::expect_layout(require, out_layout, p, out.view().count());
   detail::PartsOfCall parts(p);
   parts.send.set(in_layout, datatype_of<T>());
   parts.receive.set(out_layout, datatype_of<T>());
-  return detail::exchange_parts(
-      way, detail::Signature{"all_to_all_v of wide layouts", detail::signature_of<T>()}, where,
-      std::move(in), std::move(out), std::move(parts));
+  return detail::exchange_parts(way, signature, where, std::move(in), std::move(out),
+                                std::move(parts));
 }
 
 /// Reduces element by element and deals parts of different sizes, each by a reduction to its rank.
@@ -202,16 +208,9 @@ auto reduce_scatter(const W& way, In&& input, Out&& output, std::span<const std:
   const auto& comm = detail::communicator_of(way);
   auto in = detail::hold(std::forward<In>(input));
   using T = detail::ElementOf<decltype(in)>;
-  expects(counts.size() == detail::ranks_of(comm), "one count per rank");
   std::size_t total = 0;
-  for (const std::size_t count : counts) {
-    expects(count <= in.view().count() - total, "in of the size of all counts");
-    total += count;
-  }
-  const std::size_t mine = counts[static_cast<std::size_t>(comm.rank())];
-  auto out = detail::hold_output<T>(std::forward<Out>(output), mine);
-  expects(in.view().count() == total && out.view().count() == mine,
-          "in of the size of all counts, out of the size of this rank's");
+  for (const std::size_t count : counts)
+    total = count <= SIZE_MAX - total ? total + count : SIZE_MAX;  // which no buffer has
   const detail::Signature signature{
       .call = "reduce_scatter of wide counts",
       .element = detail::signature_of<T>(),
@@ -219,6 +218,12 @@ auto reduce_scatter(const W& way, In&& input, Out&& output, std::span<const std:
       .operation = detail::signature_of<Op>(),
       .wide_counts = counts.data(),
   };
+  const auto require = detail::require_for(way, signature, where);
+  require(counts.size() == detail::ranks_of(comm), "one count per rank");
+  const std::size_t mine = counts[static_cast<std::size_t>(comm.rank())];
+  auto out = detail::hold_output<T>(std::forward<Out>(output), mine);
+  require(in.view().count() == total && out.view().count() == mine,
+          "in of the size of all counts, out of the size of this rank's");
   return carry_out(
       way, signature, where,
       detail::Frame{std::move(in), std::move(out), detail::Reducer<Op, T>(std::move(op))},

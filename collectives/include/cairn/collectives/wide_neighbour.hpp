@@ -39,14 +39,16 @@ auto neighbor_all_gather_v(const W& way, In&& input, Out&& output, const WideLay
   using T = detail::ElementOf<decltype(in)>;
   auto out = detail::hold_output_of<T>(std::forward<Out>(output), layout);
   const auto degrees = detail::degrees_of(detail::communicator_of(way));
-  detail::expect_layout(layout, degrees.in, out.view().count());
+  const detail::Signature signature{"neighbor_all_gather_v of a wide layout",
+                                    detail::signature_of<T>()};
+  const auto require = detail::require_for(way, signature, where);
+  detail::expect_layout(require, layout, degrees.in, out.view().count());
   detail::PartsOfCall parts(degrees.out, degrees.in);
   for (std::size_t i = 0; i < degrees.out; ++i)
     parts.send.set(i, in.view().count(), 0, datatype_of<T>());
   parts.receive.set(layout, datatype_of<T>());
-  return detail::exchange_edges(
-      way, detail::Signature{"neighbor_all_gather_v of a wide layout", detail::signature_of<T>()},
-      where, std::move(in), std::move(out), std::move(parts));
+  return detail::exchange_edges(way, signature, where, std::move(in), std::move(out),
+                                std::move(parts));
 }
 
 /// Sends parts of different sizes along the edges.
@@ -59,14 +61,16 @@ auto neighbor_all_to_all_v(const W& way, In&& input, const WideLayout& in_layout
   using T = detail::ElementOf<decltype(in)>;
   auto out = detail::hold_output_of<T>(std::forward<Out>(output), out_layout);
   const auto degrees = detail::degrees_of(detail::communicator_of(way));
-  detail::expect_layout(in_layout, degrees.out, in.view().count());
-  detail::expect_layout(out_layout, degrees.in, out.view().count());
+  const detail::Signature signature{"neighbor_all_to_all_v of wide layouts",
+                                    detail::signature_of<T>()};
+  const auto require = detail::require_for(way, signature, where);
+  detail::expect_layout(require, in_layout, degrees.out, in.view().count());
+  detail::expect_layout(require, out_layout, degrees.in, out.view().count());
   detail::PartsOfCall parts(degrees.out, degrees.in);
   parts.send.set(in_layout, datatype_of<T>());
   parts.receive.set(out_layout, datatype_of<T>());
-  return detail::exchange_edges(
-      way, detail::Signature{"neighbor_all_to_all_v of wide layouts", detail::signature_of<T>()},
-      where, std::move(in), std::move(out), std::move(parts));
+  return detail::exchange_edges(way, signature, where, std::move(in), std::move(out),
+                                std::move(parts));
 }
 
 }  // namespace cairn
