@@ -11,10 +11,9 @@
 /// reduces in operation.hpp. Outputs have the size of what comes, or are into(vector) or fresh.
 ///
 /// Errors: a size that is wrong on this rank is Error{internal} here, before anything is sent, and
-/// with CAIRN_CHECK=collectives on all ranks;
-/// MPI's errors are Error{mpi_failure} on the ranks that see them, the outputs are then
-/// unspecified. Counts are in elements and have 64 bits; above 2^31 - 1 they go by derived types,
-/// reductions in pieces.
+/// with CAIRN_CHECK=collectives on all ranks; MPI's errors are Error{mpi_failure} on the ranks that
+/// see them, the outputs are then unspecified. Counts are in elements and have 64 bits; above
+/// 2^31 - 1 they go by derived types, reductions in pieces.
 ///
 /// Source of the semantics: MPI: A Message-Passing Interface Standard, version 3.1, chapter 5.
 #pragma once
