@@ -13,18 +13,14 @@ namespace cairn {
 
 namespace {
 
-/// Adds up all words of `sums` over the ranks, in place: an array of sums is an array of words.
+/// Adds up all words of `sums` over the ranks, in place.
 template <typename Perform>
 void reduce_words(Perform& perform, std::span<ExactSum> sums) {
-  constexpr std::size_t words = detail::ExactWords::count;
-  static_assert(sizeof(ExactSum) == words * sizeof(std::int64_t));
-  const std::size_t most = std::max<std::size_t>(1, detail::max_count / words);
+  const std::size_t most = std::max<std::size_t>(1, detail::max_count / detail::ExactWords::count);
   for (; !sums.empty(); sums = sums.subspan(std::min(most, sums.size()))) {
-    const auto chunk = sums.first(std::min(most, sums.size()));
-    for (auto& sum : chunk) (void)detail::ExactWords::of(sum);  // leaves room for all ranks'
+    const auto words = detail::ExactWords::of(sums.first(std::min(most, sums.size())));
     perform(detail::native_all_reduce, static_cast<const void*>(MPI_IN_PLACE),
-            static_cast<void*>(chunk.data()), static_cast<int>(chunk.size() * words), MPI_INT64_T,
-            MPI_SUM);
+            static_cast<void*>(words.data()), static_cast<int>(words.size()), MPI_INT64_T, MPI_SUM);
   }
 }
 
@@ -34,9 +30,7 @@ struct LentSums {
   static constexpr bool owns = true;
   std::span<ExactSum> sums;
 
-  void complete() const noexcept {
-    for (auto& sum : sums) (void)detail::ExactWords::of(sum);  // takes in what all ranks carried
-  }
+  void complete() const noexcept { (void)detail::ExactWords::of(sums); }  // carries travel again
   void release() const noexcept {}
 };
 
@@ -64,10 +58,10 @@ Future<> all_reduce(const detail::Async& way, std::span<ExactSum> sums, Where wh
 
 Future<> exact_sums(const detail::Async& way, std::span<const double> in, std::span<double> out,
                     Where where) {
-  expects(in.size() == out.size(), "as many sums as terms");
+  const detail::Signature signature{"exact_sums", detail::signature_of<double>(), in.size()};
+  detail::require_for(way, signature, where)(in.size() == out.size(), "as many sums as terms");
   std::vector<ExactSum> sums(in.size());
   for (std::size_t i = 0; i < in.size(); ++i) sums[i].add(in[i]);
-  const detail::Signature signature{"exact_sums", detail::signature_of<double>(), in.size()};
   return carry_out(way, signature, where, RoundedSums{std::move(sums), out},
                    [](auto& perform, auto& frame) { reduce_words(perform, frame.sums); });
 }

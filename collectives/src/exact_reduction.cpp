@@ -59,7 +59,7 @@ void merge_over_ranks(const Communicator& comm, std::span<ExactSum> sums) {
   for (; !sums.empty(); sums = sums.subspan(std::min(most, sums.size()))) {
     const auto chunk = sums.first(std::min(most, sums.size()));
     reduce_words(comm, detail::ExactWords::of(chunk), MPI_SUM);
-    (void)detail::ExactWords::of(chunk);  // lets the carries travel again
+    (void)detail::ExactWords::of(chunk);  // carries travel again
   }
 }
 

@@ -85,11 +85,15 @@ class NodeGroup {
   /// Reduces n elements of shared vectors in place on every rank, without copies in and out.
   /// @param vectors  shape [p]: where each rank's vector is mapped here
   void all_reduce_shared(std::span<std::byte* const> vectors, std::size_t n,
-                         const Reduction& reduction);
+                         const Reduction& reduction) {
+    reduce_shared(vectors, n, reduction, vectors);
+  }
 
   /// Reduces n elements of shared vectors into that of rank 0.
   void reduce_shared(std::span<std::byte* const> vectors, std::size_t n,
-                     const Reduction& reduction);
+                     const Reduction& reduction) {
+    reduce_shared(vectors, n, reduction, vectors.first(1));
+  }
 
  private:
   static constexpr int everyone = -1;
@@ -131,6 +135,8 @@ class NodeGroup {
                  int to);
   void reduce_whole(const std::byte* in, std::byte* out, std::size_t n, const Reduction& reduction,
                     int to);
+  void reduce_shared(std::span<std::byte* const> vectors, std::size_t n, const Reduction& reduction,
+                     std::span<std::byte* const> results);
   void reduce_parts(const std::byte* in, std::byte* out, std::size_t n, const Reduction& reduction,
                     int to);
 

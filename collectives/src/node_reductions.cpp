@@ -179,8 +179,8 @@ void NodeGroup::copy_out(std::byte* out, const Chunk& chunk, std::size_t element
   }
 }
 
-void NodeGroup::all_reduce_shared(std::span<std::byte* const> vectors, std::size_t n,
-                                  const Reduction& reduction) {
+void NodeGroup::reduce_shared(std::span<std::byte* const> vectors, std::size_t n,
+                              const Reduction& reduction, std::span<std::byte* const> results) {
   if (size_ == 1) return;
   barrier();
   fold(
@@ -188,20 +188,7 @@ void NodeGroup::all_reduce_shared(std::span<std::byte* const> vectors, std::size
       [&](int r) { return vectors[static_cast<std::size_t>(r)]; },
       [&](const std::byte* block, std::size_t at, std::size_t bytes) {
         // Not past the caches: what was just read stands in this core's.
-        for (std::byte* const vector : vectors) copy_bytes(vector + at, block, bytes);
-      });
-  barrier();
-}
-
-void NodeGroup::reduce_shared(std::span<std::byte* const> vectors, std::size_t n,
-                              const Reduction& reduction) {
-  if (size_ == 1) return;
-  barrier();
-  fold(
-      reduction, part_of(rank_, n, reduction.element_bytes),
-      [&](int r) { return vectors[static_cast<std::size_t>(r)]; },
-      [&](const std::byte* block, std::size_t at, std::size_t bytes) {
-        copy_bytes(vectors[0] + at, block, bytes);
+        for (std::byte* const result : results) copy_bytes(result + at, block, bytes);
       });
   barrier();
 }

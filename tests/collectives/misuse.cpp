@@ -255,6 +255,9 @@ const Mismatch mismatches[] = {
     {"refused-exact",
      [](Comm comm) { (void)exact_dot(comm, x, x); },  // refused-exact of others
      [](Comm comm) { (void)exact_dot(comm, x, six); }},  // refused-exact of last
+    {"refused-exact-sums",
+     [](Comm comm) { exact_sums(async(comm), six, eaten).wait(); },  // refused-exact-sums of others
+     [](Comm comm) { exact_sums(async(comm), six, x).wait(); }},  // refused-exact-sums of last
     {"refused-parts",
      [](Comm comm) { all_to_all_v(comm, six, wide_even, parts); },  // refused-parts of others
      [](Comm comm) { all_to_all_v(comm, six, wide_other, parts); }},  // refused-parts of last

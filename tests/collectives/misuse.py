@@ -96,6 +96,7 @@ REFUSALS = {
     ),
     "refused-reduction": ("out of the size of in", SUM, SUM.replace("10", "6")),
     "refused-exact": ("two factors of equal size", "exact_dot", "exact_dot"),
+    "refused-exact-sums": ("as many sums as terms", "async exact_sums of 6 double", "async exact_sums of 6 double"),
     "refused-parts": (
         "as many values as the sum of the counts",
         "all_to_all_v of unknown counts of double",

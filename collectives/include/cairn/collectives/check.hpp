@@ -93,13 +93,13 @@ class Require {
           Manner manner = Manner::blocking)
       : comm_(comm), signature_(signature), where_(where), manner_(manner) {}
 
-  void operator()(bool holds, const char* wanted) const {
+  [[gnu::always_inline]] void operator()(bool holds, const char* wanted) const {
     if (!holds) [[unlikely]] {
       refuse(comm_, signature_, where_, manner_, wanted);
     }
   }
   /// Rank -1 is MPI_PROC_NULL and -2 MPI_ANY_SOURCE: a wrong index would go through silently.
-  void rank(int rank) const {
+  [[gnu::always_inline]] void rank(int rank) const {
     (*this)(rank >= 0 && rank < comm_.size(), "a rank of the communicator");
   }
 

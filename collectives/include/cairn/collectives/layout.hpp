@@ -23,11 +23,8 @@ struct Layout {
   std::span<const int> counts;
   std::span<const int> displacements;
 };
-struct WideLayout;  // wide_layout.hpp
 
 namespace detail {
-
-[[nodiscard]] inline std::size_t extent_of(const WideLayout& layout);
 
 inline void expect_rank(const Communicator& comm, int rank) {
   // Rank -1 is MPI_PROC_NULL and -2 MPI_ANY_SOURCE: a wrong index would go through silently.
@@ -52,15 +49,16 @@ inline void expect_layout(const Require& require, const Layout& layout, std::siz
   }
 }
 
-/// Elements of a buffer that ends with the last part. Of a layout that is none, some number:
-/// expect_layout() refuses it.
-[[nodiscard]] inline std::size_t extent_of(const Layout& layout) {
+/// Elements of a buffer that ends with the last part of a Layout or WideLayout. Parts that cannot
+/// be (below 0, or whose end wraps) are left out: expect_layout() refuses them.
+template <typename AnyLayout>
+[[nodiscard]] std::size_t extent_of(const AnyLayout& layout) {
   std::size_t extent = 0;
   for (std::size_t r = 0; r < layout.counts.size() && r < layout.displacements.size(); ++r) {
-    if (layout.counts[r] < 0 || layout.displacements[r] < 0) continue;
-    const auto end = static_cast<std::size_t>(layout.counts[r]) +
-                     static_cast<std::size_t>(layout.displacements[r]);
-    if (end > extent) extent = end;
+    if (std::cmp_less(layout.counts[r], 0) || std::cmp_less(layout.displacements[r], 0)) continue;
+    const auto count = static_cast<std::size_t>(layout.counts[r]);
+    const std::size_t end = static_cast<std::size_t>(layout.displacements[r]) + count;
+    if (end >= count && end > extent) extent = end;
   }
   return extent;
 }

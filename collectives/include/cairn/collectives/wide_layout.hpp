@@ -71,17 +71,6 @@ struct PartsOfCall {
   PartTypes receive;
 };
 
-/// Elements of a buffer that ends with the last part. Of a layout that is none, some number:
-/// expect_layout() refuses it.
-[[nodiscard]] inline std::size_t extent_of(const WideLayout& layout) {
-  std::size_t extent = 0;
-  for (std::size_t r = 0; r < layout.counts.size() && r < layout.displacements.size(); ++r) {
-    const std::size_t end = layout.displacements[r] + layout.counts[r];
-    if (end >= layout.counts[r] && end > extent) extent = end;
-  }
-  return extent;
-}
-
 /// Every part inside a buffer of n elements.
 inline void expect_layout(const Require& require, const WideLayout& layout, std::size_t parts,
                           std::size_t n) {
