@@ -1,4 +1,4 @@
-"""How programs end that make one mistake with collectives.  misuse.py PROGRAM   (the program is misuse.cpp)"""
+"""How programs end that make one mistake with collectives.  misuse.py PROGRAM   (made of misuse.cpp and mismatches.cpp)"""
 
 import pathlib
 import re
@@ -8,7 +8,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from processes import check, run, segments, remove_segments  # noqa: E402
 
 PROGRAM = sys.argv[1]
-SOURCE = pathlib.Path(__file__).with_name("misuse.cpp").read_text().splitlines()
+SOURCE = pathlib.Path(__file__).with_name("mismatches.cpp").read_text().splitlines()
 
 
 def mpirun(ranks, *words, **environment):
@@ -16,7 +16,7 @@ def mpirun(ranks, *words, **environment):
 
 
 def line_of(mistake, side):
-    """The line of misuse.cpp that says in a comment whose call it is."""
+    """The line of mismatches.cpp that says in a comment whose call it is."""
     found = [n for n, line in enumerate(SOURCE, 1) if line.endswith(f"// {mistake} of {side}")]
     check(len(found) == 1, f"one line '{mistake} of {side}' expected, found {found}")
     return found[0]
@@ -121,7 +121,7 @@ def messages():
 
 
 def check_place(place, mistake, side):
-    wanted = f"misuse.cpp:{line_of(mistake, side)}"
+    wanted = f"mismatches.cpp:{line_of(mistake, side)}"
     check(place.endswith("/" + wanted), f"{mistake}: {wanted} expected, not {place}")
 
 
