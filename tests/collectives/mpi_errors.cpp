@@ -19,6 +19,7 @@
 #include "cairn/collectives/point_to_point.hpp"
 #include "cairn/collectives/requests.hpp"
 #include "cairn/core/error.hpp"
+#include "cairn/core/mpi_error.hpp"
 #include "mpi_test.hpp"
 
 using namespace cairn;
@@ -172,8 +173,9 @@ void check_three_messages(std::size_t failing, bool by_test) {
   detail::Requests requests;
   for (std::size_t i = 0; i < in.size() && comm.rank() == receiver; ++i) {
     in[i].resize(i == failing ? n / 2 : n);
-    MPI_Irecv(in[i].data(), static_cast<int>(in[i].size()), MPI_INT, previous_rank(),
-              static_cast<int>(i), comm.native(), &requests.next());
+    check_mpi(MPI_Irecv(in[i].data(), static_cast<int>(in[i].size()), MPI_INT, previous_rank(),
+                        static_cast<int>(i), comm.native(), &requests.next()),
+              "MPI_Irecv");
   }
   for (int i = 0; i < 3 && next_rank() == receiver; ++i) {
     if (i == 2) std::this_thread::sleep_for(std::chrono::milliseconds(20));
