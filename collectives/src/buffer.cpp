@@ -40,33 +40,31 @@ MPI_Datatype repeated(std::size_t n, std::size_t stride_bytes, MPI_Datatype elem
   return type;
 }
 
+MPI_Datatype committed(MPI_Datatype type) {
+  check_mpi(MPI_Type_commit(&type), "MPI_Type_commit");
+  return type;
+}
+
 }  // namespace
 
-void Wire::make_big(std::size_t n, MPI_Datatype element) {
+MPI_Datatype Wire::big_type(std::size_t n, MPI_Datatype element) {
   MPI_Aint lower_bound = 0;
   MPI_Aint extent_bytes = 0;
   check_mpi(MPI_Type_get_extent(element, &lower_bound, &extent_bytes), "MPI_Type_get_extent");
-  take(repeated(n, static_cast<std::size_t>(extent_bytes), element));
+  return committed(repeated(n, static_cast<std::size_t>(extent_bytes), element));
 }
 
-void Wire::make_strided(std::size_t inner, std::size_t inner_stride, std::size_t outer,
-                        std::size_t outer_stride, std::size_t element_bytes, MPI_Datatype element) {
+MPI_Datatype Wire::strided_type(std::size_t inner, std::size_t inner_stride, std::size_t outer,
+                                std::size_t outer_stride, std::size_t element_bytes,
+                                MPI_Datatype element) {
   const Scoped run(repeated(inner, inner_stride * element_bytes, element));
-  take(repeated(outer, outer_stride * element_bytes, run.type));
+  return committed(repeated(outer, outer_stride * element_bytes, run.type));
 }
 
-void Wire::take(MPI_Datatype made) {
-  type = made;
-  count = 1;
-  owned_ = true;
-  check_mpi(MPI_Type_commit(&type), "MPI_Type_commit");
-}
-
-void Wire::free_type() noexcept {
+void Wire::free_type(MPI_Datatype type) noexcept {
   int finalized = 0;
   MPI_Finalized(&finalized);
   if (finalized == 0) MPI_Type_free(&type);
-  owned_ = false;
 }
 
 }  // namespace cairn::detail

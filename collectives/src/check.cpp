@@ -185,17 +185,18 @@ void compare(const Communicator& comm, const Call& mine, const char* wanted) {
 
 }  // namespace
 
-void compare(const Communicator& comm, Signature signature, Where where, Manner manner) {
+void compare(const Communicator& comm, const Signature& signature, Where where, Manner manner) {
   if (signature.kind == Signature::Kind::message) return;
   compare(comm, {signature, where, manner}, nullptr);
 }
 
-void refuse(const Communicator& comm, Signature signature, Where where, Manner manner,
+void refuse(const Communicator& comm, const Signature& signature, Where where, Manner manner,
             const char* wanted) {
   if (comm.is_checked()) {
-    signature.counts = nullptr;  // as many as there are ranks? that may be what is wrong
-    signature.wide_counts = nullptr;
-    compare(comm, {signature, where, manner}, wanted);
+    Signature known = signature;
+    known.counts = nullptr;  // as many as there are ranks? that may be what is wrong
+    known.wide_counts = nullptr;
+    compare(comm, {known, where, manner}, wanted);
   }
   throw_precondition(wanted, where.file, where.line);
 }

@@ -127,9 +127,7 @@ template <typename Frame, typename Body>
 auto carry_out(const Async& way, const Signature& signature, const Where& where, Frame frame,
                Body body) {
   using R = typename Frame::Result;
-  if (way.comm.is_checked()) [[unlikely]] {
-    compare(way.comm, signature, where, Manner::async);
-  }
+  compare_if_checked(way.comm, signature, where, Manner::async);
   Future<R> future(signature.call);
   Later later(way.comm, future.requests_);
   if constexpr (Frame::owns) {

@@ -165,8 +165,8 @@ class Wire {
     if (elements.is_contiguous()) {
       *this = Wire(elements.count(), element);
     } else {
-      make_strided(elements.inner, elements.inner_stride, elements.outer, elements.outer_stride,
-                   sizeof(T), element);
+      take(strided_type(elements.inner, elements.inner_stride, elements.outer,
+                        elements.outer_stride, sizeof(T), element));
     }
   }
   /// n elements of a datatype, its extent apart.
@@ -175,7 +175,7 @@ class Wire {
       count = static_cast<int>(n);
       type = element;
     } else {
-      make_big(n, element);
+      take(big_type(n, element));
     }
   }
   Wire(Wire&& other) noexcept
@@ -190,7 +190,7 @@ class Wire {
   Wire& operator=(const Wire&) = delete;
   ~Wire() {
     if (owned_) [[unlikely]] {
-      free_type();
+      free_type(type);
     }
   }
 
@@ -198,11 +198,18 @@ class Wire {
   MPI_Datatype type = MPI_DATATYPE_NULL;
 
  private:
-  void make_big(std::size_t n, MPI_Datatype element);
-  void make_strided(std::size_t inner, std::size_t inner_stride, std::size_t outer,
-                    std::size_t outer_stride, std::size_t element_bytes, MPI_Datatype element);
-  void take(MPI_Datatype made);
-  void free_type() noexcept;
+  // None of them is handed this object: its members stay in registers where elements are few.
+  static MPI_Datatype big_type(std::size_t n, MPI_Datatype element);
+  static MPI_Datatype strided_type(std::size_t inner, std::size_t inner_stride, std::size_t outer,
+                                   std::size_t outer_stride, std::size_t element_bytes,
+                                   MPI_Datatype element);
+  static void free_type(MPI_Datatype type) noexcept;
+
+  void take(MPI_Datatype made) {
+    type = made;
+    count = 1;
+    owned_ = true;
+  }
 
   bool owned_ = false;
 };

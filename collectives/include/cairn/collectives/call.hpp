@@ -105,9 +105,7 @@ class Now {
 template <typename Frame, typename Body>
 auto carry_out(const Communicator& comm, const Signature& signature, const Where& where,
                Frame frame, Body body) {
-  if (comm.is_checked()) [[unlikely]] {
-    compare(comm, signature, where);
-  }
+  compare_if_checked(comm, signature, where);
   Now now(comm);
   body(now, frame);
   frame.complete();

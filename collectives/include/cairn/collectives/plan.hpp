@@ -33,9 +33,7 @@ struct PreparedCall final : Prepared {
   PreparedCall(const Communicator& c, const Signature& s, const Where& w, Frame&& f, Body&& b)
       : comm(c), signature(s), where(w), frame(std::move(f)), body(std::move(b)) {}
   void start(Requests& requests) override {
-    if (comm.is_checked()) [[unlikely]] {
-      compare(comm, signature, where, Manner::planned);
-    }
+    compare_if_checked(comm, signature, where, Manner::planned);
     Later later(comm, requests);
     body(later, frame);
   }

@@ -126,7 +126,7 @@ void all_to_all_v(const Communicator& comm, const B& in, std::span<const std::si
   if (comm.is_checked()) [[unlikely]] {  // else below, on the way
     require(detail::sum_of(counts) * sizeof(T) == bytes.size(),
             "as many values as the sum of the counts");
-    detail::compare(comm, signature, where);
+    detail::compare(comm, detail::copy_of(signature), where);
   }
   detail::all_to_all_bytes(comm, bytes, counts, sizeof(T), out.as_bytes());
 }
