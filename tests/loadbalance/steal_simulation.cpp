@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -56,8 +57,21 @@ TEST_CASE("two ranks: never faster than half, and the end within two waves there
   const auto report = grow(cluster, 16);
   CHECK(report.seconds >= 65536 * 100e-9 / 2);
   CHECK(report.efficiency(2) > 0.95);
-  // Three tries in vain and the request to be remembered take 16 us, a wave there and back 6.
-  CHECK(report.termination_seconds() < 16e-6 + 4 * 6e-6);
+  // Four tries in vain and the request to be remembered take 22 us, a wave there and back 6.
+  CHECK(report.termination_seconds() < 22e-6 + 4 * 6e-6);
+}
+
+TEST_CASE("a rank that works hears nobody, and does nothing else, before it is done with that") {
+  for (const int poll_tasks : {1, 100, 5000, 1 << 20}) {
+    const auto report = grow({.ranks = 3, .poll_tasks = poll_tasks}, 14, 20);
+    CHECK(report.efficiency(3) <= 1);
+    CHECK(report.termination_seconds() > 0);
+    CHECK(std::ranges::max(report.busy) <= doctest::Approx(1));
+  }
+  // All at once: the others get nothing, and hear of the end after the last task.
+  const auto alone = grow({.ranks = 3, .poll_tasks = 1 << 20}, 14);
+  CHECK(alone.last_task_seconds == doctest::Approx((1 << 14) * 100e-9));
+  CHECK(alone.efficiency(3) < 1.0 / 3);
 }
 
 TEST_CASE("the same arguments give the same report, other seeds another one") {

@@ -12,7 +12,7 @@ struct StealOptions {
   /// Ranks of the same host that an idle one asks first, at random.
   int host_tries = 1;
   /// Ranks anywhere that it then asks at random, before it waits to be given something.
-  int random_tries = 3;
+  int random_tries = 4;
   /// A rank whose tasks take less than this, without what comes of them, keeps them: it is done
   /// with them before another rank has got some. About the latency of a message.
   double least_work_us = 2.0;

@@ -118,6 +118,7 @@ class Simulation {
     StackOf<T> stack = {};
     std::vector<Arrival> inbox = {};  // a heap, the earliest at the front
     std::uint64_t tasks = 0;
+    Time free_at = 0;  // until then it is busy with what it has begun
     std::vector<std::pair<Time, Time>> work = {};
   };
 
@@ -134,11 +135,12 @@ class Simulation {
     now = serve(r, now);
     if (!rank.stack.empty()) {
       now = work(rank, now);
-      next_[r] = now;
+      rank.free_at = next_[r] = now;
       return;
     }
     rank.machine.be_still(0);
     now = send_all(r, now);
+    rank.free_at = now;
     if (rank.machine.is_over()) {
       end_ = std::max(end_, now);
       next_[r] = never;
@@ -214,7 +216,7 @@ class Simulation {
     std::ranges::push_heap(inbox, is_later);
     // One that sleeps is woken; one that works looks by itself.
     if (ranks_[to].stack.empty() && !ranks_[to].machine.is_over())
-      next_[to] = std::min(next_[to], now + latency_);
+      next_[to] = std::min(next_[to], std::max(ranks_[to].free_at, now + latency_));
     return now;
   }
 
