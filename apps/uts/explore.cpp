@@ -1,7 +1,10 @@
 #include "explore.hpp"
 
 #include <algorithm>
+#include <limits>
+#include <string>
 
+#include "cairn/core/error.hpp"
 #include "cairn/core/expects.hpp"
 
 namespace cairn::uts {
@@ -68,6 +71,9 @@ std::size_t Expander::take(std::span<const Node> nodes, Counts& counts) {
     for (std::uint32_t index = stride; index < children; ++index) to[index] = {i, index};
     wanted += children;
   }
+  if (depth == std::numeric_limits<std::int32_t>::max())
+    throw Error(Errc::usage, "a node at depth " + std::to_string(depth) +
+                                 ": trees that are so deep cannot be counted");
   counts.nodes += taken_;
   counts.leaves += leaves;
   counts.depth = depth;

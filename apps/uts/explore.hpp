@@ -50,6 +50,7 @@ class Expander {
   /// Counts the nodes.
   /// @param nodes  at most `block` of them; copied, so that give() may write over them
   /// @return how many children they have
+  /// @throws Error{Errc::usage} for a node at the largest depth that a Node can have
   /// @par Cost  allocates only when the children are more than ever before
   std::size_t take(std::span<const Node> nodes, Counts& counts);
 

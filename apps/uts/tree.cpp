@@ -103,8 +103,9 @@ std::vector<double> expected_sizes(const TreeParameters& tree, std::int32_t last
 /// The probability that a binomial tree ends: each of its b subtrees ends with the smallest s that
 /// has s = 1 - q + q * s^m (a Galton-Watson process).
 double probability_to_end(const TreeParameters& tree) {
-  const double q = tree.probability;
-  if (q * tree.children <= 1) return 1;
+  // The share of the random values below --probability.
+  const double q = std::ceil(tree.probability * value_end) / value_end;
+  if (q < 1 && q * tree.children <= 1) return 1;  // at 1 one child makes a chain without an end
   double s = 0;
   for (int i = 0; i < 1000000; ++i) {
     const double next = 1 - q + q * std::pow(s, tree.children);
@@ -135,7 +136,8 @@ void check(const TreeParameters& tree) {
           "--children is from 0 to " + std::to_string(max_children));
   require(tree.probability >= 0 && tree.probability <= 1, "--probability is from 0 to 1");
   require(probability_to_end(tree) > 1e-6,
-          "this tree would never end: --probability times --children is too far above 1");
+          "this tree would never end: --probability times --children is too far above 1, or both "
+          "are 1");
 }
 
 }  // namespace

@@ -2,9 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <vector>
 
 #include "allocations.hpp"
+#include "cairn/core/error.hpp"
 
 using namespace cairn::uts;
 
@@ -93,6 +95,18 @@ TEST_CASE("a block allocates nothing, unless it has more children than any befor
     CHECK(expander.give(children.data(), counts) == n);
     CHECK(cairn::test::allocations() == before);
   }
+}
+
+TEST_CASE("a node whose children's depth no longer fits into 32 bits is an error") {
+  const Tree tree({TreeType::binomial, Shape::linear, 6, 1, 0, 0.999999999, 1});
+  Expander expander(tree, kernel());
+  Counts counts;
+  Node node{{0, 0, 0, 0, 0}, std::numeric_limits<std::int32_t>::max() - 1};
+  CHECK(expander.take({&node, 1}, counts) == 1);
+  CHECK(expander.give(&node, counts) == 1);
+  CHECK(node.depth == std::numeric_limits<std::int32_t>::max());
+  CHECK_THROWS_WITH_AS((void)expander.take({&node, 1}, counts),
+                       doctest::Contains("depth 2147483647"), cairn::Error);
 }
 
 TEST_CASE("counts of parts are merged without loss") {

@@ -89,6 +89,7 @@ class Case(ProgramCase):
         self.refused(USAGE, "-r", -1, words=["-1"])
         self.refused(USAGE, "-r", 2**31, words=["--seed"])
         self.refused(USAGE, "-t", 0, "-b", 2000, "-q", 0.9, words=["never end"])
+        self.refused(USAGE, "-t", 0, "-b", 1, "-q", 1, "-m", 1, words=["never end"])
         self.refused(USAGE, "--tree", "T1", "--kernel", "md5", words=["md5", "portable"])
         self.refused(USAGE, "--tree", "T1", "--leaves", "rake", words=["rake", "push or count"])
         self.refused(USAGE, "--tree", "T1", "--schedule", "luck", words=["luck", "round-robin", "stealing"])

@@ -181,6 +181,24 @@ TEST_CASE("parameters out of range are refused, with the option's name") {
   CHECK(with([](auto& t) { t.probability = 0.250075; }).empty());
 }
 
+TEST_CASE("a chain that no random value ends is refused, and one that some value ends is not") {
+  for (const auto type : {TreeType::binomial, TreeType::hybrid}) {
+    TreeParameters tree{type, Shape::fixed, 6, 2, 0, 1, 1};
+    for (const double every : {1.0, 0.9999999999}) {
+      tree.probability = every;
+      CHECK(children_by_formula(tree, 6, largest_value) == 1);
+      CHECK(refusal(tree).find("never end") != std::string::npos);
+    }
+    tree.probability = static_cast<double>(largest_value) / (1U << 31);
+    CHECK(children_by_formula(tree, 6, largest_value) == 0);
+    CHECK(refusal(tree).empty());
+    tree.probability = 1;
+    tree.children = 0;
+    CHECK(refusal(tree).empty());
+  }
+  CHECK(refusal({TreeType::binomial, Shape::linear, 6, 0.5, 0, 1, 1}).empty());  // a root alone
+}
+
 TEST_CASE("trees are found by their names, and only by them") {
   for (const NamedTree& named : named_trees()) CHECK(find_tree(named.name) == &named);
   CHECK(find_tree("T9") == nullptr);
