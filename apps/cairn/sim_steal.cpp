@@ -68,6 +68,14 @@ void check(const SimulatedCluster& cluster) {
   expect(cluster.poll_tasks >= 1, "--poll-nodes is 1 or more");
 }
 
+/// The simulated clock counts picoseconds in 64 bits.
+void check_time(const SimulatedCluster& cluster, std::uint64_t nodes) {
+  constexpr double most_ns = 9e15;  // 104 days, and just below 2^63 ps
+  if (static_cast<double>(nodes) * (cluster.task_ns + cluster.poll_ns) > most_ns)
+    throw Error(Errc::usage, fmt::format("--node-ns and --poll-ns times {} nodes is above {:g} ns",
+                                         nodes, most_ns));
+}
+
 SimulationReport simulate_tree(const Arguments& arguments, std::size_t bins) {
   const uts::Tree tree(tree_of(arguments).parameters);
   uts::Expander expander(tree, uts::kernel("auto"));
@@ -182,6 +190,7 @@ int run_tree(const Arguments& arguments) {
   if (stealing.ranks_per_host < 0 || stealing.host_tries < 0 || stealing.random_tries < 0)
     throw Error(Errc::usage, "--ranks-per-host, --host-tries and --random-tries are not negative");
   const auto expected = tree_of(arguments).size.nodes;
+  check_time(arguments.cluster, expected);
   const auto start = Clock::now();
   const auto report = simulate_tree(arguments, arguments.picture.empty() ? 0 : columns);
   const double seconds = seconds_since(start);
@@ -279,6 +288,8 @@ int sim_steal_command(int argc, const char* const* argv) {
           "host-tries", "random-tries", "least-work-us", "picture"})
       if (options.given(name))
         throw Error(Errc::usage, fmt::format("--{} is for a tree, not for --schedules", name));
+  } else if (options.given("mutant")) {
+    throw Error(Errc::usage, "--mutant is for --schedules, not for a tree");
   }
   given.stealing.seed = given.seed;
   return given.schedules > 0 ? run_schedules(given) : run_tree(given);

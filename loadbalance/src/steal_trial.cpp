@@ -283,7 +283,8 @@ Trial try_steals(std::uint64_t seed, const TrialOptions& options) {
 TrialSum try_many_steals(std::uint64_t first_seed, std::uint64_t schedules,
                          const TrialOptions& options) {
   TrialSum sum;
-  for (std::uint64_t seed = first_seed; seed < first_seed + schedules; ++seed) {
+  for (std::uint64_t i = 0; i < schedules; ++i) {
+    const std::uint64_t seed = first_seed + i;  // 0 behind the largest
     const Trial trial = try_steals(seed, options);
     ++sum.schedules;
     sum.steps += trial.steps;

@@ -67,13 +67,20 @@ def schedules():
     caught = json.loads(result.stdout)
     again = sim("--schedules", 1, "--seed", caught["failing_seed"], "--ranks", 6, "--mutant", "two-counters", "--json")
     check(json.loads(again.stdout)["violation"] == caught["violation"], "the seed alone does not fail")
+    last = report("--schedules", 3, "--ranks", 4, "--seed", 2**64 - 2)
+    check(last["schedules"] == 3, last)
+    many = sim("--schedules", 2**64 - 1, "--ranks", 6, "--mutant", "two-counters", "--json")
+    check(json.loads(many.stdout)["failing_seed"] == caught["failing_seed"], many)
 
 
 def refusals():
     for words in (("--tree", "T9"), ("--ranks", 0), ("--latency-us", 0), ("--node-ns", -1), ("--node-ns", 1e300),
                   ("--latency-us", 1e300), ("--random-tries", -1), ("--ranks-per-host", -1), ("--poll-nodes", 0),
                   ("--schedules", 10, "--mutant", "no-such"), ("--schedules", 10, "--tree", "T1"),
-                  ("--schedules", 10, "--random-tries", 2), ("--no-such-option",), ("surplus",)):
+                  ("--schedules", 10, "--random-tries", 2), ("--tree", "T1", "--mutant", "two-counters"),
+                  ("--mutant", "none"), ("--tree", "T1L", "--ranks", 1, "--node-ns", 1e9),
+                  ("--tree", "T1L", "--ranks", 1, "--poll-nodes", 1, "--poll-ns", 1e9), ("--no-such-option",),
+                  ("surplus",)):
         result = sim(*words)
         check(result.returncode == USAGE and result.stderr.startswith("cairn"), (words, result))
 
