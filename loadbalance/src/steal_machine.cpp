@@ -1,6 +1,7 @@
 #include "cairn/loadbalance/steal_machine.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "cairn/core/expects.hpp"
@@ -21,6 +22,18 @@ std::vector<int> lifelines_of(int rank, int ranks) {
   return buddies;
 }
 
+/// The others on the host of `rank`; none where all are on one host: nobody is asked first there.
+std::vector<int> host_mates_of(int rank, std::span<const int> host_of) {
+  const int host = host_of[static_cast<std::size_t>(rank)];
+  const auto on_host = std::ranges::count(host_of, host);
+  std::vector<int> mates;
+  if (on_host == std::ssize(host_of)) return mates;
+  mates.reserve(static_cast<std::size_t>(on_host - 1));
+  for (int r = 0; r < static_cast<int>(host_of.size()); ++r)
+    if (r != rank && host_of[static_cast<std::size_t>(r)] == host) mates.push_back(r);
+  return mates;
+}
+
 }  // namespace
 
 StealMachine::StealMachine(int rank, std::span<const int> host_of, const StealOptions& options,
@@ -35,11 +48,7 @@ StealMachine::StealMachine(int rank, std::span<const int> host_of, const StealOp
       seed_(options.seed),
       remembers_me_(buddies_.size()) {
   expects(rank >= 0 && rank < ranks_, "a rank of the run");
-  const auto host = [&](int r) { return host_of[static_cast<std::size_t>(r)]; };
-  for (int r = 0; r < ranks_; ++r)
-    if (r != rank && host(r) == host(rank)) host_mates_.push_back(r);
-  // Where all are on one host, nobody is asked first.
-  if (static_cast<int>(host_mates_.size()) == ranks_ - 1) host_mates_.clear();
+  host_mates_ = host_mates_of(rank, host_of);
 }
 
 void StealMachine::begin(std::int64_t best) {

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
@@ -73,6 +74,19 @@ def schedules():
     check(json.loads(many.stdout)["failing_seed"] == caught["failing_seed"], many)
 
 
+def peak_memory(*arguments):
+    """Of the largest simulation so far."""
+    report("--tree", "T1", "--ranks", 12000, *arguments)
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+
+
+def one_host():
+    """Where all ranks are on one host, each asks any of them, and wants no list of all."""
+    without_hosts = peak_memory()
+    with_one = peak_memory("--ranks-per-host", 12000)
+    check(with_one < 2 * without_hosts, (without_hosts, with_one))
+
+
 def refusals():
     for words in (("--tree", "T9"), ("--ranks", 0), ("--latency-us", 0), ("--node-ns", -1), ("--node-ns", 1e300),
                   ("--latency-us", 1e300), ("--random-tries", -1), ("--ranks-per-host", -1), ("--poll-nodes", 0),
@@ -91,4 +105,5 @@ with tempfile.TemporaryDirectory(prefix="cairn-sim-") as folder:
         large_trees()
     picture(pathlib.Path(folder))
     schedules()
+    one_host()
     refusals()
