@@ -76,7 +76,8 @@ std::vector<std::uint64_t> places_on_curve(Points<dimensions> points) {
   return places;
 }
 
-/// Pieces of the order, of about equal weight: each task to the piece that its middle is in.
+/// Pieces of the order, of about equal weight: each task to the piece that its middle is in. One
+/// weight at least is above 0.
 Schedule cut(const std::vector<std::size_t>& order, std::span<const double> weights, int workers) {
   Schedule schedule(order.size());
   const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
@@ -84,8 +85,7 @@ Schedule cut(const std::vector<std::size_t>& order, std::span<const double> weig
   for (const std::size_t task : order) {
     const double middle = before + weights[task] / 2;
     before += weights[task];
-    const double piece = total > 0 ? middle / total * workers : 0;
-    schedule[task] = std::min(static_cast<int>(piece), workers - 1);
+    schedule[task] = std::min(static_cast<int>(middle / total * workers), workers - 1);
   }
   return schedule;
 }
@@ -103,8 +103,9 @@ Schedule along_curve(Points<dimensions> points, std::span<const double> weights,
   std::vector<std::size_t> order(points.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::stable_sort(order, {}, [&](std::size_t task) { return places[task]; });
-  const std::vector<double> equal(weights.empty() ? points.size() : 0, 1.0);
-  return cut(order, weights.empty() ? std::span<const double>(equal) : weights, workers);
+  const bool are_equal = std::ranges::all_of(weights, [](double weight) { return weight == 0; });
+  const std::vector<double> equal(are_equal ? points.size() : 0, 1.0);
+  return cut(order, are_equal ? std::span<const double>(equal) : weights, workers);
 }
 
 }  // namespace
@@ -159,10 +160,17 @@ Schedule longest_first_schedule(std::span<const double> weights, int workers) {
 Schedule weighted_round_robin_schedule(std::size_t tasks, std::span<const double> speeds) {
   expect_workers(static_cast<int>(speeds.size()));
   expect_amounts(speeds, "speed");
+  const double largest = *std::ranges::max_element(speeds);
+  if (largest == 0) throw Error(Errc::usage, "all speeds are 0: nobody can do anything");
+  // Of speeds over a power of two next to the largest: times do not overflow, and equal ones stay
+  // so.
+  const int exponent = std::ilogb(largest);
+  const auto time_for = [&](double count, std::size_t worker) {
+    return count / std::scalbn(speeds[worker], -exponent);
+  };
   LeastLoaded queue;  // by the time at which a worker would be through with one more
   for (std::size_t worker = 0; worker < speeds.size(); ++worker)
-    if (speeds[worker] > 0) queue.push({1 / speeds[worker], 0, static_cast<int>(worker)});
-  if (queue.empty()) throw Error(Errc::usage, "all speeds are 0: nobody can do anything");
+    if (speeds[worker] > 0) queue.push({time_for(1, worker), 0, static_cast<int>(worker)});
   std::vector<double> counts(speeds.size(), 0.0);
   Schedule schedule(tasks);
   for (auto& worker : schedule) {
@@ -170,7 +178,7 @@ Schedule weighted_round_robin_schedule(std::size_t tasks, std::span<const double
     queue.pop();
     const auto i = static_cast<std::size_t>(worker);
     ++counts[i];
-    queue.push({(counts[i] + 1) / speeds[i], 0, worker});
+    queue.push({time_for(counts[i] + 1, i), 0, worker});
   }
   return schedule;
 }

@@ -131,12 +131,29 @@ TEST_CASE("unequal workers get numbers as their speeds are, one among the other"
   CHECK(counts_of(schedule, 4) == std::vector<int>{100, 300, 0, 200});
   const Schedule first(schedule.begin(), schedule.begin() + 6);
   CHECK(counts_of(first, 4) == std::vector<int>{1, 3, 0, 2});
+  // Nor does it matter that one over a speed is no number.
+  const double least = std::numeric_limits<double>::denorm_min();
+  for (const double unit : {least, 1e-310, 1e300}) {
+    const std::vector<double> scaled{unit, 3 * unit, 0, 2 * unit};
+    CHECK(counts_of(weighted_round_robin_schedule(600, scaled), 4) ==
+          std::vector<int>{100, 300, 0, 200});
+  }
+  CHECK(weighted_round_robin_schedule(4, std::vector<double>{1e-310, 1}) == Schedule(4, 1));
 }
 
 TEST_CASE("consecutive cells of the curve share a face, and it visits all") {
   for (const int bits : {1, 2, 3, 4, 5}) check_curve<2>(bits);
   for (const int bits : {1, 2, 3}) check_curve<3>(bits);
   check_curve<4>(2);
+  for (const int bits : {1, 2, 5}) check_curve<1>(bits);
+}
+
+TEST_CASE(
+    "a grid of one cell, and a line of more cells than a coordinate counts, are curves, too") {
+  static_assert(hilbert_index<2>({0, 0}, 0) == 0);
+  for (const int bits : {32, 33, 40, 64})
+    for (const std::uint32_t cell : {0U, 1U, 5U, 0x80000000U, 0xdeadbeefU, 0xffffffffU})
+      CHECK(hilbert_index<1>({cell}, bits) == cell);
 }
 
 TEST_CASE("along the curve the loads are even, and points of a worker close together") {
@@ -166,7 +183,8 @@ TEST_CASE("points that are one, or on a line, and weights of zero have a schedul
   const std::vector<std::array<double, 3>> same(5, {1, 2, 3});
   CHECK(counts_of(curve_schedule(same, {}, 5), 5) == std::vector<int>(5, 1));
   const std::vector<double> nothing(5, 0.0);
-  CHECK(curve_schedule(same, nothing, 2) == Schedule(5, 0));
+  CHECK(curve_schedule(same, nothing, 2) == Schedule{0, 0, 1, 1, 1});
+  CHECK(curve_schedule(same, nothing, 5) == curve_schedule(same, {}, 5));
   CHECK(curve_schedule(std::span<const std::array<double, 2>>{}, {}, 3).empty());
   CHECK(cost_of({}, {}, 3).imbalance == 1);
 }

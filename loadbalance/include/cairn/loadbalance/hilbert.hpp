@@ -7,8 +7,8 @@
 
 namespace cairn::loadbalance {
 
-/// Where on Hilbert's curve a cell of a grid of 2^bits cells a side is; dimensions · bits ≤ 64.
-/// Consecutive numbers are cells that share a face. Local.
+/// Where on Hilbert's curve a cell of a grid of 2^bits cells a side is; bits ≥ 0, dimensions · bits
+/// ≤ 64. Consecutive numbers are cells that share a face. Local.
 ///
 /// Source: Skilling, "Programming the Hilbert curve", AIP Conference Proceedings 707 (2004),
 /// doi:10.1063/1.1751381.
@@ -16,7 +16,8 @@ template <std::size_t dimensions>
 [[nodiscard]] constexpr std::uint64_t hilbert_index(std::array<std::uint32_t, dimensions> cell,
                                                     int bits) noexcept {
   static_assert(dimensions >= 1);
-  const std::uint32_t top = std::uint32_t{1} << (bits - 1);
+  if (bits > 32) bits = 32;  // a coordinate has no more
+  const std::uint32_t top = bits > 0 ? std::uint32_t{1} << (bits - 1) : 0;
   // Undo the rotations and reflections of the smaller cubes, the largest first.
   for (std::uint32_t q = top; q > 1; q >>= 1) {
     const std::uint32_t below = q - 1;

@@ -47,7 +47,7 @@ using Schedule = std::vector<int>;
 /// Points of one worker are close to each other: Hilbert's curve, cut into pieces of about equal
 /// weight.
 /// @param points   finite
-/// @param weights  one for each point; empty: all the same
+/// @param weights  one for each point; empty, or all 0: all the same
 [[nodiscard]] Schedule curve_schedule(std::span<const std::array<double, 2>> points,
                                       std::span<const double> weights, int workers);
 [[nodiscard]] Schedule curve_schedule(std::span<const std::array<double, 3>> points,
