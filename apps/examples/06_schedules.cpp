@@ -2,8 +2,10 @@
 // would be fair.   06_schedules WORKERS WEIGHT…
 
 #include <array>
+#include <charconv>
 #include <cstdio>
-#include <cstdlib>
+#include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "cairn/core/error.hpp"
@@ -11,10 +13,20 @@
 
 using namespace cairn::loadbalance;
 
+/// Whether all of `text` is a number, now in `value`.
+template <typename Number>
+bool read(std::string_view text, Number& value) {
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, value);
+  return error == std::errc() && rest == end;
+}
+
 int main(int argc, char** argv) try {
-  const int workers = argc > 1 ? std::atoi(argv[1]) : 0;
+  int workers = 0;
+  bool is_read = argc > 2 && read(argv[1], workers);
   std::vector<double> weights;
-  for (int i = 2; i < argc; ++i) weights.push_back(std::atof(argv[i]));
+  for (int i = 2; i < argc; ++i) is_read = read(argv[i], weights.emplace_back()) && is_read;
+  if (!is_read) return std::fprintf(stderr, "usage: %s WORKERS WEIGHT…\n", argv[0]), 64;
   const std::vector<double> speeds(static_cast<std::size_t>(workers > 0 ? workers : 0), 1.0);
   std::vector<std::array<double, 2>> points;  // along a line
   for (std::size_t i = 0; i < weights.size(); ++i) points.push_back({static_cast<double>(i), 0});
