@@ -11,6 +11,7 @@
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
+#include "cairn/core/expects.hpp"
 #include "cairn/loadbalance/repartition.hpp"
 #include "cairn/loadbalance/schedule.hpp"
 #include "cairn/loadbalance/work_pool.hpp"
@@ -136,6 +137,7 @@ WorkPoolReport steal(const Communicator& comm, int threads, std::size_t tasks, c
 }  // namespace
 
 void Distributor::run(std::size_t tasks, std::span<const double> weights, const Work& work) {
+  expects(tasks <= std::size_t{1} << 32, "at most 2^32 tasks");
   if (policy_ == Policy::stealing) return report_.add(steal(*comm_, threads_, tasks, work));
   if (policy_ == Policy::repartition) return repartition(tasks, work);
   follow(together(*comm_,

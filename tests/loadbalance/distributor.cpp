@@ -70,6 +70,14 @@ TEST_CASE("every policy does each task once") {
     }
 }
 
+TEST_CASE("more tasks than 32 bits count are refused by every policy") {
+  for (const Policy policy : policies) {
+    Distributor distributor(world(), 1, policy);
+    CHECK_THROWS_WITH_AS(distributor.run((std::size_t{1} << 32) + 1, {}, [](std::size_t, int) {}),
+                         doctest::Contains("2^32 tasks"), Error);
+  }
+}
+
 TEST_CASE("its report has the tasks, work and waits of all calls, under every policy") {
   using namespace std::chrono_literals;
   const auto nap = [](std::size_t, int) { std::this_thread::sleep_for(2ms); };

@@ -41,6 +41,7 @@ class Distributor {
   /// before, if that had as many; the first time it is Policy::block. With stealing each rank
   /// begins with the tasks that are its own by block.
   ///
+  /// @param tasks    at most 2^32, equal everywhere
   /// @param weights  of the tasks, equal everywhere, for Policy::weighted; else empty
   /// @throws on all ranks, agreed: what `work` has thrown on the lowest rank where it has, first or
   /// on the first thread.
