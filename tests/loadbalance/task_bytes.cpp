@@ -95,8 +95,9 @@ TEST_CASE("a message takes the tasks that fit, and one that is too large alone")
   const std::vector<std::string> tasks{std::string(20, 'a'), std::string(30, 'b'), "c"};
   const auto fitting = [&](std::size_t most_bytes) {
     std::vector<std::byte> bytes(5);
-    const auto count =
+    const auto [count, largest] =
         loadbalance::detail::pack_tasks(std::span<const std::string>(tasks), most_bytes, bytes);
+    CHECK(largest == (count == 1 ? 28 : 38));  // a count of 8 bytes, then the letters
     Unpacker unpacker({bytes.data() + 5, bytes.size() - 5});
     for (std::size_t t = 0; t < count; ++t) {
       std::string back;

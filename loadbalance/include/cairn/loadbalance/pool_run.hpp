@@ -304,10 +304,10 @@ class PoolRun final : private TaskBank {
     in_memory(workers_[0], [&] {
       auto tasks = spare(std::max<std::size_t>(1, most_bytes / bytes_per_task_));
       std::vector<std::byte> bytes;  // all of them, or none
-      const std::size_t count = pack_tasks(std::span<const T>(tasks), most_bytes, bytes);
+      const auto [count, largest] = pack_tasks(std::span<const T>(tasks), most_bytes, bytes);
       workers_[0].stack.take_all(std::span(tasks).subspan(count));  // there was no room for these
-      if (bytes.size() > std::min(stealing_.largest_task_bytes, most_message_bytes)) {
-        return fail(Error(Errc::usage, "a task of " + std::to_string(bytes.size()) +
+      if (largest > std::min(stealing_.largest_task_bytes, most_message_bytes)) {
+        return fail(Error(Errc::usage, "a task of " + std::to_string(largest) +
                                            " bytes is larger than a message can be"));
       }
       if (count > 0) bytes_per_task_ = std::max<std::size_t>(1, bytes.size() / count);

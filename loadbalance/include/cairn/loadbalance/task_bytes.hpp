@@ -158,25 +158,31 @@ class Unpacker {
 
 namespace detail {
 
+/// What a message has.
+struct Packed {
+  std::size_t tasks = 0;
+  std::size_t largest_task_bytes = 0;
+};
+
 /// Appends the first of `tasks`, as many as fit, and one that is larger alone.
-/// @return how many
 template <PoolTask T>
-std::size_t pack_tasks(std::span<const T> tasks, std::size_t most_bytes,
-                       std::vector<std::byte>& out) {
+Packed pack_tasks(std::span<const T> tasks, std::size_t most_bytes, std::vector<std::byte>& out) {
   if constexpr (std::is_trivially_copyable_v<T>) {
     const auto count = std::min(tasks.size(), std::max<std::size_t>(1, most_bytes / sizeof(T)));
     append(tasks.data(), count * sizeof(T), out);
-    return count;
+    return {count, count > 0 ? sizeof(T) : 0};
   } else {
-    std::size_t count = 0;
-    for (const std::size_t begin = out.size(); count < tasks.size(); ++count) {
+    Packed packed;
+    for (const std::size_t begin = out.size(); packed.tasks < tasks.size(); ++packed.tasks) {
       const std::size_t before = out.size();
-      pack(tasks[count], out);
-      if (count == 0 || out.size() - begin <= most_bytes) continue;
-      out.resize(before);
-      break;
+      pack(tasks[packed.tasks], out);
+      if (packed.tasks > 0 && out.size() - begin > most_bytes) {
+        out.resize(before);
+        break;
+      }
+      packed.largest_task_bytes = std::max(packed.largest_task_bytes, out.size() - before);
     }
-    return count;
+    return packed;
   }
 }
 
