@@ -165,14 +165,15 @@ void Distributor::repartition(std::size_t tasks, const Work& work) {
       ranges = ranges_of(block_schedule(tasks, workers), workers);
     }
   });
-  ranges_ = std::move(ranges);
-  const auto schedule = together(*comm_, [&] { return schedule_of(ranges_); });
+  const auto schedule = together(*comm_, [&] { return schedule_of(ranges); });
   follow(schedule, [&](std::size_t task, int thread) {
     const auto start = Clock::now();
     work(task, thread);
     taken[task] = std::chrono::nanoseconds(Clock::now() - start).count();
   });
   all_reduce(*comm_, std::span<std::int64_t>(taken));  // who has not done it has 0
+  // Both of the same call, one that has ended well.
+  ranges_ = std::move(ranges);
   nanoseconds_ = std::move(taken);
 }
 

@@ -119,10 +119,11 @@ TEST_CASE("repartition learns which tasks are long") {
   CHECK(sharing[1] >= workers / 2);  // all, if sleeps were alike
 }
 
-TEST_CASE("what a task throws ends all with its number, and the next run is whole") {
+TEST_CASE("what a task throws ends all with its number, and the next run is whole, of any count") {
   for (const Policy policy : policies)
     for (const int threads : {1, 2}) {
       Distributor distributor(world(), threads, policy);
+      CHECK(done_by(distributor, 100) == std::vector<int>(100, 1));
       try {
         distributor.run(40, weights_for(policy, 40), [](std::size_t task, int) {
           if (task == 23) throw std::runtime_error("no good");
@@ -133,7 +134,8 @@ TEST_CASE("what a task throws ends all with its number, and the next run is whol
         CHECK(error.code() == Errc::internal);
         CHECK(std::string(error.what()).find("task 23 failed: no good") != std::string::npos);
       }
-      CHECK(done_by(distributor, 40) == std::vector<int>(40, 1));
+      for (const std::size_t tasks : {100, 40})
+        CHECK(done_by(distributor, tasks) == std::vector<int>(tasks, 1));
     }
 }
 

@@ -37,9 +37,9 @@ class Distributor {
   ///
   /// Static policies deal the tasks to all threads of all ranks as if these were equal workers,
   /// worker rank · threads + thread, and nobody does anything else. Policy::repartition has ranges
-  /// of tasks for the same workers, and cuts them anew by what each task has taken in the call
-  /// before, if that had as many; the first time it is Policy::block. With stealing each rank
-  /// begins with the tasks that are its own by block.
+  /// of tasks for the same workers, and cuts them anew by what each task has taken in the last
+  /// call that has ended well, if that had as many; the first time it is Policy::block. With
+  /// stealing each rank begins with the tasks that are its own by block.
   ///
   /// @param tasks    at most 2^32, equal everywhere
   /// @param weights  of the tasks, equal everywhere, for Policy::weighted; else empty
@@ -63,7 +63,7 @@ class Distributor {
   int threads_;
   Policy policy_;
   WorkPoolReport report_;
-  // Of Policy::repartition, equal everywhere.
+  // Of Policy::repartition, of the last call that has ended well, equal everywhere.
   Ranges ranges_;                          // of the workers
   std::vector<std::int64_t> nanoseconds_;  // that each task has taken
 };
