@@ -39,3 +39,74 @@ TEST_CASE("many small tasks are no large one, however long their message") {
   check_small_tasks(std::array<char, 100>{});
   check_small_tasks(std::string(90, 'x'));
 }
+
+namespace {
+
+/// Thrown by the last rank alone.
+void throw_on_last() {
+  if (world().rank() == world().size() - 1) throw Error(Errc::bad_data, "no good");
+}
+
+/// The Error of `call`, the same on all ranks.
+template <typename Call>
+std::string agreed_text(Call call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    CHECK(error.agreed());
+    CHECK(error.code() == Errc::bad_data);
+    return error.what();
+  }
+  FAIL_CHECK("it goes on");
+  return {};
+}
+
+bool ends_with(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("a pause that throws on one rank ends the run on all, and the pool runs again") {
+  for (const int threads : {1, 3}) {
+    WorkPool pool(world(), {.threads = threads});
+    PartialRun<int, Seen> run{.tasks = std::vector<int>(world().is_root() ? 400 : 0)};
+    const auto pause = [looks = 0](const RankLook&) mutable {
+      if (++looks > 3) throw_on_last();
+      return false;
+    };
+    const auto text = agreed_text([&] { (void)pool.run_until<int, Seen>(run, see<int>, pause); });
+    CHECK(ends_with(text, "pause failed: no good"));
+    CHECK(pool.run<int, Seen>(std::vector<int>(3), see<int>).count == 3U * world().size());
+  }
+}
+
+TEST_CASE("a pulse that throws on one rank ends the run on all") {
+  WorkPool pool(world(),
+                {.pulse = [](const PoolPulse&) { throw_on_last(); }, .pulse_seconds = 0.001});
+  const std::vector<int> mine(world().is_root() ? 400 : 0);
+  const auto text = agreed_text([&] { (void)pool.run<int, Seen>(mine, see<int>); });
+  CHECK(ends_with(text, "pulse failed: no good"));
+}
+
+namespace {
+
+/// Of which no half can be taken.
+struct Whole {
+  int number = 0;
+  static std::size_t split(std::span<Whole>, std::size_t, std::vector<Whole>&) {
+    throw Error(Errc::bad_data, "it does not split");
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a split that throws ends the run on all ranks, whichever thread wants it") {
+  for (const int threads : {1, 3}) {
+    if (threads * world().size() == 1) continue;  // nobody wants any
+    WorkPool pool(world(), {.threads = threads, .stealing = {.least_work_us = 0}});
+    const std::vector<Whole> mine(world().is_root() ? 400 : 0);
+    const auto text = agreed_text([&] { (void)pool.run<Whole, Seen>(mine, see<Whole>); });
+    CHECK(ends_with(text, "it does not split"));
+  }
+}

@@ -15,8 +15,8 @@ struct WorkPoolOptions {
   int threads = 1;
   StealOptions stealing = {};
   /// Called while a run goes on, on each rank by the caller's thread, between its tasks (so later,
-  /// while one is long) and also when it has none; no rank waits for another. It shall be short,
-  /// and not throw.
+  /// while one is long) and also when it has none; no rank waits for another. It shall be short.
+  /// What it throws ends the run on all ranks.
   std::function<void(const PoolPulse&)> pulse = {};
   double pulse_seconds = 1;  ///< from one to the next
   /// Kept up to date by this pool's runs; the caller's, and outlives the pool. All ranks have one,

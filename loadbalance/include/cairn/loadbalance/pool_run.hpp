@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <exception>
 #include <iterator>
 #include <mutex>
 #include <new>
@@ -21,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "cairn/collectives/agree.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/loadbalance/pool_options.hpp"
 #include "cairn/loadbalance/pool_report.hpp"
@@ -51,7 +51,7 @@ class PoolRun final : private TaskBank {
   A run(std::span<const T> roots, WorkPoolReport& report) {
     telemetry_.begin();
     network_.begin();
-    in_memory(workers_[0], [&] { workers_[0].stack.push_all(roots); });
+    guard(workers_[0], [&] { workers_[0].stack.push_all(roots); });
     std::vector<std::thread> threads;
     for (std::size_t t = 1; t < workers_.size(); ++t) {
       try {
@@ -95,7 +95,7 @@ class PoolRun final : private TaskBank {
     return tasks;
   }
 
-  /// What a task of this rank has thrown first.
+  /// What this rank has failed of first, which its tasks have thrown mostly.
   [[nodiscard]] const std::optional<Error>& error() const noexcept { return error_; }
 
  private:
@@ -152,14 +152,12 @@ class PoolRun final : private TaskBank {
     common_.erase(common_.end() - static_cast<std::ptrdiff_t>(count), common_.end());
   }
 
-  /// Calls `call`, and fails when there is no room for tasks that wait or are shared.
+  /// Calls `call`, which is local: what it throws ends the run on all ranks.
   template <typename Call>
-  void in_memory(Worker& worker, Call call) {
-    try {
-      call();
-    } catch (const std::bad_alloc&) {
+  void guard(Worker& worker, Call call, const char* what = "moving tasks") {
+    if (const auto error = cairn::detail::error_of(call)) {
       worker.stack.clear();
-      fail(Error(Errc::unavailable, "out of memory for tasks"));
+      fail(Error(error->code(), std::string(what) + " failed: " + error->what()));
     }
   }
 
@@ -175,7 +173,7 @@ class PoolRun final : private TaskBank {
   void help(Worker& worker) {
     bool is_over = false;
     while (!is_over) {
-      in_memory(worker, [&] {
+      guard(worker, [&] {
         is_over = !wait_for_work(worker);
         while (!worker.stack.empty() && !is_pausing_.load(std::memory_order_relaxed))
           work(worker, least_between_looks);
@@ -207,13 +205,11 @@ class PoolRun final : private TaskBank {
     unsigned idle_turns = 0;
     while (!network_.is_over()) {
       if (!is_pausing_) {
-        in_memory(worker, [&] {
+        guard(worker, [&] {
           if (worker.stack.empty()) try_common(worker);
           work_timed(worker);
         });
-        const RankLook rank{worker.tasks() * workers_.size(),
-                            worker.stack.empty() && stillness() == std::size_t{0}};
-        if (pause_(rank)) network_.pause();
+        if (wants_pause(worker)) network_.pause();
       }
       const bool is_heard = look(worker);
       if (error_is_new()) network_.give_up();
@@ -224,8 +220,19 @@ class PoolRun final : private TaskBank {
       idle_turns = does_nothing && !is_heard ? idle_turns + 1 : 0;
       rest(idle_turns);
       if (idle_turns > 0) telemetry_.spent(state_at_network(worker));
-      if (telemetry_.is_due()) telemetry_.beat(tasks_at_hand(worker));
+      if (telemetry_.is_due())
+        guard(
+            worker, [&] { telemetry_.beat(tasks_at_hand(worker)); }, "pulse");
     }
+  }
+
+  [[nodiscard]] bool wants_pause(Worker& worker) {
+    const RankLook rank{worker.tasks() * workers_.size(),
+                        worker.stack.empty() && stillness() == std::size_t{0}};
+    bool wants = false;
+    guard(
+        worker, [&] { wants = pause_(rank); }, "pause");
+    return wants;
   }
 
   void work_timed(Worker& worker) {
@@ -301,7 +308,7 @@ class PoolRun final : private TaskBank {
   // --- the network's view of this rank --------------------------------------------------------
 
   void withdraw(std::size_t most_bytes, std::vector<std::byte>& out) override {
-    in_memory(workers_[0], [&] {
+    guard(workers_[0], [&] {
       auto tasks = spare(std::max<std::size_t>(1, most_bytes / bytes_per_task_));
       std::vector<std::byte> bytes;  // all of them, or none
       const auto [count, largest] = pack_tasks(std::span<const T>(tasks), most_bytes, bytes);
@@ -338,7 +345,7 @@ class PoolRun final : private TaskBank {
   }
 
   void deposit(std::span<const std::byte> tasks) override {
-    in_memory(workers_[0], [&] { unpack_tasks<T>(tasks, workers_[0].stack); });
+    guard(workers_[0], [&] { unpack_tasks<T>(tasks, workers_[0].stack); });
   }
 
   std::optional<std::size_t> stillness() override {

@@ -78,7 +78,8 @@ class WorkPool {
   ///         exact; else merged in the order of ranks
   /// @throws on all ranks, agreed: what a task has thrown first on the lowest rank where one has,
   ///         with the task's name (description_of); the tasks that are left are dropped. So
-  ///         does a rank without memory for its tasks, with unavailable. On one rank alone:
+  ///         does what a pulse or a task's split throws, and a rank without memory for its tasks,
+  ///         with unavailable. On one rank alone:
   ///         Error{mpi_failure}, and std::bad_alloc when there is no room for messages; the others
   ///         may then wait for it, so end the job
   /// @par Cost  a few ns a task
@@ -96,7 +97,8 @@ class WorkPool {
   ///
   /// @param run    of this rank; brought up to date
   /// @param pause  asked often, by the caller's thread, between tasks, with how far this rank is:
-  ///               cheap, not collective; one rank that says true is enough
+  ///               cheap, not collective; one rank that says true is enough. What it throws ends
+  ///               the run on all ranks
   /// @return whether the run has ended: no rank has tasks left; equal on all ranks
   /// @throws what run() throws; `run` is then of no use
   template <PoolTask T, Accumulator A, typename Process, std::predicate<const RankLook&> Pause>
