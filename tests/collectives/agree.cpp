@@ -42,6 +42,20 @@ TEST_CASE("of several errors the lowest rank's is told; foreign exceptions are i
   }
 }
 
+TEST_CASE("what one rank throws is an agreed error, also when it is no exception of std") {
+  const auto& comm = test::world();
+  try {
+    together(comm, [&] {
+      if (comm.rank() == comm.size() - 1) throw 5;
+    });
+    CHECK(false);
+  } catch (const Error& error) {
+    CHECK(error.agreed());
+    CHECK(error.code() == Errc::internal);
+    CHECK(std::string(error.what()).find("an exception of an unknown kind") != std::string::npos);
+  }
+}
+
 TEST_CASE(
     "together returns the local result, and an agreed error keeps its text when agreed again") {
   const auto& comm = test::world();

@@ -138,6 +138,18 @@ TEST_CASE("weights that are none, and weights that are missing, are refused on a
   CHECK(tasks.size() == share_of(world().rank()));
 }
 
+TEST_CASE("a weight that throws on one rank, be it a number, is an error of all") {
+  auto tasks = tasks_here<Numbered>();
+  const auto weight = [](const Numbered& task) -> double {
+    if (task.number == 5) throw 5;
+    return 1;
+  };
+  for (const Policy policy : {Policy::weighted, Policy::repartition})
+    CHECK(agreed_error([&] {
+            deal<Numbered>(world(), tasks, {.policy = policy, .weight = weight});
+          }) == Errc::internal);
+}
+
 namespace {
 
 constexpr auto never = [] { return false; };

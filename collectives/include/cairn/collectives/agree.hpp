@@ -33,7 +33,7 @@ void agree(const Communicator& comm, const std::optional<Error>& error);
 
 /// Runs `work`, which is local and may throw, on every rank; then either returns its result on all
 /// of them or throws the same agreed Error on all. Collective, blocking. Exceptions that are no
-/// Error count as internal.
+/// Error count as internal, also those that are none of std.
 template <typename Work>
 std::invoke_result_t<Work> together(const Communicator& comm, Work&& work);
 
@@ -52,6 +52,8 @@ std::optional<Error> error_of(Work&& work) {
     return Error(Errc::unavailable, "out of memory");
   } catch (const std::exception& error) {
     return Error(Errc::internal, error.what());
+  } catch (...) {
+    return Error(Errc::internal, "an exception of an unknown kind");
   }
   return std::nullopt;
 }
