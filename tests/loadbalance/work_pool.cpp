@@ -127,6 +127,22 @@ TEST_CASE("tasks in blocks, by a process with a memory of its own for each threa
   CHECK(pool.run<Node, Seen>(roots(1, 14), in_blocks) == numbers(std::uint64_t{1} << 14));
 }
 
+namespace {
+
+struct Both {
+  void operator()(const Node&, Spawner<Node>&, Seen&) const {}
+  void operator()(std::span<const Node>, Spawner<Node>&, Seen&) const {}
+};
+static_assert(TaskProcess<Both, Node, Seen> && !BlockProcess<Both, Node, Seen>);
+
+}  // namespace
+
+TEST_CASE("a process that would take anything takes one task at a time") {
+  const auto any = [](const auto& node, auto& spawner, auto& seen) { visit(node, spawner, seen); };
+  WorkPool pool(world(), {.threads = 2});
+  CHECK(pool.run<Node, Seen>(roots(1, 10), any) == numbers(1 << 10));
+}
+
 TEST_CASE("a pool runs again at once, many times") {
   WorkPool pool(world(), {.threads = 2});
   bool all_right = true;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -66,12 +65,20 @@ template <PoolTask T>
   }
 }
 
+/// Processes one task at a time, which is its own.
+template <typename P, typename T, typename A>
+concept TaskProcess = requires(P& process, T& task, Spawner<T>& spawner, A& results) {
+  process(task, spawner, results);
+};
+
 /// Processes a block of tasks at a time: those that a thread would take next. They stand in the
 /// stack: a process copies them before it pushes. What it throws names the first one, and how many
-/// others it may have been.
+/// others it may have been. What could be called with one task as well is a TaskProcess: so a
+/// generic lambda is, unless it names the span.
 template <typename P, typename T, typename A>
-concept BlockProcess = std::invocable < P&,
-        std::span<const T>, Spawner<T>
-&, A& > ;
+concept BlockProcess = !TaskProcess<P, T, A> && requires(P & process, std::span<const T> tasks,
+                                                         Spawner<T>& spawner, A& results) {
+  process(tasks, spawner, results);
+};
 
 }  // namespace cairn::loadbalance

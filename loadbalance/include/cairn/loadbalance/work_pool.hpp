@@ -72,8 +72,9 @@ class WorkPool {
   ///
   /// @param roots    this rank's, shape [n], n ≥ 0; none at all, or fewer than ranks, is nothing
   ///                 special
-  /// @param process  called as process(task, spawner, accumulator), or with a block of at most
-  ///                 `block` tasks (BlockProcess); every thread has a copy of its own
+  /// @param process  called as process(task, spawner, accumulator), or, if it cannot be, with a
+  ///                 block of at most `block` tasks (BlockProcess); every thread has a copy of its
+  ///                 own
   /// @return the merged accumulators of all threads of all ranks, equal on all ranks if merging is
   ///         exact; else merged in the order of ranks
   /// @throws on all ranks, agreed: what a task has thrown first on the lowest rank where one has,
