@@ -69,6 +69,16 @@ struct Range {
   }
 };
 
+template <typename Priority>
+struct Urgent {
+  static constexpr std::size_t priorities = 5;
+  [[nodiscard]] Priority priority() const { return {}; }
+};
+
+// What is below 0 would be the highest.
+static_assert(PrioritizedTask<Urgent<std::size_t>> && PrioritizedTask<Urgent<std::uint8_t>>);
+static_assert(!PrioritizedTask<Urgent<int>> && !PrioritizedTask<Urgent<double>>);
+
 }  // namespace
 
 TEST_CASE("tasks that split themselves lose nothing, and give at most what is asked for") {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -15,8 +16,8 @@
 
 namespace cairn::loadbalance {
 
-/// A task that says how urgent it is, from 0 to `priorities` - 1; the highest is taken first, and
-/// what is higher counts as the highest. 1 to 64 priorities.
+/// A task that says how urgent it is, from 0 to `priorities` - 1, by an unsigned integer; the
+/// highest is taken first, and what is higher counts as the highest. 1 to 64 priorities.
 ///
 ///     struct Part {
 ///       static constexpr std::size_t priorities = 64;
@@ -26,7 +27,7 @@ namespace cairn::loadbalance {
 template <typename T>
 concept PrioritizedTask = PoolTask<T> && T::priorities >= 1 && T::priorities <= 64 &&
                           requires(const T& task) {
-  { task.priority() } -> std::convertible_to<std::size_t>;
+  requires std::unsigned_integral<std::remove_cvref_t<decltype(task.priority())>>;
 };
 
 /// A TaskStack for each priority, with the interface of one: the next task is the youngest of the
@@ -168,6 +169,13 @@ namespace detail {
 
 template <PoolTask T>
 struct StackFor {
+  static_assert(
+      !requires(T & task) {
+        T::priorities;
+        task.priority();
+      },
+      "cairn: a task has 1 to 64 priorities, and its priority() is const and gives an unsigned "
+      "integer");
   using Type = TaskStack<T>;
 };
 template <PrioritizedTask T>
