@@ -1,6 +1,7 @@
 // What ends a pool's run on all ranks, whoever has seen it, and what does not.
 #include <array>
 #include <chrono>
+#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
@@ -109,4 +110,26 @@ TEST_CASE("a split that throws ends the run on all ranks, whichever thread wants
     const auto text = agreed_text([&] { (void)pool.run<Whole, Seen>(mine, see<Whole>); });
     CHECK(ends_with(text, "it does not split"));
   }
+}
+
+TEST_CASE("options that cannot be are refused on all ranks, also when one rank has them") {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  constexpr int most = std::numeric_limits<int>::max();
+  const WorkPoolOptions bad[] = {{.threads = 0},
+                                 {.stealing = {.host_tries = most}},
+                                 {.stealing = {.random_tries = most}},
+                                 {.stealing = {.random_tries = -1}},
+                                 {.pulse_seconds = nan},
+                                 {.pulse_seconds = -1}};
+  for (const auto& options : bad) {
+    bool is_refused = false;
+    try {
+      const WorkPool pool(world(), world().is_root() ? options : WorkPoolOptions{});
+    } catch (const Error& error) {
+      is_refused = error.agreed() && error.code() == Errc::usage;
+    }
+    CHECK(is_refused);
+  }
+  const WorkPool pool(world(), {.stealing = {.host_tries = most_tries, .random_tries = 0},
+                                .pulse_seconds = std::numeric_limits<double>::infinity()});
 }

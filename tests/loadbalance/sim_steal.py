@@ -89,8 +89,8 @@ def one_host():
 
 def refusals():
     for words in (("--tree", "T9"), ("--ranks", 0), ("--latency-us", 0), ("--node-ns", -1), ("--node-ns", 1e300),
-                  ("--latency-us", 1e300), ("--random-tries", -1), ("--ranks-per-host", -1), ("--poll-nodes", 0),
-                  ("--schedules", 10, "--mutant", "no-such"), ("--schedules", 10, "--tree", "T1"),
+                  ("--latency-us", 1e300), ("--random-tries", -1), ("--random-tries", 2**31 - 1), ("--ranks-per-host", -1),
+                  ("--poll-nodes", 0), ("--schedules", 10, "--mutant", "no-such"), ("--schedules", 10, "--tree", "T1"),
                   ("--schedules", 10, "--random-tries", 2), ("--tree", "T1", "--mutant", "two-counters"),
                   ("--mutant", "none"), ("--tree", "T1L", "--ranks", 1, "--node-ns", 1e9),
                   ("--tree", "T1L", "--ranks", 1, "--poll-nodes", 1, "--poll-ns", 1e9), ("--no-such-option",),

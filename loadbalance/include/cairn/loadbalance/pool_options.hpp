@@ -18,11 +18,14 @@ struct WorkPoolOptions {
   /// while one is long) and also when it has none; no rank waits for another. It shall be short.
   /// What it throws ends the run on all ranks.
   std::function<void(const PoolPulse&)> pulse = {};
-  double pulse_seconds = 1;  ///< from one to the next
+  double pulse_seconds = 1;  ///< from one to the next, 0 or more
   /// Kept up to date by this pool's runs; the caller's, and outlives the pool. All ranks have one,
   /// or none.
   SharedBest* incumbent = nullptr;
 };
+
+/// Local. @throws Error{Errc::usage} for options that cannot be
+void check(const WorkPoolOptions& options);
 
 /// A rank in the middle of a run, as its first thread sees it.
 struct RankLook {

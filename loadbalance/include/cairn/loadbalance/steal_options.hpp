@@ -6,12 +6,16 @@
 
 namespace cairn::loadbalance {
 
+/// Of StealOptions::host_tries and random_tries.
+inline constexpr int most_tries = 1'000'000;
+
 struct StealOptions {
   /// Else a rank does its own tasks, and asks nobody for others.
   bool steals = true;
-  /// Ranks of the same host that an idle one asks first, at random.
+  /// Ranks of the same host that an idle one asks first, at random; 0 to most_tries.
   int host_tries = 1;
-  /// Ranks anywhere that it then asks at random, before it waits to be given something.
+  /// Ranks anywhere that it then asks at random, before it waits to be given something; 0 to
+  /// most_tries.
   int random_tries = 4;
   /// A rank whose tasks take less than this, without what comes of them, keeps them: it is done
   /// with them before another rank has got some. About the latency of a message.

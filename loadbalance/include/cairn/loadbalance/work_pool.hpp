@@ -50,15 +50,11 @@ struct PartialRun {
 /// A pool on a communicator; may run again and again.
 class WorkPool {
  public:
-  /// Collective. @throws Error{Errc::usage} for less than one thread, or an incumbent on some ranks
-  /// only, agreed; {mpi_failure} on the
-  /// ranks where MPI reports one
+  /// Collective. @throws Error{Errc::usage} for options that cannot be (check()), or an incumbent
+  /// on some ranks only, agreed; {mpi_failure} on the ranks where MPI reports one
   explicit WorkPool(const Communicator& comm, const WorkPoolOptions& options = {})
       : options_(options), network_(comm, options.stealing, options.incumbent) {
-    together(comm, [&] {
-      if (options.threads < 1)
-        throw Error(Errc::usage, std::to_string(options.threads) + " threads: at least one works");
-    });
+    together(comm, [&] { check(options); });
     const int with = all_reduce(comm, options.incumbent == nullptr ? 0 : 1);
     together(comm, [&] {
       if (with != 0 && with != comm.size())
