@@ -17,8 +17,8 @@ struct StealOptions {
   /// Ranks anywhere that it then asks at random, before it waits to be given something; 0 to
   /// most_tries.
   int random_tries = 4;
-  /// A rank whose tasks take less than this, without what comes of them, keeps them: it is done
-  /// with them before another rank has got some. About the latency of a message.
+  /// A rank whose tasks take less than this (0 or more), without what comes of them, keeps them: it
+  /// is done with them before another rank has got some. About the latency of a message.
   double least_work_us = 2.0;
   /// Tasks of one message, at most; a task that is larger goes alone.
   std::size_t most_bytes = std::size_t{64} << 10;
