@@ -15,7 +15,6 @@ namespace cairn {
 namespace {
 
 MPI_Comm duplicate_of(MPI_Comm parent) {
-  expects(parent != MPI_COMM_NULL, "a communicator, not MPI_COMM_NULL");
   MPI_Comm handle = MPI_COMM_NULL;
   check_mpi(MPI_Comm_dup(parent, &handle), "MPI_Comm_dup");
   return handle;
@@ -26,10 +25,23 @@ bool is_check_wanted() {
   return levels != nullptr && std::string_view(levels) == "collectives";
 }
 
+/// On an intercommunicator size() would be that of one group, and results those of the other.
+MPI_Comm checked(MPI_Comm parent) {
+  expects(parent != MPI_COMM_NULL, "a communicator, not MPI_COMM_NULL");
+  int is_inter = 0;
+  check_mpi(MPI_Comm_test_inter(parent, &is_inter), "MPI_Comm_test_inter");
+  if (is_inter != 0) {
+    throw Error(Errc::usage,
+                "a Communicator is made of an intracommunicator, and this is an "
+                "intercommunicator; MPI_Intercomm_merge makes one of both its groups");
+  }
+  return parent;
+}
+
 }  // namespace
 
 Communicator::Communicator(MPI_Comm parent, const char* name)
-    : Communicator(Adopt{}, duplicate_of(parent), name) {}
+    : Communicator(Adopt{}, duplicate_of(checked(parent)), name) {}
 
 Communicator::Communicator(Adopt, MPI_Comm handle, const char* name)
     : handle_(handle), is_checked_(is_check_wanted()) {

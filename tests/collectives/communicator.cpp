@@ -47,6 +47,19 @@ TEST_CASE("split makes groups ordered by key") {
   CHECK(largest % 2 == comm.rank() % 2);
 }
 
+TEST_CASE("an intercommunicator is refused") {
+  const auto& comm = test::world();
+  if (comm.size() == 1) return;
+  const int side = comm.is_root() ? 0 : 1;
+  const auto half = comm.split(side);
+  MPI_Comm inter = MPI_COMM_NULL;
+  check_mpi(MPI_Intercomm_create(half.native(), 0, comm.native(), 1 - side, 7, &inter),
+            "MPI_Intercomm_create");
+  CHECK_THROWS_WITH_AS(Communicator(inter, "inter"), doctest::Contains("an intracommunicator"),
+                       Error);
+  MPI_Comm_free(&inter);
+}
+
 TEST_CASE("errors of MPI are thrown, not fatal") {
   const auto& comm = test::world();
   int value = 0;
