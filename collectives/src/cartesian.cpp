@@ -8,6 +8,7 @@
 #include "cairn/collectives/check.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/mpi_error.hpp"
+#include "tags.hpp"
 
 namespace cairn {
 
@@ -70,6 +71,7 @@ CartesianGrid::CartesianGrid(const Communicator& parent, std::vector<int> dims, 
     auto& [down, up] = neighbours_[static_cast<std::size_t>(axis)];
     check_mpi(MPI_Cart_shift(comm_.native(), axis, 1, &down, &up), "MPI_Cart_shift");
   }
+  (void)comm_.internal();  // which is made here, since starting an exchange is local
 }
 
 int CartesianGrid::neighbour(int axis, int step) const {
@@ -112,14 +114,17 @@ MPI_Datatype face_type(std::span<const std::size_t> extent, int axis, int step, 
 }
 
 /// Messages that travel up and down an axis must not be confused when both neighbours are the same
-/// rank.
-int tag_of(int axis, int step) { return 2 * axis + (step < 0 ? 0 : 1); }
+/// rank, nor those of two exchanges.
+int tag_of(int exchange, int axis, int step) {
+  return detail::halo_tag + 8 * exchange + 2 * axis + (step < 0 ? 0 : 1);
+}
 
 }  // namespace
 
 HaloExchange::HaloExchange(const CartesianGrid& grid, std::span<const std::size_t> extent,
                            int width, MPI_Datatype element)
     : grid_(grid) {
+  const int number = std::exchange(grid.exchanges_, (grid.exchanges_ + 1) % detail::most_halo_tags);
   expects(static_cast<int>(extent.size()) == grid.axes(), "one extent per axis of the grid");
   expects(width >= 1, "a ghost width of 1 or more");
   for (const auto n : extent) {
@@ -132,7 +137,7 @@ HaloExchange::HaloExchange(const CartesianGrid& grid, std::span<const std::size_
       if (neighbour == MPI_PROC_NULL) continue;
       faces_.push_back({face_type(extent, axis, step, width, Layer::interior, element),
                         face_type(extent, axis, step, width, Layer::ghost, element), neighbour,
-                        tag_of(axis, step), tag_of(axis, -step)});
+                        tag_of(number, axis, step), tag_of(number, axis, -step)});
     }
   }
 }
@@ -153,7 +158,7 @@ HaloExchange::~HaloExchange() {
 
 void HaloExchange::start(void* data) {
   expects(!requests_.pending(), "an exchange is finished before the next one is started");
-  const MPI_Comm comm = grid_.comm().native();
+  const MPI_Comm comm = grid_.comm().internal();
   for (const auto& face : faces_) {
     check_mpi(
         MPI_Irecv(data, 1, face.receive, face.neighbour, face.receive_tag, comm, &requests_.next()),

@@ -10,7 +10,12 @@ enum InternalTag : int {
   bcast_tag,
   ring_tag,
   long_message_tag,
-  sparse_tag,  // and the next one: two that take turns
+  sparse_tag,                 // and the next one: two that take turns
+  halo_tag = sparse_tag + 2,  // and 8 for each of most_halo_tags HaloExchanges
 };
+
+/// MPI promises tags up to 32767.
+inline constexpr int most_halo_tags = 4000;
+static_assert(halo_tag + 8 * most_halo_tags <= 32767);
 
 }  // namespace cairn::detail

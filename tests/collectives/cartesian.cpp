@@ -108,3 +108,52 @@ TEST_CASE("a block thinner than the ghosts is refused") {
   CHECK_THROWS_AS(HaloExchange(grid, std::array<std::size_t, 1>{2}, 1, MPI_DOUBLE), Error);
   CHECK_THROWS_AS(HaloExchange(grid, std::array<std::size_t, 2>{9, 9}, 1, MPI_DOUBLE), Error);
 }
+
+TEST_CASE("two exchanges of a grid do not depend on the order in which they are started") {
+  const CartesianGrid grid(test::world(), 1, CartesianGrid::Boundary::periodic);
+  const int rank = grid.comm().rank();
+  std::vector<double> a(6, rank);
+  std::vector<double> b(6, -1.0 - rank);
+  const std::array<std::size_t, 1> extent{a.size()};
+  HaloExchange of_a(grid, extent, 1, MPI_DOUBLE);
+  HaloExchange of_b(grid, extent, 1, MPI_DOUBLE);
+  if (rank % 2 == 0) of_a.start(a.data());
+  of_b.start(b.data());
+  if (rank % 2 == 1) of_a.start(a.data());
+  of_a.finish();
+  of_b.finish();
+  CHECK(a.front() == grid.neighbour(0, -1));
+  CHECK(a.back() == grid.neighbour(0, 1));
+  CHECK(b.front() == -1.0 - grid.neighbour(0, -1));
+  CHECK(b.back() == -1.0 - grid.neighbour(0, 1));
+}
+
+TEST_CASE("thousands of exchanges of a grid find tags") {
+  const CartesianGrid grid(test::world(), 1, CartesianGrid::Boundary::periodic);
+  std::vector<double> data(6, grid.comm().rank());
+  for (int i = 0; i < 4001; ++i) {
+    HaloExchange halo(grid, std::array{data.size()}, 1, MPI_DOUBLE);
+    if (i % 500 >= 2) continue;
+    data.front() = data.back() = -1;
+    halo.exchange(data.data());
+    CHECK(data.front() == grid.neighbour(0, -1));
+    CHECK(data.back() == grid.neighbour(0, 1));
+  }
+}
+
+TEST_CASE("a receive from any source does not see the messages of a halo exchange") {
+  const CartesianGrid grid(test::world(), 1, CartesianGrid::Boundary::periodic);
+  std::vector<double> data(6, grid.comm().rank());
+  HaloExchange halo(grid, std::array{data.size()}, 1, MPI_DOUBLE);
+  if (grid.comm().is_root()) halo.start(data.data());
+  barrier(grid.comm());
+  for (int look = 0; look < 1000 && !grid.comm().is_root(); ++look) {
+    int is_there = 0;
+    MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, grid.comm().native(), &is_there, MPI_STATUS_IGNORE);
+    CHECK(is_there == 0);
+    if (is_there != 0) break;
+  }
+  if (!grid.comm().is_root()) halo.start(data.data());
+  halo.finish();
+  CHECK(data.front() == grid.neighbour(0, -1));
+}

@@ -51,11 +51,13 @@ class CartesianGrid {
   [[nodiscard]] AxisRange range(std::size_t n, int axis) const;
 
  private:
+  friend class HaloExchange;
   CartesianGrid(const Communicator& parent, std::vector<int> dims, Boundary boundary);
   Communicator comm_;
   std::vector<int> dims_;
   std::vector<int> coordinates_;
   std::vector<std::array<int, 2>> neighbours_;  // per axis: one step down, one step up
+  mutable int exchanges_ = 0;                   // HaloExchanges made, which number their messages
 };
 
 /// Exchanges ghost layers of a row-major array between grid neighbours: faces, without corners.
@@ -66,11 +68,15 @@ class CartesianGrid {
 ///                                               g g g g
 ///
 /// Ghost cells beyond an open boundary are left alone. The datatypes are made once; an exchange
-/// allocates nothing. Destroying a HaloExchange that is started and not finished ends the program
-/// with a message, as for a Future: MPI would go on writing to an array that may be gone.
+/// allocates nothing. Its messages are seen by no receive of the caller's. Several exchanges of a
+/// grid may be under way at once, and be started in different orders on the ranks. Destroying a
+/// HaloExchange that is started and not finished ends the program with a message, as for a Future:
+/// MPI would go on writing to an array that may be gone.
 class HaloExchange {
  public:
-  /// Local, but the ghost widths and the extents along shared faces are equal on neighbours.
+  /// Local, but the exchanges of a grid are made in the same order on all its ranks, and the ghost
+  /// widths and the extents along shared faces are equal on neighbours. Of two that are 4000 apart
+  /// in this order only one is under way at a time.
   /// @param grid      must outlive this object
   /// @param extent    allocated elements along each axis, ghosts included; one entry per axis of
   /// the grid
@@ -78,6 +84,8 @@ class HaloExchange {
   /// @param element   MPI type of an element
   HaloExchange(const CartesianGrid& grid, std::span<const std::size_t> extent, int width,
                MPI_Datatype element);
+  HaloExchange(const CartesianGrid&& temporary, std::span<const std::size_t> extent, int width,
+               MPI_Datatype element) = delete;
   ~HaloExchange();
   HaloExchange(const HaloExchange&) = delete;
   HaloExchange& operator=(const HaloExchange&) = delete;
