@@ -1,6 +1,7 @@
 #include "cairn/collectives/node_engine.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <climits>
 #include <cstdlib>
 #include <string>
@@ -27,6 +28,9 @@ constexpr unsigned patient_polls = 1000;
 constexpr double probe_seconds = 0.02;
 constexpr double probe_seconds_when_oversubscribed = 0.05;
 constexpr double patient_probe_seconds = 2.0;
+
+/// Engines of this process so far.
+std::atomic<std::uint64_t> engines_made = 0;
 
 std::byte* bytes_of(void* data) { return static_cast<std::byte*>(data); }
 const std::byte* bytes_of(const void* data) { return static_cast<const std::byte*>(data); }
@@ -63,7 +67,7 @@ void for_pieces(std::size_t n, std::size_t element_bytes, Work&& work) {
 // ---------------------------------------------------------------------------------------------
 
 NodeEngine::Impl::Impl(const Communicator& comm, const NodeEngineOptions& options)
-    : comm_(comm.duplicate("cairn.node_engine")) {
+    : comm_(comm.duplicate("cairn.node_engine")), number_(++engines_made) {
   report.mode = agreed_mode(comm_, options.mode);
   report.ranks = comm_.size();
   report.instruction_set = detail::instruction_set();
@@ -340,11 +344,11 @@ void NodeEngine::all_reduce(NodeWindow& window, std::size_t n, MPI_Datatype type
                             MPI_Op operation) {
   int width = 0;
   check_mpi(MPI_Type_size(type, &width), "MPI_Type_size");
-  const std::size_t bytes = n * static_cast<std::size_t>(width);
-  expects(bytes <= window.bytes(), "a window of at least n elements");
+  const auto element_bytes = static_cast<std::size_t>(std::max(width, 1));
+  expects(n <= window.bytes() / element_bytes, "a window of at least n elements");
   expects(window.impl_->belongs_to(*impl_), "a window of this engine");
   const auto reduction = detail::reduction_of(type, operation);
-  if (reduction && chosen(NodeOperation::all_reduce_window, bytes)) {
+  if (reduction && chosen(NodeOperation::all_reduce_window, n * element_bytes)) {
     impl_->all_reduce_shared(window.impl_->vectors(), n, reduction, type, operation);
   } else {
     impl_->mpi_all_reduce(window.data(), n, type, operation);

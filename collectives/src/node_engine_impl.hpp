@@ -44,6 +44,8 @@ class NodeEngine::Impl {
   [[nodiscard]] std::vector<NodeEngineReport::Row> measure(NodeEngine& engine,
                                                            double budget_seconds);
 
+  /// No other engine of the process has it, whereas addresses come again.
+  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
   [[nodiscard]] bool available() const noexcept { return group_.has_value(); }
   [[nodiscard]] const Communicator& comm() const noexcept { return comm_; }
   [[nodiscard]] const Communicator* node() const noexcept {
@@ -66,6 +68,7 @@ class NodeEngine::Impl {
                          int root);
 
   Communicator comm_;
+  std::uint64_t number_;
   std::optional<detail::NodeLayout> layout_;
   std::optional<detail::NodeGroup> group_;
   std::optional<detail::StoreChoice> stores_;
@@ -80,7 +83,7 @@ class NodeWindow::Impl {
   Impl(const NodeEngine::Impl& engine, std::size_t bytes);
 
   [[nodiscard]] bool belongs_to(const NodeEngine::Impl& engine) const noexcept {
-    return engine_ == &engine;
+    return engine_ == engine.number();
   }
 
   [[nodiscard]] std::span<std::byte* const> vectors() const noexcept { return vectors_; }
@@ -91,7 +94,7 @@ class NodeWindow::Impl {
     void operator()(std::byte* memory) const noexcept;
   };
 
-  const NodeEngine::Impl* engine_;  // compared, never followed
+  std::uint64_t engine_;  // its number()
   std::optional<detail::SharedMemory> shared_;
   std::unique_ptr<std::byte, AlignedDelete> private_;
   std::vector<std::byte*> vectors_;  // shape [ranks of the node]; empty when private

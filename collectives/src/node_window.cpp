@@ -1,8 +1,10 @@
 // Vectors that lie in the shared memory of a node.
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -22,27 +24,41 @@ void NodeWindow::Impl::AlignedDelete::operator()(std::byte* memory) const noexce
   ::operator delete (memory, std::align_val_t{64});
 }
 
-NodeWindow::Impl::Impl(const NodeEngine::Impl& engine, std::size_t bytes) : engine_(&engine) {
+namespace {
+
+/// The bytes of `ranks` windows of `bytes` bytes, each in whole pages; none if no integer holds
+/// them.
+std::optional<std::size_t> bytes_of_all(std::size_t bytes, std::size_t ranks) {
+  const std::size_t most = static_cast<std::size_t>(PTRDIFF_MAX) / ranks;
+  if (bytes > most - page_bytes) return std::nullopt;
+  return (std::max<std::size_t>(bytes, 1) + page_bytes - 1) / page_bytes * page_bytes * ranks;
+}
+
+}  // namespace
+
+NodeWindow::Impl::Impl(const NodeEngine::Impl& engine, std::size_t bytes)
+    : engine_(engine.number()) {
   const auto& comm = engine.comm();
   const auto* const node = engine.node();
   if (node == nullptr) {
     together(comm, [&] {
+      if (bytes > PTRDIFF_MAX) throw std::bad_alloc();
       private_.reset(static_cast<std::byte*>(::operator new (bytes, std::align_val_t{64})));
       std::memset(private_.get(), 0, bytes);
     });
     mine_ = private_.get();
     return;
   }
-  const std::size_t each =
-      (std::max<std::size_t>(bytes, 1) + page_bytes - 1) / page_bytes * page_bytes;
   const auto ranks = static_cast<std::size_t>(node->size());
-  shared_ = detail::SharedMemory::allocate(*node, each * ranks);
+  const auto all = bytes_of_all(bytes, ranks);
+  if (all) shared_ = detail::SharedMemory::allocate(*node, *all);
   if (!agree(comm, shared_.has_value())) {
     Error error(Errc::unavailable,
                 "no shared memory for a window of " + std::to_string(bytes) + " bytes a rank");
     error.mark_agreed();
     throw error;
   }
+  const std::size_t each = *all / ranks;
   for (std::size_t r = 0; r < ranks; ++r) vectors_.push_back(shared_->bytes().data() + r * each);
   mine_ = vectors_[static_cast<std::size_t>(node->rank())];
   std::memset(mine_, 0, each);  // places the pages near this rank

@@ -284,6 +284,28 @@ TEST_CASE("the engine that is off does nothing, and its windows work") {
   CHECK(Doubles(window.begin(), window.end()) == Doubles(1000, comm.size()));
 }
 
+TEST_CASE("a window whose bytes no integer holds is out of memory") {
+  for (const auto mode : {NodeEngineMode::on, NodeEngineMode::off}) {
+    NodeEngine engine(test::world(), {.mode = mode});
+    for (const std::size_t n : {(std::size_t{1} << 61U) + 1, SIZE_MAX / 8, SIZE_MAX}) {
+      CHECK_THROWS_WITH_AS(WindowVector<double>(engine, n), doctest::Contains("memory"), Error);
+    }
+    WindowVector<double> x(engine, 1);
+    CHECK_THROWS_WITH_AS(
+        engine.all_reduce(x.window(), (std::size_t{1} << 61U) + 1, MPI_DOUBLE, MPI_SUM),
+        doctest::Contains("a window of at least n elements"), Error);
+  }
+}
+
+TEST_CASE("a window of an engine that is gone belongs to no later one at its address") {
+  std::optional<NodeEngine> engine(std::in_place, test::world());
+  WindowVector<double> x(*engine, 100);
+  engine.reset();
+  NodeEngine later(test::world());
+  CHECK_THROWS_WITH_AS(all_reduce(later, x, MPI_SUM), doctest::Contains("a window of this engine"),
+                       Error);
+}
+
 TEST_CASE("CAIRN_NODE_ENGINE chooses, and a wrong word is everybody's error") {
   const auto& comm = test::world();
   {

@@ -234,7 +234,8 @@ class WindowVector {
  public:
   /// Collective over the ranks of `engine`, with equal n.
   /// @throws Error{Errc::unavailable}, agreed, when there is not enough memory
-  WindowVector(NodeEngine& engine, std::size_t n) : window_(engine, n * sizeof(T)), size_(n) {}
+  WindowVector(NodeEngine& engine, std::size_t n)
+      : window_(engine, n <= SIZE_MAX / sizeof(T) ? n * sizeof(T) : SIZE_MAX), size_(n) {}
 
   [[nodiscard]] T* data() const noexcept { return reinterpret_cast<T*>(window_.data()); }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
