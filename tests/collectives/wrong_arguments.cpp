@@ -4,6 +4,7 @@
 #include <climits>
 #include <cstddef>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "cairn/collectives/async.hpp"
@@ -134,6 +135,22 @@ TEST_CASE("a plan that is started again before it was waited for") {
   CHECK_THROWS_WITH_AS(sum.start(), doctest::Contains("waited for before"), Error);
   sum.wait();
   CHECK(x == std::vector<int>(3, comm.size()));
+}
+
+TEST_CASE("a plan that has been moved on") {
+  const auto& comm = test::world();
+  std::vector<int> x(3, 1);
+  auto sum = all_reduce(plan(comm), std::span(x));
+  auto moved = std::move(sum);
+  const char* const text = "a plan that has not been moved from";
+  // NOLINTBEGIN: the state after a move is what is tested
+  is_refused(text, [&] { sum.start(); });
+  is_refused(text, [&] { sum.wait(); });
+  is_refused(text, [&] { (void)sum.test(); });
+  // NOLINTEND
+  moved.start();
+  moved.wait();
+  CHECK(x.front() == comm.size());
 }
 
 TEST_CASE("MPI's errors come out of each way of a call") {

@@ -71,13 +71,15 @@ struct KeptFrame final : Keeper<R> {
 
 /// Makes a call non-blocking. The communicator outlives it.
 [[nodiscard]] inline detail::Async async(const Communicator& comm) noexcept { return {comm}; }
+detail::Async async(const Communicator&& temporary) = delete;
 
 /// A call under way. Buffers that were lent to it stay untouched, and alive, until wait() returns
 /// or test() has said true; spans of counts and displacements likewise.
 ///
 /// Movable. All members are local. Destroying a Future whose call is not finished ends the program
 /// through std::terminate with a message: MPI would go on writing to memory that is gone, and a
-/// silent wait could be a deadlock.
+/// silent wait could be a deadlock. So does an exception that leaves the scope of one, and its text
+/// is lost: wait before whatever may throw, or catch the exception, wait, and throw it again.
 /// @tparam R  what the call returns; void when all its buffers are lent
 template <typename R = void>
 class [[nodiscard]] Future {

@@ -49,8 +49,10 @@ struct PreparedCall final : Prepared {
 
 }  // namespace detail
 
-/// Makes a call persistent. The communicator outlives it.
+/// Makes a call persistent. The communicator outlives it, and is not moved meanwhile: the plan
+/// refers to it.
 [[nodiscard]] inline detail::Planned plan(const Communicator& comm) noexcept { return {comm}; }
+detail::Planned plan(const Communicator&& temporary) = delete;
 
 /// A call that is started many times on the same buffers. Lent buffers, and spans of counts and
 /// displacements, live as long as the plan; between start() and the end of wait() they stay
@@ -71,6 +73,7 @@ class [[nodiscard]] Plan {
   /// Starts the call; the one before has been waited for.
   /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
   void start() {
+    expects_call();
     expects(!requests_.pending(), "a plan is waited for before it is started again");
     call_->start(requests_);
   }
@@ -78,12 +81,16 @@ class [[nodiscard]] Plan {
   /// Blocks until the call is done.
   /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
   void wait() {
+    expects_call();
     if (requests_.pending()) requests_.wait(call_->status());
     call_->finish();
   }
 
   /// True when the call is done. Never blocks, and lets MPI go on.
-  [[nodiscard]] bool test() { return requests_.test(call_->status()); }
+  [[nodiscard]] bool test() {
+    expects_call();
+    return requests_.test(call_->status());
+  }
 
   /// The output that the plan owns: of the last call, after wait().
   [[nodiscard]] const auto& result() const noexcept requires(!std::is_void_v<R>) {
@@ -95,6 +102,7 @@ class [[nodiscard]] Plan {
   friend auto detail::carry_out(const detail::Planned&, const detail::Signature&, const Where&,
                                 Frame, Body);
   explicit Plan(const char* what) : what_(what) {}
+  void expects_call() const { expects(bool(call_), "a plan that has not been moved from"); }
 
   const char* what_;
   const R* result_ = nullptr;
