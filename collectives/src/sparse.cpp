@@ -291,6 +291,13 @@ bool has_ranks(const Communicator& comm, const ByteOutbox& out) {
   return true;
 }
 
+bool has_messages_of(const ByteInbox& in, const ByteOutbox& out) {
+  for (std::size_t i = 0; i < out.size; ++i) {
+    if (in.holds(out[i].data)) return true;
+  }
+  return false;
+}
+
 /// The debug level of check.hpp.
 void compare_exchange(const Communicator& comm, const SparseOptions& options,
                       const TypeName* element, const Where& where) {
@@ -342,8 +349,10 @@ void ByteInbox::sort() {
 void sparse_exchange_bytes(const Communicator& comm, const ByteOutbox& out, ByteInbox& in,
                            const SparseOptions& options, const TypeName* element,
                            const Where& where) {
-  Require(comm, {"sparse_exchange", element}, where)(has_ranks(comm, out),
-                                                     "destinations that are ranks");
+  const Signature signature{"sparse_exchange", element};
+  const Require require(comm, signature, where);
+  require(has_ranks(comm, out), "destinations that are ranks");
+  require(!has_messages_of(in, out), "messages that lie outside of the inbox");
   if (comm.is_checked()) compare_exchange(comm, options, element, where);
   SparseState& state = sparse_state(comm);
   in.clear();

@@ -232,6 +232,35 @@ TEST_CASE("sparse exchange: a destination that is none is an error at the sender
   barrier(comm);
 }
 
+TEST_CASE("sparse exchange: messages that lie in the inbox are an error at the sender") {
+  const auto& comm = test::world();
+  const std::vector<int> values(100, comm.rank());
+  for (const Route route : all_routes) {
+    Outbox<int> out;
+    Inbox<int> in;
+    for (int r = 0; r < comm.size(); ++r) out.add(r, values);
+    sparse_exchange(comm, out, in);
+    const std::vector<Outgoing<int>> forwarded{{0, values}, {0, in[0].data.last(1)}};
+    CHECK_THROWS_WITH_AS(
+        sparse_exchange(comm, std::span<const Outgoing<int>>(forwarded), in, {.route = route}),
+        doctest::Contains("outside of the inbox"), Error);
+    CHECK(in.size() == static_cast<std::size_t>(comm.size()));  // nothing has happened
+    const std::vector<Outgoing<int>> empty{{comm.rank(), in[0].data.first(0)}};
+    sparse_exchange(comm, std::span<const Outgoing<int>>(empty), in, {.route = route});
+    CHECK(in.size() == 1);
+  }
+}
+
+TEST_CASE("an outbox takes data of its own") {
+  const std::vector<int> values(100, 5);
+  Outbox<int> out;
+  out.add(0, values);
+  for (int i = 0; i < 20; ++i) out.add(1, out[out.size() - 1].data);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    CHECK(std::vector<int>(out[i].data.begin(), out[i].data.end()) == values);
+  }
+}
+
 TEST_CASE("sparse exchange: a user's receive from any source sees none of it") {
   const auto& comm = test::world();
   int seen = -1;

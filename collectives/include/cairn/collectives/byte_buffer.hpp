@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <functional>
 #include <new>
 #include <utility>
 
@@ -32,6 +33,12 @@ class ByteBuffer {
 
   [[nodiscard]] std::byte* data() noexcept { return memory_; }
   [[nodiscard]] const std::byte* data() const noexcept { return memory_; }
+
+  /// Whether the bytes at `address` are some of these.
+  [[nodiscard]] bool holds(const void* address) const noexcept {
+    const std::less<> before;
+    return !before(address, memory_) && before(address, memory_ + capacity_);
+  }
 
   /// Room for `bytes`; the first `keep_bytes` stay, the others are unspecified.
   /// @return data()

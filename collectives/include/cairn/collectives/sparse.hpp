@@ -107,6 +107,11 @@ class ByteInbox {
     bytes_ = 0;
   }
 
+  /// Whether the message lies in this memory, which the next one that comes may overwrite or move.
+  [[nodiscard]] bool holds(std::span<const std::byte> message) const noexcept {
+    return !message.empty() && buffer_.holds(message.data());
+  }
+
   /// Room for one more message. What append() returned before is void.
   std::byte* append(int source, std::size_t bytes) {
     std::byte* data = buffer_.reserve(bytes_ + bytes, bytes_) + bytes_;
@@ -152,11 +157,16 @@ class Outbox {
     bytes_ = 0;
   }
 
-  /// Adds a copy of `data`, any length, for rank `destination`.
+  /// Adds a copy of `data`, any length, for rank `destination`. `data` may be that of
+  /// a message of this outbox.
   void add(int destination, std::span<const T> data) {
     const std::size_t bytes = data.size_bytes();
+    const auto* from = reinterpret_cast<const std::byte*>(data.data());
+    const bool is_own = bytes > 0 && buffer_.holds(from);
+    const std::ptrdiff_t offset = is_own ? from - buffer_.data() : 0;
     buffer_.reserve(bytes_ + bytes, bytes_);
-    if (bytes > 0) std::memcpy(buffer_.data() + bytes_, data.data(), bytes);
+    if (is_own) from = buffer_.data() + offset;
+    if (bytes > 0) std::memcpy(buffer_.data() + bytes_, from, bytes);
     entries_.push_back({destination, bytes_, bytes});
     bytes_ += bytes;
   }
@@ -236,11 +246,12 @@ class Inbox {
 /// and some to itself. Values travel as bytes: all ranks represent T alike.
 ///
 /// @param out  any number of messages, the caller's; destinations are ranks of `comm`
-/// @param in   what came for this rank replaces what was in it
-/// @throws Error{internal} on a rank that names a destination which is none (with
-///         CAIRN_CHECK=collectives on all), before it sends anything; Error{mpi_failure} on the
-///         ranks where MPI reports one; std::bad_alloc on a rank whose memory ends. The other ranks
-///         may then wait for it, so end the job.
+/// @param in   what came for this rank replaces what was in it; no message of `out` lies in its
+///             memory: what came is forwarded from another inbox, or from an Outbox
+/// @throws Error{internal} on a rank that names a destination which is none, or sends out of `in`
+///         (with CAIRN_CHECK=collectives on all), before it sends anything; Error{mpi_failure} on
+///         the ranks where MPI reports one; std::bad_alloc on a rank whose memory ends. The other
+///         ranks may then wait for it, so end the job.
 /// @par Determinism  `in` depends on the messages alone, not on the route, nor on who was faster
 /// @par Cost  see choose_route(); on more than always_dense_ranks `automatic` also costs an
 ///      MPI_Allreduce of two integers. No allocation once `in` and the communicator's own buffers
