@@ -1,5 +1,6 @@
 #include "cairn/collectives/requests.hpp"
 
+#include <exception>
 #include <string>
 
 #include "cairn/core/error.hpp"
@@ -9,7 +10,13 @@ namespace cairn::detail {
 
 namespace {
 
-[[noreturn]] void throw_internal(const std::string& text) { throw Error(Errc::internal, text); }
+[[noreturn]] void throw_internal(const std::string& text) {
+  if (std::uncaught_exceptions() == 0) throw Error(Errc::internal, text);
+  throw Error(Errc::internal,
+              text +
+                  ". That was while an exception was on its way, whose text is lost: wait before "
+                  "whatever may throw, or catch the exception, wait, and throw it again");
+}
 
 }  // namespace
 

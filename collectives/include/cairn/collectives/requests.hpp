@@ -9,8 +9,8 @@
 
 namespace cairn::detail {
 
-/// Ends the process through std::terminate, which shows the text; for destructors of what must not
-/// go yet.
+/// Ends the process through std::terminate, which shows the text, and says so if an exception was
+/// on its way; for destructors of what must not go yet.
 void end_with(const char* text) noexcept;
 
 /// Ends the process through std::terminate, with a text that names the call: MPI may still write to
