@@ -29,6 +29,15 @@ const char* thread_level_name(int level) {
   }
 }
 
+std::string too_few_threads(int provided, int needed) {
+  const std::string least = thread_level_name(needed);
+  const std::string given = thread_level_name(provided);
+  return "this MPI provides " + given + ", and the program needs " + least +
+         "; start MPI by MPI_Init_thread with " + least +
+         ", or, where no thread needs more, ask for less: RuntimeOptions{.thread_level = " + given +
+         "}";
+}
+
 void apply_environment(int rank) {
   if (const char* spec = std::getenv("CAIRN_FAILPOINTS"))
     arm_failpoints(spec, rank, launch_number());
@@ -64,13 +73,11 @@ void Runtime::start(int* argc, char*** argv, const RuntimeOptions& options) {
   } else {
     check_mpi(MPI_Query_thread(&thread_level_), "MPI_Query_thread");
   }
-  world_.emplace(MPI_COMM_WORLD, "cairn.world");
   try {
+    world_.emplace(MPI_COMM_WORLD, "cairn.world");
     together(*world_, [&] {
       if (thread_level_ < options.thread_level) {
-        throw Error(Errc::unavailable,
-                    std::string("this MPI provides ") + thread_level_name(thread_level_) +
-                        ", and the program needs " + thread_level_name(options.thread_level));
+        throw Error(Errc::unavailable, too_few_threads(thread_level_, options.thread_level));
       }
       if (options.signals == RuntimeOptions::Signals::catch_stop) catch_stop_signals();
       apply_environment(world_->rank());

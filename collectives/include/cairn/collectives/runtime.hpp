@@ -20,8 +20,9 @@ struct RuntimeOptions {
 /// RAII for MPI. One per process, in main(); alive while the library is used.
 ///
 /// If MPI is already initialised it belongs to the host, and Runtime neither initialises nor
-/// finalises it nor touches its error handlers. Reads CAIRN_FAILPOINTS (failpoint.hpp) and
-/// CAIRN_TRACE (a directory, trace.hpp).
+/// finalises it nor touches its error handlers. After a plain MPI_Init, which provides
+/// MPI_THREAD_SINGLE, ask for no more by RuntimeOptions::thread_level. Reads CAIRN_FAILPOINTS
+/// (failpoint.hpp) and CAIRN_TRACE (a directory, trace.hpp).
 ///
 /// The destructor finalises MPI, which waits for all ranks. When an exception is unwinding the
 /// stack that other ranks do not share (an Error with fewer agreed_ranks() than world() has), let
@@ -30,7 +31,8 @@ class Runtime {
  public:
   /// Collective over all processes of the job.
   /// @throws Error{Errc::unavailable} when MPI provides less than options.thread_level
-  /// @throws Error{Errc::usage} for a malformed CAIRN_FAILPOINTS
+  /// @throws Error{Errc::usage} for a malformed CAIRN_FAILPOINTS, and for a CAIRN_CHECK or
+  /// CAIRN_NODE_ENGINE that is none of its words
   Runtime(int& argc, char**& argv, const RuntimeOptions& options = {});
   explicit Runtime(const RuntimeOptions& options = {});
   ~Runtime();
