@@ -1,9 +1,11 @@
 #include "cairn/collectives/communicator.hpp"
 
 #include <cstdlib>
+#include <string>
 #include <string_view>
 #include <utility>
 
+#include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/check.hpp"
 #include "cairn/collectives/node_engine.hpp"
 #include "cairn/core/error.hpp"
@@ -20,9 +22,16 @@ MPI_Comm duplicate_of(MPI_Comm parent) {
   return handle;
 }
 
-bool is_check_wanted() {
-  const char* levels = std::getenv("CAIRN_CHECK");
-  return levels != nullptr && std::string_view(levels) == "collectives";
+std::string_view check_level() {
+  const char* level = std::getenv("CAIRN_CHECK");
+  return level != nullptr ? level : "";
+}
+
+void expect_known_check_level() {
+  const std::string_view level = check_level();
+  if (level.empty() || level == "collectives") return;
+  throw Error(Errc::usage, "CAIRN_CHECK: '" + std::string(level) +
+                               "' is none of collectives and the empty word");
 }
 
 /// On an intercommunicator size() would be that of one group, and results those of the other.
@@ -41,10 +50,14 @@ MPI_Comm checked(MPI_Comm parent) {
 }  // namespace
 
 Communicator::Communicator(MPI_Comm parent, const char* name)
-    : Communicator(Adopt{}, duplicate_of(checked(parent)), name) {}
+    : Communicator(Adopt{}, duplicate_of(checked(parent)), name) {
+  is_checked_ = false;  // while the ranks agree, of which some may have another level
+  together(*this, expect_known_check_level);
+  is_checked_ = check_level() == "collectives";
+}
 
 Communicator::Communicator(Adopt, MPI_Comm handle, const char* name)
-    : handle_(handle), is_checked_(is_check_wanted()) {
+    : handle_(handle), is_checked_(check_level() == "collectives") {
   check_mpi(MPI_Comm_set_errhandler(handle_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   check_mpi(MPI_Comm_set_name(handle_, name), "MPI_Comm_set_name");
   check_mpi(MPI_Comm_rank(handle_, &rank_), "MPI_Comm_rank");

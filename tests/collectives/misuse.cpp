@@ -112,6 +112,30 @@ int main(int argc, char** argv) {
     (void)all_reduce(runtime.world(), 1, ordered([](int a, int b) { return a + b; }));
     return 0;
   }
+  if (mistake == "host-is-single") {
+    MPI_Init(&argc, &argv);
+    try {
+      const Runtime runtime(argc, argv);
+    } catch (const Error& error) {
+      std::printf("%s\n", error.what());
+    }
+    {
+      const Runtime runtime(argc, argv, {.thread_level = MPI_THREAD_SINGLE});
+      barrier(runtime.world());
+      std::printf("joined\n");
+    }
+    MPI_Finalize();
+    return 0;
+  }
+  if (mistake == "check") {
+    try {
+      const Runtime runtime(argc, argv);
+    } catch (const Error& error) {
+      std::printf("%d%s: %s\n", error.exit_code(), error.agreed() ? " agreed" : "", error.what());
+      return 3;
+    }
+    return 0;
+  }
   if (mistake == "host-owns-mpi") {
     int provided = MPI_THREAD_SINGLE;
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
@@ -157,6 +181,23 @@ int main(int argc, char** argv) {
     HaloExchange halo(grid, std::array{field.size()}, 1, MPI_DOUBLE);
     halo.start(field.data());
     return 0;
+  }
+  if (mistake.ends_with("-meets-an-error")) {
+    std::vector<double> x(100000, 1.0);
+    try {
+      const CartesianGrid grid(comm, 1);
+      HaloExchange halo(grid, std::array{x.size()}, 1, MPI_DOUBLE);
+      auto sum = all_reduce(plan(comm), x);
+      if (mistake.starts_with("halo")) halo.start(x.data());
+      if (mistake.starts_with("plan")) sum.start();
+      if (mistake.starts_with("future")) {
+        const auto future = all_reduce(async(comm), x);
+        throw Error(Errc::bad_data, "the cause");
+      }
+      throw Error(Errc::bad_data, "the cause");
+    } catch (const Error&) {
+      return 3;
+    }
   }
   if (mistake == "unreceived-message" || mistake == "unreceived-for-a-reason") {
     send(comm, 1.0, (comm.rank() + 1) % comm.size());

@@ -176,6 +176,29 @@ def what_is_left_halfway_is_loud():
     check(ended.code == 3 and "is destroyed" not in ended.err, f"the exception's way out expected\n{ended}")
 
 
+def an_exception_beside_an_unfinished_call_is_told_of():
+    for what in ("future", "plan", "halo"):
+        ended = mpirun(2, what + "-meets-an-error")
+        text = "while an exception was on its way"
+        check(ended.code != 0 and text in ended.err, f"{what}: '{text}' expected\n{ended}")
+    ended = mpirun(2, "unfinished-future")
+    check("exception was on its way" not in ended.err, str(ended))
+
+
+def a_host_without_threads_hears_how_to_join():
+    ended = mpirun(2, "host-is-single")
+    for remedy in ("MPI_Init_thread with MPI_THREAD_FUNNELED", "RuntimeOptions{.thread_level = MPI_THREAD_SINGLE}"):
+        check(ended.out.count(remedy) == 2, f"'{remedy}' expected\n{ended}")
+    check(ended.code == 0 and ended.out.count("joined") == 2, str(ended))
+
+
+def an_unknown_word_of_the_check_is_everybodys_error():
+    for word in ("collective", "1"):
+        ended = mpirun(3, "check", CAIRN_CHECK=word)
+        text = f"64 agreed: rank 0: CAIRN_CHECK: '{word}' is none of collectives and the empty word"
+        check(ended.code == 3 and ended.out.count(text) == 3, f"'{text}' expected\n{ended}")
+
+
 def waiting_twice_is_an_error():
     ended = mpirun(2, "twice")
     check(ended.code == 3 and "a Future is waited for once" in ended.out, str(ended))
@@ -198,5 +221,8 @@ try:
     waiting_twice_is_an_error()
     objects_may_outlive_mpi()
     what_is_left_halfway_is_loud()
+    an_exception_beside_an_unfinished_call_is_told_of()
+    a_host_without_threads_hears_how_to_join()
+    an_unknown_word_of_the_check_is_everybodys_error()
 finally:
     remove_segments(segments() - before)  # of the jobs that ended in std::terminate
