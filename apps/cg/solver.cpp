@@ -15,12 +15,21 @@ namespace cairn::cg {
 
 namespace {
 
+/// The least ‖b‖ · tolerance: the square of a greater residual is a normal double.
+constexpr double smallest_goal = 1e-153;
+
 /// Calls work(i) for every local row, on all threads.
 template <typename Work>
 void for_each_row(std::size_t rows, Work&& work) {
   const auto count = static_cast<std::ptrdiff_t>(rows);
 #pragma omp parallel for schedule(static)
   for (std::ptrdiff_t i = 0; i < count; ++i) work(static_cast<std::size_t>(i));
+}
+
+/// ‖v‖, of which `vv` is the square, rounded: from a square that has underflowed or overflowed the
+/// root would be wrong.
+double norm_of(const Communicator& comm, std::span<const double> v, double vv) {
+  return std::isnormal(vv) ? std::sqrt(vv) : exact_norm(comm, v);
 }
 
 /// The same on all ranks, hence an agreed error without a collective.
@@ -47,14 +56,15 @@ ConjugateGradient::ConjugateGradient(const Communicator& comm, Matrix& matrix,
     for (const double entry : matrix.diagonal()) inverse_diagonal_.push_back(1.0 / entry);
   });
   const double bb = exact_dot(comm, b_, b_);
-  const bool has_entries = std::any_of(b_.begin(), b_.end(), [](double v) { return v != 0.0; });
-  const bool is_zero = agree(comm, !has_entries);
-  if (!std::isfinite(bb) || (bb == 0.0 && !is_zero)) {
-    refuse(
-        "the right-hand side is so large or so small that the square of its norm is no double; "
-        "scale it");
+  b_norm_ = norm_of(comm, b_, bb);
+  if (!std::isfinite(bb))
+    refuse("the square of the norm of the right-hand side is no double; scale it");
+  if (b_norm_ != 0.0 && b_norm_ * options.tolerance < smallest_goal) {
+    refuse(fmt::format(
+        "the norm of the right-hand side is {:.3g}, and its product with --tolerance {} "
+        "so small that its square underflows; scale the right-hand side, or ask for less",
+        b_norm_, options.tolerance));
   }
-  b_norm_ = std::sqrt(bb);
 }
 
 void ConjugateGradient::start() {
@@ -67,6 +77,7 @@ void ConjugateGradient::start() {
 
 void ConjugateGradient::resume(std::uint64_t iterations) {
   iterations_ = iterations;
+  r_norm_ = norm_of(comm_, state_.r, state_.rr);
   if (is_small_enough()) {
     settle();
   } else if (state_.status == Status::converged) {  // to a larger tolerance
@@ -75,7 +86,7 @@ void ConjugateGradient::resume(std::uint64_t iterations) {
 }
 
 double ConjugateGradient::residual() const noexcept {
-  return b_norm_ == 0.0 ? 0.0 : std::sqrt(state_.rr) / b_norm_;
+  return b_norm_ == 0.0 ? 0.0 : r_norm_ / b_norm_;
 }
 
 bool ConjugateGradient::is_small_enough() const noexcept {
@@ -89,7 +100,13 @@ void ConjugateGradient::step() {
   ++iterations_;
   const double curvature = exact_dot(comm_, p, work_);
   expect_in_range(curvature);
-  if (curvature <= 0.0) {
+  if (curvature == 0.0) {
+    refuse(
+        fmt::format("p . A p is 0 in iteration {}: either the matrix is not positive definite, or "
+                    "the product underflows; then scale the matrix or the right-hand side",
+                    iterations_));
+  }
+  if (curvature < 0.0) {
     refuse(fmt::format("p . A p is {} in iteration {}: the matrix is not positive definite",
                        curvature, iterations_));
   }
@@ -98,8 +115,7 @@ void ConjugateGradient::step() {
     state_.x[i] += alpha * p[i];
     state_.r[i] -= alpha * work_[i];
   });
-  state_.rr = exact_dot(comm_, state_.r, state_.r);
-  expect_in_range(state_.rr);
+  measure_residual();
   if (is_small_enough()) return settle();
 
   const double former_rz = state_.rz;
@@ -108,11 +124,16 @@ void ConjugateGradient::step() {
   for_each_row(p.size(), [&](std::size_t i) { p[i] = z[i] + beta * p[i]; });
 }
 
+void ConjugateGradient::measure_residual() {
+  state_.rr = exact_dot(comm_, state_.r, state_.r);
+  expect_in_range(state_.rr);
+  r_norm_ = norm_of(comm_, state_.r, state_.rr);
+}
+
 /// Replaces the residual by b - A x, and decides what follows.
 void ConjugateGradient::settle() {
   subtract_product(state_.r);
-  state_.rr = exact_dot(comm_, state_.r, state_.r);
-  expect_in_range(state_.rr);
+  measure_residual();
   if (is_small_enough()) {
     state_.status = Status::converged;
   } else if (state_.rr > 0.25 * state_.verified_rr) {
@@ -143,7 +164,7 @@ std::span<const double> ConjugateGradient::precondition() {
 
 double ConjugateGradient::true_residual() {
   subtract_product(work_);
-  const double norm = std::sqrt(exact_dot(comm_, work_, work_));
+  const double norm = norm_of(comm_, work_, exact_dot(comm_, work_, work_));
   return b_norm_ == 0.0 ? 0.0 : norm / b_norm_;
 }
 

@@ -41,8 +41,8 @@ struct SolverState {
 /// is replaced by b - A x; only if that is small enough too the solver has converged, else it
 /// starts again from there. If a replacement has not halved the last one, it has stagnated.
 ///
-/// Errors are agreed: {bad_data} when p · A p is not positive, that is, A is not positive definite,
-/// and when a number leaves the range of double.
+/// Errors are agreed: {bad_data} when p · A p is not positive, that is, A is not positive definite
+/// or so small that the product underflows, and when a number leaves the range of double.
 /// @par Determinism  the bits of every member depend on A, b and the options alone: products are
 /// added up by rising column, dot products are exact_dot()
 /// @par Cost  an iteration: one product, with its halo exchange, and two exact_dot, three with a
@@ -55,6 +55,8 @@ class ConjugateGradient {
  public:
   /// @param comm    outlives this object, and so does `matrix`
   /// @param b       shape [local rows]
+  /// @throws Error{bad_data}, agreed, for a b other than 0 with ‖b‖ · tolerance below 1e-153 or ‖b‖
+  /// above about 1e154
   ConjugateGradient(const Communicator& comm, Matrix& matrix, std::vector<double> b,
                     const SolverOptions& options);
 
@@ -80,6 +82,7 @@ class ConjugateGradient {
 
  private:
   [[nodiscard]] bool is_small_enough() const noexcept;
+  void measure_residual();
   void settle();
   void subtract_product(std::span<double> result);
   [[nodiscard]] std::span<const double> precondition();
@@ -91,6 +94,7 @@ class ConjugateGradient {
   std::vector<double> b_;
   std::vector<double> inverse_diagonal_;  // empty without a preconditioner
   double b_norm_ = 0;
+  double r_norm_ = 0;  // of state_.r
   SolverState state_;
   std::uint64_t iterations_ = 0;
   std::vector<double> work_;      // A p, then z

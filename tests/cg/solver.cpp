@@ -231,9 +231,56 @@ TEST_CASE("numbers beyond the range of double are an error, not a wrong answer")
   };
   CHECK(message(twin, 1e200).find("right-hand side") != std::string::npos);
   CHECK(message(twin, 1e-200).find("right-hand side") != std::string::npos);
+  const Twin tiny{1, {{{0, 0}, 1e-170}}};
+  CHECK(message(tiny, 1e-100).find("underflows") != std::string::npos);
   auto huge = twin;
   for (auto& [place, value] : huge.entries) value *= 1e307;
   CHECK(message(huge, 1e140).find("leave the range of double") != std::string::npos);
+}
+
+TEST_CASE("a small right-hand side is solved as any other, or refused") {
+  const auto twin = cg::test::rough_twin(60, 4, 8);
+  const auto b = cg::test::rough_vector(60, 5);
+  Problem plain(cairn::test::world(), twin, b, {.tolerance = 1e-12});
+  plain.solver.start();
+  plain.run_until(to_the_end);
+  const auto scaled = [&](double scale) {
+    auto small = b;
+    for (double& value : small) value *= scale;
+    return small;
+  };
+  const double scale = 0x1p-460;
+  Problem small(cairn::test::world(), twin, scaled(scale), {.tolerance = 1e-12});
+  small.solver.start();
+  small.run_until(to_the_end);
+  CHECK(small.solver.status() == Status::converged);
+  CHECK(small.solver.iterations() == plain.solver.iterations());
+  CHECK(small.solver.true_residual() == plain.solver.true_residual());
+  const auto& x = plain.solver.state().x;
+  for (std::size_t i = 0; i < x.size(); ++i) CHECK(small.solver.state().x[i] == scale * x[i]);
+
+  // From where the square of a residual above the tolerance can underflow.
+  for (const auto& [factor, tolerance] : {std::pair(1e-161, 1e-8), {1e-158, 1e-8}, {1e-150, 1e-13}})
+    CHECK(error_of([&] {
+            Problem problem(cairn::test::world(), twin, scaled(factor), {.tolerance = tolerance});
+          }).code() == Errc::bad_data);
+}
+
+TEST_CASE("a residual whose square underflows is not 0") {
+  Twin identity{16, {}};
+  for (std::uint64_t i = 0; i < 16; ++i) identity.entries[{i, i}] = 1.0;
+  const double entry = 0x1p-490;
+  Problem problem(cairn::test::world(), identity, std::vector<double>(16, entry),
+                  {.tolerance = 1e-3});
+  auto& state = problem.solver.state();
+  for (double& value : state.x) value = std::nextafter(entry, 1.0);
+  for (double& value : state.r) value = -0x1p-542;
+  state.rr = 0.0;  // 2^-1080 is no double
+  CHECK(problem.solver.true_residual() == 0x1p-52);
+  state.status = Status::converged;
+  problem.solver.resume(1);
+  CHECK(problem.solver.residual() == 0x1p-52);
+  CHECK(problem.solver.status() == Status::converged);
 }
 
 TEST_CASE("the model problem has its closed form as solution") {
