@@ -193,6 +193,9 @@ MatrixReader::MatrixReader(const std::filesystem::path& path) : file_(path) {
     file_.refuse(plural(entries, "entry", "entries") + " for " + plural(rows, "row", "rows") +
                  " leave zeros on the diagonal: the matrix is not positive definite");
   }
+  constexpr std::uint64_t least_bytes = 4;  // of an entry: two indices, a blank, the line's end
+  if (entries > file_.most_bytes() / least_bytes)
+    file_.refuse("the file is too short for " + plural(entries, "entry", "entries"));
   rows_ = rows;
   entries_ = entries;
 }

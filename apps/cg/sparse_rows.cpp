@@ -40,7 +40,7 @@ struct Survey {
 Survey survey(const std::filesystem::path& file) {
   const MatrixReader reader(file);
   Survey found{reader.symmetry(), {}};
-  auto& before = found.before;  // grows with what is there: the header may lie
+  auto& before = found.before;  // grows with what is there: the header may lie, within bounds
   for_each_entry(file, [&](std::uint64_t row, std::uint64_t, double) {
     if (row + 2 > before.size()) before.resize(row + 2);
     ++before[row + 1];

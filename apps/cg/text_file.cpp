@@ -17,7 +17,12 @@ namespace cairn::cg {
 
 namespace {
 
-gzFile open_regular(const std::filesystem::path& path) {
+struct Opened {
+  gzFile file;
+  std::uint64_t bytes;  // of the file, as it stands
+};
+
+Opened open_regular(const std::filesystem::path& path) {
   const File file(path, O_RDONLY | O_NONBLOCK);
   struct stat status = {};
   check_posix(::fstat(file.descriptor(), &status), "stat " + path.string());
@@ -30,15 +35,20 @@ gzFile open_regular(const std::filesystem::path& path) {
     throw std::bad_alloc();
   }
   ::gzbuffer(opened, 1U << 17);
-  return opened;
+  return {opened, static_cast<std::uint64_t>(status.st_size)};
 }
 
 }  // namespace
 
 void TextFile::Close::operator()(gzFile_s* file) const noexcept { ::gzclose(file); }
 
-TextFile::TextFile(const std::filesystem::path& path)
-    : path_(path), file_(open_regular(path)), buffer_(longest_line_bytes) {}
+TextFile::TextFile(const std::filesystem::path& path) : path_(path), buffer_(longest_line_bytes) {
+  const auto [file, bytes] = open_regular(path);
+  file_.reset(file);
+  constexpr std::uint64_t most_to_one = 1032;
+  const bool is_plain = ::gzdirect(file) != 0;
+  most_bytes_ = is_plain ? bytes : bytes * most_to_one;
+}
 
 std::optional<std::string_view> TextFile::next() {
   std::size_t searched = begin_;

@@ -30,6 +30,10 @@ class TextFile {
   /// @throws Error{input_output}; bad_data for a damaged gzip file, or a line that is too long
   std::optional<std::string_view> next();
 
+  /// The text has no more bytes than this: those of the file, times 1032 if it is a gzip file,
+  /// which deflate cannot exceed. https://zlib.net/zlib_tech.html
+  [[nodiscard]] std::uint64_t most_bytes() const noexcept { return most_bytes_; }
+
   /// Throws the Error{bad_data} "FILE, line N: why", with N the number of the last line that next()
   /// gave. It is marked as agreed: every rank reads the same bytes, and finds the same.
   [[noreturn]] void refuse(const std::string& why) const;
@@ -43,6 +47,7 @@ class TextFile {
 
   std::filesystem::path path_;
   std::unique_ptr<gzFile_s, Close> file_;
+  std::uint64_t most_bytes_ = 0;
   std::vector<char> buffer_;
   std::size_t begin_ = 0;  // what is read and not yet given
   std::size_t end_ = 0;

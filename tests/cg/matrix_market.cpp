@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -140,6 +142,16 @@ TEST_CASE("a text that is longer than the reader's buffer, with lines across its
   CHECK(refused(text + "1 1 x\n", static_cast<int>(n) + 4, "more entries"));
 }
 
+TEST_CASE("a file that packs well is not too short") {
+  // The same line again and again: gzip makes the file about a thousand times smaller.
+  constexpr std::size_t n = 200000;
+  auto text = "%%MatrixMarket matrix coordinate pattern general\n1 1 " + std::to_string(n) + "\n";
+  for (std::size_t i = 0; i < n; ++i) text += "1 1\n";
+  CHECK(read_matrix(gzipped(text)).entries.size() == n);
+  text.pop_back();
+  CHECK(read_matrix(text).entries.size() == n);
+}
+
 TEST_CASE("bad headers") {
   CHECK(refused("", 1, "no Matrix Market header"));
   CHECK(refused("1 1 1\n", 1, "no Matrix Market header"));
@@ -167,6 +179,12 @@ TEST_CASE("bad sizes") {
   CHECK(refused(real_header + "0 0 0\n", 2, "without rows"));
   CHECK(refused(real_header + "%\n2 3 6\n", 3, "2 x 3 is not square"));
   CHECK(refused(real_header + "3 3 2\n", 2, "not positive definite"));
+  const std::string most = std::to_string(std::numeric_limits<std::int64_t>::max());
+  for (const std::string& n : {std::string("1000000"), std::string("9000000000000000000"), most}) {
+    const auto lie = real_header + n + " " + n + " " + n + "\n" + n + " 1 1\n";
+    CHECK(refused(lie, 2, "the file is too short for " + n + " entries"));
+    CHECK(refused(gzipped(lie), 2, "the file is too short for " + n + " entries"));
+  }
 }
 
 TEST_CASE("bad entries") {

@@ -312,6 +312,25 @@ class Refusals(Case):
         self.refused(66, "No such file", "--poisson", 4, "--output", self.scratch / "none" / "x.h5")
         self.refused(64, "is a folder", "--poisson", 4, "--result", self.scratch)
 
+    def test_outputs_over_other_files(self):
+        text = matrix_file(5, rough_matrix(5, 1))
+        matrix = self.write("a.mtx", text)
+        vector = "%%MatrixMarket matrix array real general\n5 1\n" + "1\n" * 5
+        rhs = self.write("b.mtx", vector)
+        link = self.scratch / "link.mtx"
+        link.symlink_to("x.mtx")
+        x = self.scratch / "x.mtx"
+        for name, other, options in (
+                ("--output", "--result", ("--output", x, "--result", x)),
+                ("--output", "--result", ("--output", x, "--result", link)),
+                ("--output", "--result", ("--output", os.path.relpath(x), "--result", x)),
+                ("--output", "--matrix", ("--output", self.scratch / ".." / self.scratch.name / "a.mtx")),
+                ("--output", "--rhs", ("--output", os.path.relpath(rhs))),
+                ("--result", "--matrix", ("--result", matrix)),
+                ("--result", "--rhs", ("--result", rhs))):
+            self.refused(64, f"{name} and {other} are the same file", "--matrix", matrix, "--rhs", rhs, *options, ranks=(1, 2))
+        self.assertEqual((matrix.read_text(), rhs.read_text(), x.exists()), (text, vector, False))
+
     def test_files(self):
         header = "%%MatrixMarket matrix coordinate real general\n"
         for name, text, words in (
@@ -319,6 +338,8 @@ class Refusals(Case):
                 ("shape", header + "% a\n2 3 3\n", "shape.mtx, line 3: a matrix of 2 x 3 is not square"),
                 ("few", header + "2 2 3\n1 1 1\n2 2 1\n", "few.mtx, line 4: the file ends after 2 entries of 3"),
                 ("many", header + "1 1 1\n1 1 1\n1 1 1\n", "many.mtx, line 4: more entries"),
+                ("lie", header + f"{9 * 10 ** 18} {9 * 10 ** 18} {9 * 10 ** 18}\n{9 * 10 ** 18} 1 1\n",
+                 "lie.mtx, line 2: the file is too short for"),
                 ("index", header + "2 2 2\r\n1 1 1\r\n2 3 1\r\n", "index.mtx, line 4: '3' is no column"),
                 ("skew", header + "2 2 4\n1 1 2\n2 2 2\n1 2 1\n2 1 -1\n", "not symmetric: entry (1, 2) is 1 and entry (2, 1) is -1"),
                 ("minus", header + "2 2 2\n1 1 2\n2 2 -2\n", "entry (2, 2) of the matrix is -2"),
