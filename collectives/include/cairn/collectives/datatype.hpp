@@ -11,6 +11,7 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 
@@ -34,11 +35,20 @@ inline constexpr bool always_false = false;
 template <typename T>
 inline constexpr bool is_described = !std::is_same_v<decltype(members_of<T>), const std::nullptr_t>;
 
+/// Numbers that MPI has a datatype for. With -std=gnu++20 and newer compilers, std::is_arithmetic
+/// holds for __int128, __float128, std::float64_t, … too.
+template <typename T>
+inline constexpr bool is_mpi_float =
+    std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, long double>;
+template <typename T>
+inline constexpr bool is_mpi_integer = sizeof(T) <= sizeof(std::int64_t) &&
+                                       (std::is_integral_v<T> || std::is_enum_v<T>);
+
 /// std::complex and what looks like it, without including <complex>.
 template <typename T>
 concept ComplexLike = std::is_class_v<T> && requires(const T& z) {
   typename T::value_type;
-  requires std::floating_point<typename T::value_type>;
+  requires is_mpi_float<typename T::value_type>;
   { z.real() } -> std::convertible_to<typename T::value_type>;
   { z.imag() } -> std::convertible_to<typename T::value_type>;
   requires sizeof(T) == 2 * sizeof(typename T::value_type);
@@ -97,8 +107,7 @@ inline constexpr bool all_members_are_elements<const Members<pointers...>> =
 
 template <typename T>
 struct IsElement {
-  static constexpr bool value = (std::is_arithmetic_v<T> && sizeof(T) <= sizeof(long double)) ||
-                                std::is_enum_v<T> || ComplexLike<T> ||
+  static constexpr bool value = is_mpi_float<T> || is_mpi_integer<T> || ComplexLike<T> ||
                                 (is_described<T> && std::is_trivially_copyable_v<T> &&
                                  all_members_are_elements<decltype(members_of<T>)>);
 };
@@ -140,18 +149,18 @@ inline MPI_Datatype predefined_datatype() noexcept {
     return MPI_DOUBLE;
   } else if constexpr (std::same_as<T, long double>) {
     return MPI_LONG_DOUBLE;
-  } else if constexpr (sizeof(T) == 2 * sizeof(float)) {
-    return MPI_CXX_FLOAT_COMPLEX;
-  } else if constexpr (sizeof(T) == 2 * sizeof(double)) {
-    return MPI_CXX_DOUBLE_COMPLEX;
   } else {
-    return MPI_CXX_LONG_DOUBLE_COMPLEX;
+    static_assert(ComplexLike<T>);
+    using Value = typename T::value_type;
+    if constexpr (std::same_as<Value, float>) return MPI_CXX_FLOAT_COMPLEX;
+    if constexpr (std::same_as<Value, double>) return MPI_CXX_DOUBLE_COMPLEX;
+    if constexpr (std::same_as<Value, long double>) return MPI_CXX_LONG_DOUBLE_COMPLEX;
   }
 }
 
 template <typename T>
 inline constexpr bool has_predefined_datatype =
-    std::is_arithmetic_v<T> || std::is_enum_v<T> || ComplexLike<T>;
+    is_mpi_float<T> || is_mpi_integer<T> || ComplexLike<T>;
 
 /// One member of a struct: where it stands, and what it is.
 struct Field {
@@ -210,8 +219,13 @@ constexpr void expect_element() {
     static_assert(!(is_described<T> && std::is_trivially_copyable_v<T>) || always_false<T>,
                   "cairn: members_of names a member that cannot travel: a pointer, a view, or a "
                   "struct without members_of of its own");
+    constexpr bool is_number = std::is_arithmetic_v<T> || std::is_enum_v<T>;
     static_assert(
-        is_pointer_or_view<T> || is_described<T> || always_false<T>,
+        !is_number || always_false<T>,
+        "cairn: MPI has no datatype for this type of numbers; send integers of at most 64 "
+        "bits, float, double or long double");
+    static_assert(
+        is_number || is_pointer_or_view<T> || is_described<T> || always_false<T>,
         "cairn: this type cannot travel between ranks; describe a struct with template <> "
         "inline constexpr auto cairn::members_of<T> = cairn::Members<&T::a, &T::b>{};");
   }
