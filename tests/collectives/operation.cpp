@@ -37,8 +37,19 @@ struct Saturating {
   int operator()(int a, int b) const { return a + b > limit ? limit : a + b; }
 };
 
+/// Aligned more strictly than the memory that MPI allocates.
+struct alignas(64) Line {
+  std::array<std::int64_t, 8> at;
+  bool operator==(const Line&) const = default;
+};
+bool is_aligned(const Line& line) {
+  return reinterpret_cast<std::uintptr_t>(&line) % alignof(Line) == 0;
+}
+
 }  // namespace
 
+template <>
+inline constexpr auto cairn::members_of<Line> = cairn::Members<&Line::at>{};
 template <>
 inline constexpr auto cairn::members_of<Map> = cairn::Members<&Map::slope, &Map::offset>{};
 
@@ -135,6 +146,44 @@ TEST_CASE("state is each operation's own, also of the same type and under way at
     CHECK(futures[static_cast<std::size_t>(limit - 1)].wait() ==
           std::vector<int>(300, std::min(p, limit)));
   }
+}
+
+TEST_CASE("an operation on over-aligned structs gets aligned arguments") {
+  const auto& comm = test::world();
+  const auto line_of = [](int rank, std::size_t i) {
+    Line line{};
+    for (std::size_t k = 0; k < 8; ++k) {
+      line.at[k] = rank + static_cast<std::int64_t>(10 * i + k);
+    }
+    return line;
+  };
+  bool all_aligned = true;
+  const auto plus = [&](const Line& a, const Line& b) {
+    all_aligned = all_aligned && is_aligned(a) && is_aligned(b);
+    Line sum{};
+    for (std::size_t k = 0; k < 8; ++k) sum.at[k] = a.at[k] + b.at[k];
+    return sum;
+  };
+  for (const std::size_t n : {1U, 3U, 50U, 3000U}) {
+    std::vector<Line> lines(n);
+    std::vector<Line> total(n, Line{});
+    for (int r = 0; r < comm.size(); ++r) {
+      for (std::size_t i = 0; i < n; ++i) total[i] = plus(total[i], line_of(r, i));
+    }
+    const auto fill = [&] {
+      for (std::size_t i = 0; i < n; ++i) lines[i] = line_of(comm.rank(), i);
+    };
+    test::in_every_way(
+        comm, fill, [&](const auto& way) { return all_reduce(way, lines, commutative(plus)); },
+        [&] { CHECK(lines == total); });
+    test::in_every_way(
+        comm, fill, [&](const auto& way) { return all_reduce(way, lines, ordered(plus)); },
+        [&] { CHECK(lines == total); });
+    test::in_every_way(
+        comm, fill, [&](const auto& way) { return scan(way, lines, ordered(plus)); },
+        [&] { CHECK((comm.rank() + 1 < comm.size() || lines == total)); });
+  }
+  CHECK(all_aligned);
 }
 
 TEST_CASE("an operation may change its state") {

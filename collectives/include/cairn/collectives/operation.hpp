@@ -10,6 +10,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstring>
 #include <type_traits>
 
 #include "cairn/collectives/datatype.hpp"
@@ -188,12 +189,32 @@ class OperationSlot {
   int index_ = none;
 };
 
+/// An aligned copy of a trivially copyable T, from memory of any alignment.
+template <typename T>
+class Realigned {
+ public:
+  explicit Realigned(const void* from) noexcept { std::memcpy(bytes_, from, sizeof(T)); }
+  [[nodiscard]] const T& get() const noexcept { return *reinterpret_cast<const T*>(bytes_); }
+
+ private:
+  alignas(T) std::byte bytes_[sizeof(T)];  // T may lack a default constructor
+};
+
 template <typename F, typename T>
 void apply(void* function, const void* in, void* inout, std::size_t n) {
   auto& f = *static_cast<F*>(function);
-  const T* a = static_cast<const T*>(in);
-  T* b = static_cast<T*>(inout);
-  for (std::size_t i = 0; i < n; ++i) b[i] = f(a[i], b[i]);
+  if constexpr (alignof(T) > alignof(std::max_align_t)) {  // memory of MPI's own may be misaligned
+    const auto* a = static_cast<const std::byte*>(in);
+    auto* b = static_cast<std::byte*>(inout);
+    for (std::size_t i = 0; i < n; ++i, a += sizeof(T), b += sizeof(T)) {
+      const T result = f(Realigned<T>(a).get(), Realigned<T>(b).get());
+      std::memcpy(b, &result, sizeof(T));
+    }
+  } else {
+    const T* a = static_cast<const T*>(in);
+    T* b = static_cast<T*>(inout);
+    for (std::size_t i = 0; i < n; ++i) b[i] = f(a[i], b[i]);
+  }
 }
 
 /// An operation while a call uses it: MPI's handle, and what keeps it alive.
