@@ -211,6 +211,23 @@ TEST_CASE("more operations under way than there are places is an error, and plac
   for (int i = 0; i < 200; ++i) CHECK(all_reduce(comm, 1, commutative(plus)) == comm.size());
 }
 
+TEST_CASE("a plan has a place between start() and wait() only") {
+  const auto& comm = test::world();
+  const auto plus = [](int a, int b) { return a + b; };
+  std::vector<std::vector<int>> x(100, std::vector<int>(3));
+  std::vector<Plan<>> plans;
+  for (auto& elements : x) plans.push_back(all_reduce(plan(comm), elements, commutative(plus)));
+  for (int repetition = 0; repetition < 2; ++repetition) {
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+      x[i].assign(3, 1);
+      plans[i].start();
+      plans[i].wait();
+      CHECK(x[i] == std::vector<int>(3, comm.size()));
+    }
+  }
+  CHECK(all_reduce(comm, 1, commutative(plus)) == comm.size());
+}
+
 TEST_CASE("what an operation throws comes out of the call, on the ranks where it threw") {
   const auto& comm = test::world();
   int threw = 0;

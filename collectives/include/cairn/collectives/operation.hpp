@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "cairn/collectives/datatype.hpp"
 
@@ -248,12 +249,16 @@ class UserReducer {
   UserReducer(UserReducer&&) noexcept = default;
 
   MPI_Op native() {
-    slot_ = OperationSlot();
+    slot_ = OperationSlot();  // of a call that failed
     slot_ = OperationSlot(&function_, apply<F, T>, order);
     return slot_.native();
   }
   static MPI_Datatype type() { return datatype_of<T>(); }
-  void rethrow() const { slot_.rethrow(); }
+  /// After the call: frees the slot, and throws what the function threw.
+  void rethrow() {
+    const OperationSlot done = std::move(slot_);
+    done.rethrow();
+  }
 
  private:
   F function_;
