@@ -24,7 +24,10 @@ namespace {
 #if defined(_OPENMP)
   if (options.threads == 1 || (options.threads <= 0 && n < 2 * least_share)) return 1;
   if (omp_in_parallel() != 0) return 1;
-  if (options.threads > 1) return options.threads;
+  if (options.threads > 1) {
+    return static_cast<int>(
+        std::min(static_cast<std::size_t>(options.threads), std::max(n, std::size_t{1})));
+  }
   return static_cast<int>(
       std::min<std::size_t>(static_cast<std::size_t>(omp_get_max_threads()), n / least_share));
 #else

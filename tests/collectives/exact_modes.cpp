@@ -5,6 +5,8 @@
 #include <omp.h>
 
 #include <cfenv>
+#include <limits>
+#include <span>
 #include <vector>
 
 #include "each_kernel.hpp"
@@ -25,6 +27,16 @@ TEST_CASE("any number of threads gives the same bits") {
         CHECK(same(dot_of(a, b, threads), dot));
       });
     }
+  }
+}
+
+TEST_CASE("no more threads than terms") {
+  constexpr int many = std::numeric_limits<int>::max();
+  const std::vector<double> x{0.1, 0.2, 0.3};
+  for (std::size_t n = 0; n <= x.size(); ++n) {
+    const std::span<const double> terms(x.data(), n);
+    CHECK(same(sum_of(terms, many), sum_of(terms, 1)));
+    CHECK(same(dot_of(terms, terms, many), dot_of(terms, terms, 1)));
   }
 }
 

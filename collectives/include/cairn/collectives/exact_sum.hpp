@@ -18,7 +18,8 @@ namespace cairn {
 /// How exact sums compute; nothing here changes a result.
 struct ExactOptions {
   /// OpenMP threads of this rank. 0: the caller's default, omp_get_max_threads(), but only as many
-  /// as get 2^15 terms each. Always 1 inside a parallel region, and in a build without OpenMP.
+  /// as get 2^15 terms each. At most one for each term; always 1 inside a parallel region, and in a
+  /// build without OpenMP.
   int threads = 0;
 };
 
