@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/async.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/collectives/plan.hpp"
@@ -240,6 +241,16 @@ TEST_CASE("what an operation throws comes out of the call, on the ranks where it
   const int throwers = all_reduce(comm, threw);
   CHECK(throwers <= comm.size());
   CHECK((throwers >= 1) == (comm.size() > 1));
+}
+
+TEST_CASE("what an operation throws inside together() comes out of it on all ranks") {
+  const auto& comm = test::world();
+  const auto reduce = [&] {
+    return all_reduce(comm, 1,
+                      commutative([](int, int) -> int { throw std::range_error("too far"); }));
+  };
+  if (comm.size() == 1) return;
+  CHECK_THROWS_WITH_AS((void)together(comm, reduce), doctest::Contains("too far"), Error);
 }
 
 TEST_CASE("what an operation throws comes out of wait(), once, and the next call is clean") {

@@ -22,8 +22,8 @@ template <auto... Pointers>
 struct Members {};
 
 /// Specialise it with a Members to let a trivially copyable struct travel (picture above). Every
-/// member has to be named: a gap that could hold another one is Error{Errc::internal} when the
-/// datatype is first used.
+/// member has to be named: a gap at least as long as the alignment of what follows is
+/// Error{Errc::internal} when the datatype is first used. A shorter one passes for padding.
 template <typename T>
 inline constexpr auto members_of = nullptr;
 

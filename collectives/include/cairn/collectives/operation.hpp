@@ -4,6 +4,9 @@
 ///     all_reduce(comm, x, commutative([limit](double a, double b) { return std::min(a + b, limit);
 ///     })); scan(comm, maps, ordered([](const Map& first, const Map& then) { return first * then;
 ///     }));
+///
+/// What a function object throws comes out of the call, or of wait(), on the ranks where it threw;
+/// on the others the call succeeds with a wrong result. Inside together() it is an error of all.
 #pragma once
 
 #include <mpi.h>
