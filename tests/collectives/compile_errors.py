@@ -22,6 +22,7 @@ PRELUDE = """
 #include "cairn/collectives/async.hpp"
 #include "cairn/collectives/cartesian.hpp"
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/exact_async.hpp"
 #include "cairn/collectives/fresh.hpp"
 #include "cairn/collectives/neighbour.hpp"
 #include "cairn/collectives/node_engine.hpp"
@@ -76,6 +77,18 @@ CASES = [
     ("std::vector<Good> x(3); all_reduce(comm, x);", "MPI does not define this operation on this type"),
     ("std::vector<int> x(3); all_reduce(comm, x, commutative([](int a) { return a; }));", "takes two elements"),
     ("std::string text; bcast(comm, text);", "else into(text)"),
+    ("struct Sparse { int n; int& data() { return n; } long size() { return 1; } } x; bcast(comm, x);",  # as Eigen's
+     "a pointer, view or container means nothing on another rank"),
+    ("struct Sparse { int n; int& data() { return n; } long size() { return 1; } } x; all_reduce(comm, x);",
+     "a pointer, view or container means nothing on another rank"),
+    *[(call + ";", "into() and fresh stand for outputs")
+      for call in ("all_reduce(comm, into(in))", "(void)scan(plan(comm), into(in))", "all_reduce(comm, into(in), out)",
+                   "(void)all_reduce(comm, fresh)", "gather(comm, into(in), out)", "bcast(comm, fresh)")],
+    *[(f"{call};", "an exact sum has no plan")
+      for call in ("(void)all_reduce(plan(comm), ExactSum{})", "ExactSum x; all_reduce(plan(comm), x)",
+                   "std::vector<ExactSum> x(3); all_reduce(plan(comm), x)",
+                   "std::vector<ExactSum> x(3); all_reduce(plan(comm), std::span(x))")],
+    ("ExactSum x; (void)all_reduce(comm, x); (void)all_reduce(async(comm), x);", None),
     ("(void)receive(comm, std::vector<int>(3), 0);", "a receive writes to a buffer of the caller's"),
 ]
 

@@ -81,7 +81,7 @@ inline constexpr bool is_into<Into<V>> = true;
 
 template <typename B>
 concept Sized = requires(B& b) {
-  b.data();
+  requires std::is_pointer_v<std::remove_cvref_t<decltype(b.data())>>;
   b.size();
 };
 
@@ -135,6 +135,11 @@ auto elements_of(B& buffer) {
     static_assert(
         always_false<B>,
         "cairn: a pointer does not say how many elements; pass std::span(pointer, count)");
+    return Contiguous<char>{nullptr, 0};
+  } else if constexpr (is_into<Plain> || requires { typename Plain::template Made<char>; }) {
+    static_assert(always_false<B>,
+                  "cairn: into() and fresh stand for outputs; pass an input, or what is changed in "
+                  "place, itself");
     return Contiguous<char>{nullptr, 0};
   } else if constexpr (std::is_class_v<Plain> && requires { buffer.begin(); }) {
     static_assert(!std::is_same_v<typename Plain::value_type, bool> || always_false<B>,

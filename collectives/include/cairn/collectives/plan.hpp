@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "cairn/collectives/async.hpp"
+#include "cairn/collectives/layout.hpp"
 #include "cairn/collectives/owner.hpp"
 
 namespace cairn {
@@ -125,5 +126,12 @@ auto carry_out(const Planned& way, const Signature& signature, const Where& wher
 }
 
 }  // namespace detail
+
+/// An ExactSum, and an array of them, has no plan; this says so.
+template <typename Sums>
+requires(!detail::Reducible<Sums>) void all_reduce(const detail::Planned&, const Sums&) {
+  static_assert(detail::always_false<Sums>,
+                "cairn: an exact sum has no plan; pass comm or async(comm) each time");
+}
 
 }  // namespace cairn
