@@ -38,6 +38,7 @@ struct Particle {
   bool operator==(const Particle&) const = default;
 };
 struct Forgotten {
+  Forgotten(double first, double second) : a(first), b(second) {}  // not an aggregate
   double a;
   double b;
 };

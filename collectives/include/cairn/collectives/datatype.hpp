@@ -22,8 +22,9 @@ template <auto... Pointers>
 struct Members {};
 
 /// Specialise it with a Members to let a trivially copyable struct travel (picture above). Every
-/// member has to be named: a gap at least as long as the alignment of what follows is
-/// Error{Errc::internal} when the datatype is first used. A shorter one passes for padding.
+/// member has to be named, or an aggregate does not compile as an element. Of other structs, a gap
+/// at least as long as the alignment of what follows is Error{Errc::internal} when the datatype is
+/// first used; a shorter one passes for padding.
 template <typename T>
 inline constexpr auto members_of = nullptr;
 
@@ -201,8 +202,52 @@ Field field_of() {
           datatype_of<Member>()};
 }
 
+template <typename T>
+inline constexpr bool has_data = !std::is_empty_v<T>;
+template <typename T>
+inline constexpr bool has_data<std::array<T, 0>> = false;
+
+/// Stands for a value of any member, but for one without data.
+struct AnyMember {
+  template <typename T>
+  requires(has_data<T>) operator T() const;
+};
+
+/// Whether T can be initialised with as many values.
+template <typename T, std::size_t... i>
+constexpr bool takes_values(std::index_sequence<i...>) {
+  return requires { T{(static_cast<void>(i), AnyMember{})...}; };
+}
+
+/// The values that initialise a member: of a C array, one for each element.
+template <typename T>
+constexpr std::size_t values_of_member() {
+  if constexpr (std::is_array_v<T>) {
+    return std::extent_v<T> * values_of_member<std::remove_extent_t<T>>();
+  } else {
+    return 1;
+  }
+}
+
+/// Whether an aggregate can be initialised with more values than its named members are. False says
+/// nothing: no default constructor, or too many values to be worth the compiler's time.
+template <typename T, auto... pointers>
+constexpr bool leaves_out_a_member() {
+  constexpr std::size_t most = 256;
+  constexpr std::size_t named =
+      (values_of_member<typename PointedMember<std::remove_cv_t<decltype(pointers)>>::Type>() +
+       ...);
+  if constexpr (std::is_aggregate_v<T> && named < most) {
+    return takes_values<T>(std::make_index_sequence<named + 1>());
+  } else {
+    return false;
+  }
+}
+
 template <typename T, auto... pointers>
 MPI_Datatype struct_datatype(Members<pointers...>) {
+  static_assert(!leaves_out_a_member<T, pointers...>(),
+                "cairn: members_of leaves out a member of this struct; it has to name all");
   Field fields[] = {field_of<T, pointers>()...};
   return make_struct_datatype(fields, sizeof...(pointers), sizeof(T), alignof(T));
 }
