@@ -4,12 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "cairn/ckpt/checkpointer.hpp"
@@ -100,44 +98,6 @@ SolverOptions solver_options(const program::Options& options, const Settings& se
   if (settings.precondition == "none")
     return {.tolerance = settings.tolerance, .preconditioner = Preconditioner::none};
   refuse("--precondition is jacobi or none, not '" + settings.precondition + "'");
-}
-
-/// Where a file of this name stands or would be made: links are followed, also to what is not there
-/// yet. Empty if it cannot be found out.
-std::filesystem::path place_of(std::filesystem::path file) {
-  if (file.empty()) return file;
-  constexpr int most_links = 40;  // as in Linux
-  std::error_code code;
-  file = std::filesystem::absolute(file, code);
-  for (int links = 0; links < most_links && std::filesystem::is_symlink(file, code); ++links)
-    file = file.parent_path() / std::filesystem::read_symlink(file, code);
-  return std::filesystem::weakly_canonical(file, code);
-}
-
-/// Refuses outputs that would be written over an input, or over each other. Collective.
-void check_distinct(const Communicator& comm, const Settings& settings) {
-  struct File {
-    const char* option;
-    const std::filesystem::path& path;
-  };
-  const std::array<File, 4> files{{{"--output", settings.output},
-                                   {"--result", settings.result},
-                                   {"--matrix", settings.system.matrix},
-                                   {"--rhs", settings.system.rhs}}};
-  constexpr std::size_t outputs = 2;  // which are the first
-  together(comm, [&] {
-    if (!comm.is_root()) return;
-    for (std::size_t i = 0; i < outputs; ++i) {
-      for (std::size_t k = i + 1; k < files.size(); ++k) {
-        const auto place = place_of(files[i].path);
-        if (!place.empty() && place == place_of(files[k].path)) {
-          throw Error(Errc::usage,
-                      fmt::format("{} and {} are the same file, {}; name another one",
-                                  files[i].option, files[k].option, files[i].path.string()));
-        }
-      }
-    }
-  });
 }
 
 /// One system on this job's ranks, from x = 0 or from a checkpoint to the tolerance.
@@ -331,8 +291,8 @@ int main(int argc, char** argv) {
   declare(options, settings);
   return program::run(argc, argv, options, [&](program::Context& context) {
     const auto solver = solver_options(options, settings);
-    program::check_places(context.world, {settings.output, settings.result});
-    check_distinct(context.world, settings);
+    program::check_places(context.world, {settings.output, settings.result},
+                          {settings.system.matrix, settings.system.rhs});
     return Job(context, settings, solver).run();
   });
 }

@@ -320,15 +320,16 @@ class Refusals(Case):
         link = self.scratch / "link.mtx"
         link.symlink_to("x.mtx")
         x = self.scratch / "x.mtx"
-        for name, other, options in (
-                ("--output", "--result", ("--output", x, "--result", x)),
-                ("--output", "--result", ("--output", x, "--result", link)),
-                ("--output", "--result", ("--output", os.path.relpath(x), "--result", x)),
-                ("--output", "--matrix", ("--output", self.scratch / ".." / self.scratch.name / "a.mtx")),
-                ("--output", "--rhs", ("--output", os.path.relpath(rhs))),
-                ("--result", "--matrix", ("--result", matrix)),
-                ("--result", "--rhs", ("--result", rhs))):
-            self.refused(64, f"{name} and {other} are the same file", "--matrix", matrix, "--rhs", rhs, *options, ranks=(1, 2))
+        above = self.scratch / ".." / self.scratch.name / "a.mtx"
+        for output, other, options in (
+                (x, x, ("--output", x, "--result", x)),
+                (x, link, ("--output", x, "--result", link)),
+                (os.path.relpath(x), x, ("--output", os.path.relpath(x), "--result", x)),
+                (above, matrix, ("--output", above)),
+                (os.path.relpath(rhs), rhs, ("--output", os.path.relpath(rhs))),
+                (matrix, matrix, ("--result", matrix)),
+                (rhs, rhs, ("--result", rhs))):
+            self.refused(64, f"{output} and {other} are the same file", "--matrix", matrix, "--rhs", rhs, *options, ranks=(1, 2))
         self.assertEqual((matrix.read_text(), rhs.read_text(), x.exists()), (text, vector, False))
 
     def test_files(self):

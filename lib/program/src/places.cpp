@@ -3,23 +3,59 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <span>
+#include <system_error>
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/core/error.hpp"
 
 namespace cairn::program {
 
-void check_places(const Communicator& comm, std::initializer_list<std::filesystem::path> files) {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Where a file of this name stands or would be made: links are followed, also to what is not there
+/// yet. Empty if it cannot be found out.
+fs::path place_of(fs::path file) {
+  if (file.empty()) return file;
+  constexpr int most_links = 40;  // as in Linux
+  std::error_code code;
+  file = fs::absolute(file, code);
+  for (int links = 0; links < most_links && fs::is_symlink(file, code); ++links)
+    file = file.parent_path() / fs::read_symlink(file, code);
+  return fs::weakly_canonical(file, code);
+}
+
+void expect_place(const fs::path& file) {
+  if (file.empty()) return;
+  const auto folder = file.has_parent_path() ? file.parent_path() : ".";
+  if (::access(folder.c_str(), W_OK) != 0) throw_errno(errno, "write to folder " + folder.string());
+  if (fs::is_directory(file))
+    throw Error(Errc::usage, file.string() + " is a folder; name a file in it");
+}
+
+void expect_others(const fs::path& output, std::span<const fs::path> others) {
+  const auto place = place_of(output);
+  if (place.empty()) return;
+  for (const auto& other : others) {
+    if (place_of(other) == place) {
+      throw Error(Errc::usage, output.string() + " and " + other.string() +
+                                   " are the same file; give the output another name");
+    }
+  }
+}
+
+}  // namespace
+
+void check_places(const Communicator& comm, std::initializer_list<fs::path> outputs,
+                  std::initializer_list<fs::path> inputs) {
   together(comm, [&] {
     if (!comm.is_root()) return;
-    for (const auto& file : files) {
-      if (file.empty()) continue;
-      const auto folder = file.has_parent_path() ? file.parent_path() : ".";
-      if (::access(folder.c_str(), W_OK) != 0)
-        throw_errno(errno, "write to folder " + folder.string());
-      if (std::filesystem::is_directory(file)) {
-        throw Error(Errc::usage, file.string() + " is a folder; name a file in it");
-      }
+    for (const auto* output = outputs.begin(); output != outputs.end(); ++output) {
+      expect_place(*output);
+      expect_others(*output, {output + 1, outputs.end()});
+      expect_others(*output, inputs);
     }
   });
 }

@@ -8,9 +8,12 @@
 
 namespace cairn::program {
 
-/// Whether `files` can be written: rank 0 looks at their folders, and makes nothing. Empty paths
-/// are outputs that nobody wants. Collective, blocking.
-/// @throws Error, agreed: no_input or permission for a folder, usage when a file is a folder
-void check_places(const Communicator& comm, std::initializer_list<std::filesystem::path> files);
+/// Whether `outputs` can be written: rank 0 looks at their folders, and makes nothing. Empty paths
+/// are files that nobody wants. Collective, blocking.
+/// @param inputs  which the program reads
+/// @throws Error, agreed: no_input or permission for a folder; usage when an output is a folder, or
+/// the same file as another one or as an input, also through symbolic links
+void check_places(const Communicator& comm, std::initializer_list<std::filesystem::path> outputs,
+                  std::initializer_list<std::filesystem::path> inputs = {});
 
 }  // namespace cairn::program
