@@ -185,13 +185,7 @@ std::string picture_of(const Arguments& arguments, const SimulationReport& repor
 
 int run_tree(const Arguments& arguments) {
   check(arguments.cluster);
-  const auto& stealing = arguments.stealing;
-  if (!(stealing.least_work_us >= 0)) throw Error(Errc::usage, "--least-work-us is not negative");
-  if (stealing.ranks_per_host < 0) throw Error(Errc::usage, "--ranks-per-host is not negative");
-  for (const int tries : {stealing.host_tries, stealing.random_tries})
-    if (tries < 0 || tries > most_tries)
-      throw Error(Errc::usage,
-                  fmt::format("--host-tries and --random-tries are 0 to {}", most_tries));
+  loadbalance::check(arguments.stealing);
   const auto expected = tree_of(arguments).size.nodes;
   check_time(arguments.cluster, expected);
   const auto start = Clock::now();

@@ -30,6 +30,9 @@ struct StealOptions {
   int ranks_per_host = 0;
 };
 
+/// Local. @throws Error{Errc::usage} for options that cannot be
+void check(const StealOptions& options);
+
 /// Whether a rank gives some of its tasks away, which themselves take so long: the policy over MPI
 /// and in the simulator.
 [[nodiscard]] constexpr bool is_worth_sharing(double work_us,
