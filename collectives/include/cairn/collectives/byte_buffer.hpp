@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
-#include <functional>
 #include <new>
 #include <utility>
 
@@ -36,8 +36,9 @@ class ByteBuffer {
 
   /// Whether the bytes at `address` are some of these.
   [[nodiscard]] bool holds(const void* address) const noexcept {
-    const std::less<> before;
-    return !before(address, memory_) && before(address, memory_ + capacity_);
+    // Below the first byte, the difference wraps.
+    const auto first = reinterpret_cast<std::uintptr_t>(memory_);
+    return reinterpret_cast<std::uintptr_t>(address) - first < capacity_;
   }
 
   /// Room for `bytes`; the first `keep_bytes` stay, the others are unspecified.
