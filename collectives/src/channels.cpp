@@ -49,7 +49,7 @@ void Channels::send(int destination, std::span<const std::byte> data) {
   sends_long = data.size() > short_bytes_ ? 1 : 0;
 }
 
-/// Its receive is posted, or will be before the receiver waits for anything: it may block.
+/// It may block: its receive is posted, or will be before the receiver waits for anything of ours.
 void Channels::send_short(int destination, std::span<const std::byte> data) {
   const Wire type(data.size(), MPI_BYTE);
   check_mpi(MPI_Send(data.data(), type.count, type.type, destination, tag_, comm_), "MPI_Send");
@@ -76,7 +76,13 @@ std::size_t Channels::length(int source) {
     check_mpi(MPI_Mprobe(source, tag_, comm_, &in.probed, &status), "MPI_Mprobe");
     return in.length = received_bytes(status);
   }
-  check_mpi(MPI_Wait(&in.posted, &status), "MPI_Wait");
+  if (in.posted != MPI_REQUEST_NULL) {
+    check_mpi(MPI_Wait(&in.posted, &status), "MPI_Wait");
+  } else {
+    const Wire type(slot_bytes_, MPI_BYTE);
+    check_mpi(MPI_Recv(slot(source), type.count, type.type, source, tag_, comm_, &status),
+              "MPI_Recv");
+  }
   in.length = received_bytes(status);
   const bool is_announcement = in.length > short_bytes_;
   if (is_announcement) std::memcpy(&in.length, slot(source), sizeof in.length);

@@ -30,6 +30,7 @@ class Channels {
   Channels(MPI_Comm comm, int ranks, int tag);
 
   /// Makes ready to receive from `source`. Before the sends, or two ranks may wait for each other.
+  /// A rank that does not send can do without.
   void post(int source);
 
   /// Starts to send; `data` is the caller's until finish().

@@ -157,7 +157,6 @@ void gather_bytes(const Communicator& comm, Bytes in, ByteParts& out, int root) 
     channels.send(root, in);
     return channels.finish();
   }
-  for_each_peer(comm, [&](int peer) { channels.post(peer); });
   state.lengths[index(root)] = in.size();
   for_each_peer(comm, [&](int peer) { state.lengths[index(peer)] = channels.length(peer); });
   out.reshape(state.lengths);
