@@ -9,8 +9,8 @@
 
 namespace cairn::tool {
 
-/// Requests to stop that this process receives: SIGINT, SIGTERM, SIGUSR1, SIGHUP. Blocks them and
-/// hands them out one by one.
+/// Requests to stop that this process receives: SIGINT, SIGTERM, SIGUSR1, and SIGHUP unless it is
+/// ignored, as under nohup. Blocks them and hands them out one by one.
 class StopSignals {
  public:
   StopSignals();
@@ -41,6 +41,7 @@ struct LaunchEnd {
   int exit_code = 0;                     ///< of mpirun; 128 + s when it died of signal s
   int mpirun = 0;                        ///< process id
   int stop_signal = 0;                   ///< the first request to stop, 0 for none
+  std::optional<int> verdict;            ///< what the program said that its code is, if anything
   bool was_killed = false;               ///< by us: a second Ctrl-C, or the grace time was over
   bool mpirun_hung = false;              ///< by us, because it did not end when its ranks had
   double began = 0;                      ///< seconds since 1970

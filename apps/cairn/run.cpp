@@ -9,7 +9,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <set>
@@ -25,6 +24,7 @@
 #include "launch.hpp"
 #include "leftovers.hpp"
 #include "processes.hpp"
+#include "verdict.hpp"
 
 namespace cairn::tool {
 
@@ -166,7 +166,7 @@ class Job {
         break;
       }
       if (!is_crash(exit_code)) {
-        diagnose(exit_code);
+        if (!end.verdict) diagnose(exit_code);
         break;
       }
       if (is_lost_node(exit_code)) {
@@ -208,18 +208,8 @@ class Job {
     }
     // Otherwise mpirun explains in ten lines every exit code that is not 0, and every signal.
     variables["OMPI_MCA_orte_execute_quiet"] = "1";
-    variables["CAIRN_VERDICT"] = verdict_.string();
+    variables["CAIRN_VERDICT"] = verdict_.path().string();
     return variables;
-  }
-
-  /// The exit code that the program itself left behind, if it came so far.
-  [[nodiscard]] std::optional<int> take_verdict() const {
-    std::ifstream file(verdict_);
-    int exit_code = 0;
-    const bool is_there = static_cast<bool>(file >> exit_code);
-    std::error_code ignored;
-    std::filesystem::remove(verdict_, ignored);
-    return is_there ? std::optional(exit_code) : std::nullopt;
   }
 
   LaunchEnd launch() {
@@ -227,8 +217,8 @@ class Job {
     auto end = run_launch(plan_, signals_);
     constexpr int mpiruns_own =
         1;  // its code when SIGTERM or SIGINT reached it, whatever the ranks say
-    if (const auto verdict = take_verdict(); end.exit_code == mpiruns_own && verdict)
-      end.exit_code = *verdict;
+    end.verdict = verdict_.take();
+    if (end.exit_code == mpiruns_own && end.verdict) end.exit_code = *end.verdict;
     if (end.mpirun_hung) log_.warning("mpirun did not end when its ranks had, and was killed");
     if (end.exit_code != 0) {  // mpirun may have killed ranks
       remove_unmapped_segments();
@@ -274,7 +264,7 @@ class Job {
     return stop_code(end.stop_signal);
   }
 
-  /// Says why a program ended with a code that is not in our list, when the reason is mpirun's.
+  /// Says why a launch ended with a code that is not in our list, when the program said nothing.
   void diagnose(int exit_code) {
     const bool is_documented = exit_code == 0 || exit_code >= static_cast<int>(Errc::usage);
     if (is_documented) return;
@@ -286,9 +276,8 @@ class Job {
     }
     // mpirun was kept quiet; without this line its own failures, 1 as a rule, would pass in
     // silence.
-    log_.warning(
-        fmt::format("launch {} ended by {}, which no program of Cairn gives and is not restarted",
-                    plan_.number, describe_exit(exit_code)));
+    log_.warning(fmt::format("launch {} ended by {}, which is not restarted", plan_.number,
+                             describe_exit(exit_code)));
   }
 
   /// Says what happened and what comes next; false if there was the last restart.
@@ -319,8 +308,7 @@ class Job {
   }
 
   Settings settings_;
-  std::filesystem::path verdict_ =
-      std::filesystem::temp_directory_path() / fmt::format("cairn-run-{}.verdict", ::getpid());
+  VerdictFile verdict_;
   std::vector<int> restart_ranks_;
   LaunchPlan plan_;
   StopSignals signals_;

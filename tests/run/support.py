@@ -52,9 +52,10 @@ class JobTest(unittest.TestCase):
                 os.remove(segment)
             shutil.rmtree(self.folder)
 
-    def start(self, command, **environment):
+    def start(self, command, hangup=signal.SIG_DFL, **environment):
+        """However the tests themselves were started, SIGHUP is `hangup` to it."""
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.folder,
-                                   env={**os.environ, **environment})
+                                   env={**os.environ, **environment}, preexec_fn=lambda: signal.signal(signal.SIGHUP, hangup))
         self.started.append(process)
         return process
 

@@ -54,6 +54,19 @@ class Wrong(unittest.TestCase):
         self.assertIn("not enough slots", result.stderr)
         self.assertIn("cannot start 4 ranks here: what it says stands above", result.stderr)
 
+    def test_what_another_run_has_left_is_no_verdict(self):
+        with tempfile.TemporaryDirectory() as folder:
+            script = 'echo 0 > "$TMPDIR/cairn-run-$$.verdict"; exec "$0" run -n 1 --mpirun "$1" true'
+            launcher = os.path.join(folder, "launcher")
+            with open(launcher, "w") as file:
+                file.write("#!/bin/sh\nexit 1\n")
+            os.chmod(launcher, 0o755)
+            result = subprocess.run(["sh", "-c", script, CAIRN, launcher], capture_output=True, text=True, timeout=30,
+                                    env={**os.environ, "TMPDIR": folder})
+            self.assertEqual(result.returncode, 69, result.stderr)
+            left = [name for name in os.listdir(folder) if os.path.isdir(os.path.join(folder, name))]
+            self.assertEqual(left, [])
+
 
 class Answers(unittest.TestCase):
     def test_help_and_version(self):
