@@ -16,6 +16,7 @@ def check_command_lines(h):
     good = h.write("good", b"some words\n")
     os.makedirs(h.path("empty"))
     os.mkfifo(h.path("pipe"))
+    os.symlink(h.write("folder/good", b"words in a folder\n"), h.path("link"))
     h.write("only/skipped.xz", b"\xfd7zXZ\0....")
     packed = gzip.compress(os.urandom(3000) + b"\n")
     h.write("cut.gz", packed[:-9])
@@ -39,6 +40,10 @@ def check_command_lines(h):
         (("good", "--result", "nowhere/r.json"), NO_INPUT, "nowhere/r.json"),
         (("good", "--output", "/proc/counts.tsv"), NO_INPUT, "/proc/counts.tsv"),
         (("good", "--output", "/dev/full"), INPUT_OUTPUT, "/dev/full"),
+        (("good", "--output", "good"), USAGE, "same file"),
+        (("folder", "--output", "folder/good"), USAGE, "same file"),
+        (("folder", "--result", "link"), USAGE, "same file"),
+        (("good", "--output", "both", "--result", "both"), USAGE, "same file"),
     )
     def check(case):
         arguments, code, word = case

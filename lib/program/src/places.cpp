@@ -30,32 +30,43 @@ fs::path place_of(fs::path file) {
 void expect_place(const fs::path& file) {
   if (file.empty()) return;
   const auto folder = file.has_parent_path() ? file.parent_path() : ".";
-  if (::access(folder.c_str(), W_OK) != 0) throw_errno(errno, "write to folder " + folder.string());
+  if (::access(folder.c_str(), W_OK) != 0) throw_errno(errno, "write " + file.string());
   if (fs::is_directory(file))
     throw Error(Errc::usage, file.string() + " is a folder; name a file in it");
+}
+
+[[noreturn]] void throw_same(const fs::path& output, const fs::path& other) {
+  throw Error(Errc::usage, output.string() + " and " + other.string() +
+                               " are the same file; give the output another name");
 }
 
 void expect_others(const fs::path& output, std::span<const fs::path> others) {
   const auto place = place_of(output);
   if (place.empty()) return;
   for (const auto& other : others) {
-    if (place_of(other) == place) {
-      throw Error(Errc::usage, output.string() + " and " + other.string() +
-                                   " are the same file; give the output another name");
-    }
+    if (place_of(other) == place) throw_same(output, other);
+  }
+}
+
+/// Inputs may be many. An output that is not there yet is none of them.
+void expect_no_input(const fs::path& output, std::span<const fs::path> inputs) {
+  std::error_code code;
+  if (output.empty() || !fs::is_regular_file(output, code)) return;
+  for (const auto& input : inputs) {
+    if (fs::equivalent(output, input, code)) throw_same(output, input);
   }
 }
 
 }  // namespace
 
 void check_places(const Communicator& comm, std::initializer_list<fs::path> outputs,
-                  std::initializer_list<fs::path> inputs) {
+                  const std::vector<fs::path>& inputs) {
   together(comm, [&] {
     if (!comm.is_root()) return;
     for (const auto* output = outputs.begin(); output != outputs.end(); ++output) {
       expect_place(*output);
       expect_others(*output, {output + 1, outputs.end()});
-      expect_others(*output, inputs);
+      expect_no_input(*output, inputs);
     }
   });
 }

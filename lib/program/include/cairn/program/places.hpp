@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <initializer_list>
+#include <vector>
 
 #include "cairn/collectives/communicator.hpp"
 
@@ -10,10 +11,11 @@ namespace cairn::program {
 
 /// Whether `outputs` can be written: rank 0 looks at their folders, and makes nothing. Empty paths
 /// are files that nobody wants. Collective, blocking.
-/// @param inputs  which the program reads
+/// @param inputs  which the program reads; rank 0's count
 /// @throws Error, agreed: no_input or permission for a folder; usage when an output is a folder, or
-/// the same file as another one or as an input, also through symbolic links
+/// the same file as another one or as an input, also through links
+/// @par Cost  a stat for each input, and another for each output that is there
 void check_places(const Communicator& comm, std::initializer_list<std::filesystem::path> outputs,
-                  std::initializer_list<std::filesystem::path> inputs = {});
+                  const std::vector<std::filesystem::path>& inputs = {});
 
 }  // namespace cairn::program
