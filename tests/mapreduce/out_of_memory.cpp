@@ -74,3 +74,18 @@ TEST_CASE("out of memory at any allocation of any rank is one agreed error") {
     CHECK(n > 20);
   }
 }
+
+TEST_CASE("the shuffle keeps some rounds of what goes through it") {
+  const auto& comm = test::world();
+  constexpr std::size_t round_bytes = 1 << 16;
+  CountTable table;
+  for (int i = 0; i < 1 << 14; ++i) {
+    std::string token = std::to_string(comm.rank()) + "/" + std::to_string(i);
+    token.resize(1000, '.');
+    table.add(token, 1);
+  }
+  (void)test::largest_allocation();
+  (void)shuffle(comm, std::move(table), {round_bytes});
+  // Above: the arena of the new table, and its slots. The records that leave are some 16 MiB.
+  CHECK(test::largest_allocation() <= std::size_t{3} << 20);
+}

@@ -7,10 +7,13 @@
 namespace {
 
 std::atomic<std::size_t> calls{0};
+std::atomic<std::size_t> largest{0};
 std::atomic<long> until_failure{0};  // the allocation that fails counts it down to 0
 
 void* allocate(std::size_t size, std::size_t alignment) {
   calls.fetch_add(1, std::memory_order_relaxed);
+  if (size > largest.load(std::memory_order_relaxed))
+    largest.store(size, std::memory_order_relaxed);
   const bool fails = until_failure.load() > 0 && until_failure.fetch_sub(1) == 1;
   void* memory = nullptr;
   if (alignment < sizeof(void*)) alignment = sizeof(void*);
@@ -42,6 +45,8 @@ void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { s
 namespace cairn::test {
 
 std::size_t allocations() { return calls.load(); }
+
+std::size_t largest_allocation() { return largest.exchange(0); }
 
 void fail_allocation(long n) { until_failure = n; }
 

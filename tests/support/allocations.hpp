@@ -9,6 +9,9 @@ namespace cairn::test {
 /// Calls of operator new so far, on all threads.
 std::size_t allocations();
 
+/// The largest request since the call before, in bytes.
+std::size_t largest_allocation();
+
 /// The `n`-th call from now on, on whatever thread, throws std::bad_alloc; 0: none does.
 void fail_allocation(long n);
 

@@ -24,6 +24,13 @@ struct Outbox {
   std::size_t sent = 0;
 
   [[nodiscard]] std::size_t waiting() const { return bytes.size() - sent; }
+
+  /// Once what was sent is no less than what is left to move, however long a record is.
+  void forget_sent() {
+    if (sent < waiting()) return;
+    bytes.erase(0, sent);
+    sent = 0;
+  }
 };
 
 /// One rank's side of the shuffle.
@@ -91,7 +98,7 @@ class Exchange {
       out_counts_[r] = n;
       out_.append(box.bytes, box.sent, n);
       box.sent += n;
-      if (box.waiting() == 0) box = {};
+      box.forget_sent();
     }
   }
 

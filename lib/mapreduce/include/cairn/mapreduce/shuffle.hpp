@@ -12,7 +12,8 @@ namespace cairn::mapreduce {
 /// How much memory the exchange may take.
 struct ShuffleOptions {
   /// What a rank sends, and receives, in a round, > 0. Takes three times as much, if there is as
-  /// much to send. Larger saves rounds on many ranks.
+  /// much to send; up to six times where nearly all goes to one rank. Larger saves rounds on many
+  /// ranks.
   std::size_t round_bytes = std::size_t{8} << 20;
 };
 
