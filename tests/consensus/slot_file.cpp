@@ -11,6 +11,7 @@
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
 #include "other_process.hpp"
+#include "recorded_files.hpp"
 #include "scratch.hpp"
 #include "slot_format.hpp"
 
@@ -311,6 +312,25 @@ TEST_CASE("a file is made once, and written on after each opening") {
   }
   auto [file, recovered] = SlotFile::open(path, own);
   CHECK_THROWS_AS(file->write(Bytes(433)), Error);
+}
+
+TEST_CASE("a record that a killed writer left in memory is durable once it was read") {
+  const Scratch scratch;
+  const auto path = scratch / "slots";
+  FileRecorder recorder(scratch.path());
+  { SlotFile::create(path, own).write(payload_of(1, 432)); }
+  {
+    auto opened = SlotFile::open(path, own);
+    arm_failpoints("slots.sync=EIO", 0, 0);
+    CHECK_THROWS_AS(opened.first->write(payload_of(2, 432)), Error);
+    arm_failpoints("", 0, 0);
+  }
+  CHECK(holds(SlotFile::open(path, own).second, 2, 432));
+  const auto& operations = recorder.operations();
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const auto files = files_after(operations, operations.size(), Crash::any_subset, seed);
+    CHECK(holds(recover_slots(files.at("slots"), own), 2, 432));
+  }
 }
 
 TEST_CASE("a kill or an error in a write leaves the old or the new record") {

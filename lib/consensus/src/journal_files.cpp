@@ -108,6 +108,7 @@ OpenFiles open_files(const fs::path& directory, const Head& head) {
   LogContents contents;
   if (is_there(log)) {
     const auto bytes = read_regular_file(log);
+    open_regular_file(log, O_RDWR).sync();  // a life that was killed may have left it in memory
     contents = parse_log(std::as_bytes(std::span(bytes)));
   }
   if (contents.head) check_owner(directory, head, *contents.head);

@@ -169,11 +169,15 @@ std::pair<std::optional<SlotFile>, RecoveredSlots> SlotFile::open(const fs::path
   const auto shape = *shape_of(bytes, identity);
   SlotFile opened(std::move(file), identity, static_cast<int>(shape.slots), shape.sectors);
   opened.sequence_ = recovered.sequence;
-  const auto index = recovered.sequence % shape.slots;
   const auto size = shape.sectors * sector_bytes;
-  opened.last_ = recovered.sequence == 0
-                     ? digest_of_record({}, 0, {})
-                     : slot_record(std::span(bytes).subspan(index * size, size))->head.record;
+  const auto at = recovered.sequence % shape.slots * size;
+  const auto newest = std::span(bytes).subspan(at, size);
+  opened.last_ =
+      recovered.sequence == 0 ? digest_of_record({}, 0, {}) : slot_record(newest)->head.record;
+  // What was read may stand in memory alone: its writer was killed before the sync, or the sync
+  // failed, after which Linux takes the pages for clean. The same bytes once more do no harm.
+  opened.file_.write_at(newest, at);
+  opened.file_.sync();
   return {std::move(opened), std::move(recovered)};
 }
 

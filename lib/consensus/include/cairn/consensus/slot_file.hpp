@@ -79,8 +79,9 @@ class SlotFile {
                                        const SlotIdentity& identity,
                                        const SlotFileOptions& options = {});
 
-  /// Opens a file for writing on. One that is unreadable, or missing, is not opened, so that it
-  /// stays for an examination.
+  /// Opens a file for writing on; the record it holds is durable when it returns, whatever the life
+  /// before came to. One that is unreadable, or missing, is not opened, so that it stays for an
+  /// examination.
   /// @throws Error{Errc::permission, input_output} when nothing can be said
   [[nodiscard]] static std::pair<std::optional<SlotFile>, RecoveredSlots> open(
       const std::filesystem::path& path, const SlotIdentity& identity,
