@@ -263,6 +263,14 @@ Json json_of(const ValueComparison& value) {
           {"b", element(value.b)}};
 }
 
+/// The key is for what is sealed; a comparison with what is plain says nothing of either.
+ckpt::EpochReader open_sealed_or_plain(Place place, const std::optional<ckpt::Key>& key) {
+  auto opened = open_epoch(place, "diff", std::nullopt);
+  if (!key || opened.info().key_id.empty()) return opened;
+  place.epoch = opened.info().epoch;
+  return open_epoch(place, "diff", key);
+}
+
 }  // namespace
 
 int ckpt_diff_command(int argc, const char* const* argv) {
@@ -282,8 +290,8 @@ int ckpt_diff_command(int argc, const char* const* argv) {
   expect_arguments(arguments, 2, 2, "A B");
 
   const auto key = ckpt::Key::given(key_file);
-  const auto a = open_epoch(place_of(arguments[0]), "diff", key);
-  const auto b = open_epoch(place_of(arguments[1]), "diff", key);
+  const auto a = open_sealed_or_plain(place_of(arguments[0]), key);
+  const auto b = open_sealed_or_plain(place_of(arguments[1]), key);
   expect_unlocked(a, key);
   expect_unlocked(b, key);
   const auto fields = compare_fields(a, b);

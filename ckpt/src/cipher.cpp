@@ -168,7 +168,11 @@ void seal_values(EpochRecord& record, std::shared_ptr<const EpochCipher> cipher)
 }
 
 void unlock(EpochRecord& record, std::string_view text, const Key* key) {
-  if (!record.seal) return;
+  if (!record.seal) {
+    if (key == nullptr) return;
+    throw Error(Errc::permission,
+                "it is not encrypted, and a key was given: anybody could have written it");
+  }
   if (key == nullptr) {
     throw Error(Errc::permission, "it is encrypted with key " + record.seal->key_id +
                                       ", and no key was given (a key file, or CAIRN_CKPT_KEY)");

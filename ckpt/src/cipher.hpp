@@ -81,9 +81,9 @@ using PieceSealer =
     std::function<Tag(std::uint64_t piece, std::uint64_t offset_bytes, std::span<std::byte> bytes)>;
 
 /// Checks the MAC of a sealed record against its text, decrypts its values and makes its fields
-/// readable. A plain record stays as it is.
+/// readable. A plain record stays as it is, where there is no key.
 /// @throws Error{Errc::permission} when it is sealed with another key, or with one and there is
-/// none here; {bad_data} when it is not what was written
+/// none here, or with none and there is one; {bad_data} when it is not what was written
 void unlock(EpochRecord& record, std::string_view text, const Key* key);
 
 /// Encrypts the values; the record is to be written with `cipher` then.

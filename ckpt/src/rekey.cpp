@@ -151,7 +151,8 @@ std::uint64_t rewrite(const EpochStore& store, const EpochRecord& old, const Key
 
 Rekeyed rekey(const std::filesystem::path& directory, const std::optional<Key>& old_key,
               const Key& new_key, const BytesDone& progress) {
-  if (!std::filesystem::exists(directory / "lock")) {
+  std::error_code code;
+  if (!std::filesystem::exists(directory / "lock", code)) {
     (void)EpochStore::reader(directory).files();  // says what is wrong with the directory
   }
   const EpochStore store(directory, Access{});
@@ -168,6 +169,11 @@ Rekeyed rekey(const std::filesystem::path& directory, const std::optional<Key>& 
       if (record.seal && record.seal->key_id == new_key.id()) {
         result.already.push_back(record.epoch);
         continue;
+      }
+      if (old_key && !record.seal) {
+        throw Error(Errc::permission,
+                    "it is not encrypted, so anybody could have written it; if it is yours encrypt "
+                    "it first: with the old key as the new one, and none as the old one");
       }
       unlock(record, found.text, old_key ? &*old_key : nullptr);
       records.push_back(std::move(record));

@@ -50,7 +50,8 @@ void Checkpointer::Implementation::refuse_foreign(const EpochRecord& record) con
 std::string Checkpointer::Implementation::unlock_or_refuse(EpochRecord& record,
                                                            std::string_view text) const {
   const auto name = "epoch " + std::to_string(record.epoch) + " in " + options_.directory.string();
-  if (key_ && !record.seal && options_.plain_epochs == Options::PlainEpochs::refuse) {
+  if (key_ && !record.seal) {
+    if (options_.plain_epochs == Options::PlainEpochs::accept) return {};
     throw_agreed(comm_, Errc::permission,
                  name +
                      " is not encrypted, and a key was given: anybody could have written it; "

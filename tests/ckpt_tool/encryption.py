@@ -144,6 +144,24 @@ class Encrypted(unittest.TestCase):
         self.assertFalse((epochs / "spare.h5").exists())
         self.expect_all_under(epochs, self.keys[0])
 
+    def test_a_plain_epoch_among_sealed_ones_is_not_taken_for_one(self):
+        first, second = self.keys
+        for path in (data_file, record_file):
+            shutil.copy(path(self.root / "plain", 3), path(self.epochs, 3))
+        before = contents(self.epochs)
+        rekey = ["rekey", self.epochs, "--new-key-file", second, "--key-file", first]
+        for words in (["verify", self.epochs, 3], ["verify", self.epochs], ["show", self.epochs, 3],
+                      ["export", f"{self.epochs}:3", self.folder / "out.h5"], rekey[:]):
+            ended = ckpt(*words, *([] if words[0] == "rekey" else ["--key-file", first]))
+            self.assertEqual(ended.code, PERMISSION, ended)
+            self.assertIn("anybody could have written it", ended.err)
+        self.assertEqual(contents(self.epochs), before)
+        self.assertEqual(ckpt("verify", self.epochs, 4, "--key-file", first).code, SAME)
+        # Who says that it is theirs encrypts it first.
+        self.assertEqual(ckpt("rekey", self.epochs, "--new-key-file", first).code, SAME)
+        self.assertEqual(ckpt(*rekey).code, SAME)
+        self.expect_all_under(self.epochs, second)
+
     def test_rekey_killed_anywhere(self):
         first, second = self.keys
         for name in ("rekey.sync", "rekey.rename", "rekey.publish", "record.write", "record.sync", "publish.record",

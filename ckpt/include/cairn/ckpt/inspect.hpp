@@ -136,7 +136,8 @@ struct Verification {
 /// thrown. A range is as fine as the digests: pieces of 1 MiB of one rank's part; bad pieces that
 /// follow each other are one range.
 /// @throws Error{Errc::no_input} when the directory has no record of that number, {usage} for a
-/// record of a later format, {permission} also for an epoch that is encrypted with another key
+/// record of a later format, {permission} also for an epoch that is encrypted with another key, or
+/// with none where there is a `key`
 /// @param key  checks the tags of an encrypted epoch too; without it only digests, which find
 /// accidents and no forgery
 /// @par Cost  one pass over the data; 1 MiB of memory, and the record
@@ -153,7 +154,7 @@ class EpochReader {
  public:
   /// @throws Error{Errc::no_input} when the directory has no such epoch, {bad_data} when the record
   /// or the size of the data is wrong, {usage} for a record of a later format, {permission} when it
-  /// is encrypted with another key than `key`
+  /// is encrypted with another key than `key`, or with none and there is a `key`
   /// @param key  of an encrypted epoch; without it info() is all that can be had of one
   EpochReader(const std::filesystem::path& directory, std::uint64_t epoch,
               const std::optional<Key>& key = {});
@@ -226,7 +227,8 @@ struct Rekeyed {
 
 /// Encrypts every epoch anew, under `new_key`. Crash-safe: each epoch is readable under exactly one
 /// of the two keys at any moment, and running it again finishes. Takes the directory's lock.
-/// @param old_key  nothing when the epochs are plain
+/// @param old_key  nothing when the epochs are plain; with one a plain epoch is refused, since
+/// anybody could have written it
 /// @throws Error{Errc::permission} when an epoch has neither of the keys, before anything is
 /// changed; {unavailable} when a running job holds the lock; {no_input} when there is no epoch
 /// @par Cost  reads and writes all data; room for one epoch more
