@@ -10,6 +10,7 @@
 #include "cairn/collectives/agree.hpp"
 #include "cairn/consensus/fence.hpp"
 #include "cairn/core/error.hpp"
+#include "cairn/core/file.hpp"
 #include "checkpointer_implementation.hpp"
 
 namespace cairn::ckpt {
@@ -31,7 +32,7 @@ JournalKeeper::Patience patience_or(JournalKeeper::Patience patience) {
 
 /// Before this launch claims the directory: who has it. Rank 0.
 void Checkpointer::Implementation::find_former_claim() {
-  if (options_.journal_directory.empty() || !std::filesystem::exists(options_.directory)) return;
+  if (options_.journal_directory.empty() || !is_there(options_.directory)) return;
   const auto owner = consensus::owner(options_.directory);
   if (!owner) return;
   former_claim_ = {.incarnation = owner->incarnation,

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <optional>
+#include <utility>
 
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
@@ -21,12 +23,20 @@ namespace {
 Failpoint before_structure{"ckpt.recycle.structure"};
 Failpoint before_rename{"ckpt.recycle.rename"};
 
+struct stat status_of(const File& file) {
+  struct stat status = {};
+  check_posix(::fstat(file.descriptor(), &status), "stat " + file.path().string());
+  return status;
+}
+
 /// Whether nothing but this process can see what is written into the file. Other processes on this
 /// machine show in that the kernel refuses a write lease; where it has no leases, and on other
 /// machines, they do not show.
 bool is_private(const File& file) {
-  struct stat status = {};
-  if (::fstat(file.descriptor(), &status) != 0 || status.st_nlink != 1) return false;
+  if (status_of(file).st_nlink != 1) return false;
+  // Who opens it just now breaks the lease, which is told by SIGIO, whose default is death, unless
+  // it is to be another signal: one that is ignored.
+  ::fcntl(file.descriptor(), F_SETSIG, SIGURG);
   if (::fcntl(file.descriptor(), F_SETLEASE, F_WRLCK) != 0) return errno != EAGAIN;
   ::fcntl(file.descriptor(), F_SETLEASE, F_UNLCK);
   return true;
@@ -43,18 +53,27 @@ bool is_regular(const fs::path& path) {
 Spare::Spare(const fs::path& directory) : path_(directory / file_name) {}
 
 void Spare::keep(const fs::path& retired, std::uint64_t epoch) {
-  if (!fs::exists(retired)) return;
+  epoch_ = 0;
+  if (!is_there(retired)) return;
   rename_file(retired, path_);
+  struct stat status = {};
+  if (::lstat(path_.c_str(), &status) != 0) return;
+  device_ = status.st_dev;
+  inode_ = status.st_ino;
   epoch_ = epoch;
 }
 
-bool Spare::take_place_of(const fs::path& path, const DataFileLayout& layout) const {
+bool Spare::take_place_of(const fs::path& path, const DataFileLayout& layout) {
+  const auto epoch = std::exchange(epoch_, 0);  // from now on, should something fail
   std::optional<File> spare;
   if (is_regular(path_)) spare.emplace(path_, O_RDWR | O_NOFOLLOW);
   if (!spare || !is_private(*spare)) {
     remove();
     return false;
   }
+  // A launch that has lost the directory may have put a file of its own there.
+  const auto status = status_of(*spare);
+  const bool is_known = status.st_dev == device_ && status.st_ino == inode_;
   const File skeleton(path, O_RDONLY);
   before_structure.check("write " + path_.string());
   // Who was let read the retired epoch was not let read this one.
@@ -65,6 +84,7 @@ bool Spare::take_place_of(const fs::path& path, const DataFileLayout& layout) co
   spare->close();
   before_rename.check("rename " + path_.string());
   rename_file(path_, path);
+  epoch_ = is_known ? epoch : 0;
   return true;
 }
 

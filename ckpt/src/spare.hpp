@@ -35,13 +35,15 @@ class Spare {
   /// removed from the directory: to write over it would change what they hold.
   /// @return false when there is no such spare; `path` is then as it was
   /// @throws Error{input_output, …}, also when the disk is too full for a larger epoch
-  bool take_place_of(const std::filesystem::path& path, const DataFileLayout& layout) const;
+  bool take_place_of(const std::filesystem::path& path, const DataFileLayout& layout);
 
   void remove() const noexcept;
 
  private:
   std::filesystem::path path_;
   std::uint64_t epoch_ = 0;
+  std::uint64_t device_ = 0;  ///< of the file that was kept
+  std::uint64_t inode_ = 0;
 };
 
 }  // namespace cairn::ckpt

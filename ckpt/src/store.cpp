@@ -271,8 +271,8 @@ std::uint64_t EpochStore::next_epoch() const {
 /// A data file that no record names. A rekeying that was cut short leaves an epoch two; of a record
 /// that is damaged nobody knows which it was, and both stay.
 bool EpochStore::is_orphan(const fs::path& data, std::uint64_t epoch) const {
-  if (!fs::exists(record_path(epoch))) return true;
-  if (!fs::exists(data_path(epoch)) || !fs::exists(rekeyed_data_path(epoch))) return false;
+  if (!is_there(record_path(epoch))) return true;
+  if (!is_there(data_path(epoch)) || !is_there(rekeyed_data_path(epoch))) return false;
   const auto found = examine(epoch);
   return found.problem.empty() && parse_record(found.text).data_file != data.filename();
 }
@@ -359,7 +359,7 @@ void EpochStore::retire(int keep, const std::set<std::uint64_t>& damaged, Spare*
   for (const auto epoch : retired) {
     // Only what was an epoch has been closed by all its writers; and what has been found damaged
     // may lie on bad blocks.
-    if (fs::exists(record_path(epoch)) && !damaged.contains(epoch)) reusable.insert(epoch);
+    if (is_there(record_path(epoch)) && !damaged.contains(epoch)) reusable.insert(epoch);
     before_record_removal.check("remove " + record_path(epoch).string());
     remove_file(record_path(epoch));
   }
@@ -367,7 +367,7 @@ void EpochStore::retire(int keep, const std::set<std::uint64_t>& damaged, Spare*
   sync_directory(directory_);
   for (const auto epoch : retired) {
     before_data_removal.check("remove " + data_path(epoch).string());
-    const auto is_usual = fs::exists(data_path(epoch)) && !fs::exists(rekeyed_data_path(epoch));
+    const auto is_usual = is_there(data_path(epoch)) && !is_there(rekeyed_data_path(epoch));
     if (spare != nullptr && reusable.contains(epoch) && is_usual)
       spare->keep(data_path(epoch), epoch);
     remove_file(data_path(epoch));

@@ -1,8 +1,11 @@
 // An epoch is written over the data file of a retired one.
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
+#include <csignal>
 #include <fstream>
 #include <optional>
 
@@ -101,6 +104,26 @@ TEST_CASE("a hard link of a retired epoch keeps its bytes") {
   }
   if (comm.is_root()) CHECK((read_file(copy) == before));
   check_newest(comm, scratch.path, 5);
+}
+
+TEST_CASE("who opens the spare at any moment does no harm") {
+  const SharedDirectory scratch;
+  const auto& comm = world();
+  const auto spare = scratch.path / "spare.h5";
+  const pid_t reader = comm.is_root() ? ::fork() : 0;
+  if (comm.is_root() && reader == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) ::close(::open(spare.c_str(), O_RDONLY | O_NONBLOCK));
+  }
+  {
+    Job job(comm, scratch.path, 8);
+    for (int step = 1; step <= 100; ++step) job.save(step);
+  }
+  if (comm.is_root()) {
+    ::kill(reader, SIGKILL);
+    ::waitpid(reader, nullptr, 0);
+  }
+  check_newest(comm, scratch.path, 100, 8);
 }
 
 TEST_CASE("a retired epoch that another process reads keeps its bytes") {

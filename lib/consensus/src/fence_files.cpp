@@ -105,11 +105,4 @@ FoundClaim find_claim(const fs::path& directory, std::uint64_t incarnation) {
   return found;
 }
 
-bool is_there(const fs::path& path) {
-  struct stat status = {};
-  if (::lstat(path.c_str(), &status) == 0) return true;
-  if (errno != ENOENT) throw_errno(errno, "stat " + path.string());
-  return false;
-}
-
 }  // namespace cairn::consensus

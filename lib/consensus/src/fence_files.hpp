@@ -38,7 +38,4 @@ struct FoundClaim {
 [[nodiscard]] FoundClaim find_claim(const std::filesystem::path& directory,
                                     std::uint64_t incarnation);
 
-/// Exists, and stat(2) says so. @throws Error for every answer but yes and no
-[[nodiscard]] bool is_there(const std::filesystem::path& path);
-
 }  // namespace cairn::consensus

@@ -120,6 +120,13 @@ void remove_file(const std::filesystem::path& path) {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw_errno(errno, "remove " + path.string());
 }
 
+bool is_there(const fs::path& path) {
+  struct stat status = {};
+  if (::lstat(path.c_str(), &status) == 0) return true;
+  if (errno != ENOENT) throw_errno(errno, "stat " + path.string());
+  return false;
+}
+
 std::string read_file(const fs::path& path) {
   const File file(path, O_RDONLY);
   std::string text(file.size_bytes(), '\0');

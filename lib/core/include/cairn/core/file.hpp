@@ -75,6 +75,10 @@ void rename_file(const std::filesystem::path& from, const std::filesystem::path&
 /// @throws Error{Errc::permission, input_output, …}
 void remove_file(const std::filesystem::path& path);
 
+/// Whether anything has this name; links are not followed. Local.
+/// @throws Error{Errc::permission, input_output, …} where that cannot be told
+[[nodiscard]] bool is_there(const std::filesystem::path& path);
+
 /// The whole file as a string. Local.
 [[nodiscard]] std::string read_file(const std::filesystem::path& path);
 
