@@ -87,7 +87,6 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
   together(comm_, [&] {
     if (is_on()) key_ = Key::given(options_.key_file);
   });
-  const auto nodes = is_on() ? hosts_of(comm_) : std::vector<std::string>{};
   const auto mine = signature();
   auto roots = mine;
   bcast(comm_, into(roots));
@@ -118,6 +117,9 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
           "the driver mpio writes by collective calls, in which every rank waits for all, so "
           "a patience does not go with it; leave one out");
     }
+  });
+  const auto nodes = is_on() ? hosts_of(comm_) : std::vector<std::string>{};
+  together(comm_, [&] {
     if (!is_on() || !comm_.is_root()) return;
     find_former_claim();
     store_.emplace(options_.directory, Access{.kind = consensus::Claimant::Kind::launch,

@@ -3,6 +3,7 @@
 
 #include "data_file.hpp"
 #include "inspect.hpp"
+#include "job_file.hpp"
 
 namespace cairn::ckpt {
 
@@ -48,8 +49,9 @@ void copy_fields(const EpochReader& epoch, std::span<const std::size_t> fields, 
 }  // namespace
 
 void expect_foreign_name(const fs::path& directory, const fs::path& path) {
-  if (!EpochStore::is_own_name(path) && path.filename() != "lock" &&
-      path.filename() != Spare::file_name && !consensus::is_fence_file(path))
+  const auto name = path.filename();
+  if (!EpochStore::is_own_name(path) && name != "lock" && name != "journal" &&
+      name != Spare::file_name && !is_job_file(path) && !consensus::is_fence_file(path))
     return;
   std::error_code error;
   if (!fs::equivalent(directory, path.has_parent_path() ? path.parent_path() : ".", error)) return;

@@ -11,7 +11,7 @@
 
 #include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
-#include "cairn/core/file.hpp"
+#include "cairn/core/private_files.hpp"
 
 namespace cairn::ckpt {
 
@@ -74,6 +74,8 @@ JobFile parsed(const std::string& text, std::uint64_t incarnation, const fs::pat
 
 }  // namespace
 
+bool is_job_file(const fs::path& path) { return incarnation_of(path).has_value(); }
+
 std::uint64_t newest_job_file(const fs::path& directory) {
   const auto incarnations = incarnations_in(directory);
   return incarnations.empty() ? 0 : incarnations.back();
@@ -87,7 +89,7 @@ std::optional<JobFile> read_job_file(const fs::path& directory) {
     const auto path = path_of(directory, incarnations.back());
     std::string text;
     try {
-      text = read_file(path);
+      text = read_regular_file(path);
     } catch (const Error& error) {
       if (error.code() != Errc::no_input || attempt == most_attempts) throw;
       continue;

@@ -24,6 +24,9 @@ struct JobFile {
   bool operator==(const JobFile&) const = default;
 };
 
+/// Whether a file of this name is one.
+[[nodiscard]] bool is_job_file(const std::filesystem::path& path);
+
 /// The incarnation of the newest; 0 for none. Local.
 [[nodiscard]] std::uint64_t newest_job_file(const std::filesystem::path& directory);
 

@@ -7,6 +7,7 @@
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/unknown_counts.hpp"
 #include "cairn/core/error.hpp"
+#include "cairn/core/private_files.hpp"
 #include "cairn/trace/trace.hpp"
 #include "local_epochs.hpp"
 #include "store.hpp"
@@ -56,7 +57,7 @@ std::vector<LocalCandidate> LocalEpochs::find(std::vector<std::string>& damaged)
     if (!is_leader() || files_.directory().empty()) return;
     for (const auto& path : files_.records()) {
       try {
-        const auto text = read_file(path);
+        const auto text = read_regular_file(path);
         const auto record = parse_local_record(text);
         const auto digest = digest_of(text);
         own_records_[digest] = path;
@@ -103,7 +104,7 @@ LocalRecord LocalEpochs::fetch(const LocalCandidate& candidate) const {
   const int source = candidate.ranks.front();
   auto text = together(comm_, [&] {
     if (comm_.rank() != source) return std::string();
-    return read_file(own_records_.at(candidate.digest));
+    return read_regular_file(own_records_.at(candidate.digest));
   });
   bcast(comm_, into(text), source);
   return together(comm_, [&] { return parse_local_record(text); });

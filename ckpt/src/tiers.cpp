@@ -169,24 +169,23 @@ EpochRecord Checkpointer::Implementation::scavenge(const LocalRecord& local, Hol
   if (lost > 0) {
     warn("rebuilding " + std::to_string(lost) + " of the " + std::to_string(holdings.parts.size()) +
          " parts of local epoch " + std::to_string(local.epoch.epoch));
-    local_->rebuild(local, holdings);
   }
+  next_ = {};
   try {
+    if (lost > 0) local_->rebuild(local, holdings);
     lay_out_scavenged(local);
     copy_parts(local, holdings);
     together(comm_, [&] {
       if (store_) store_->publish(next_);
     });
   } catch (const Error& error) {
-    if (store_) store_->discard(next_.epoch);
+    if (store_ && next_.epoch != 0) store_->discard(next_.epoch);
     if (!error.agreed() || error.code() == Errc::bad_data) throw;
-    // No reason to take an older epoch: this one is whole.
+    // No reason to take an older epoch: nothing of this one is lost.
     throw_agreed(comm_, Errc::unavailable,
                  "local epoch " + std::to_string(local.epoch.epoch) +
-                     " is whole, but it cannot be "
-                     "written to " +
-                     options_.directory.string() + ": " + error.what() +
-                     "; mend that and start again");
+                     " is whole, but it cannot be made ready in " + options_.directory.string() +
+                     ": " + error.what() + "; mend that and start again");
   }
   auto text = together(comm_, [&] { return store_ ? record_text(next_) : std::string(); });
   bcast(comm_, into(text));
@@ -195,7 +194,6 @@ EpochRecord Checkpointer::Implementation::scavenge(const LocalRecord& local, Hol
 
 void Checkpointer::Implementation::lay_out_scavenged(const LocalRecord& local) {
   confirm_incarnation();
-  next_ = {};
   together(comm_, [&] {
     before_scavenge.check("write to " + options_.directory.string());
     if (!store_) return;

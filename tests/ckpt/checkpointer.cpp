@@ -357,6 +357,11 @@ TEST_CASE("options that differ between ranks, and a directory of another run, ar
     });
     CHECK(error.agreed());
     CHECK(std::string(error.what()).find("same checkpoint options") != std::string::npos);
+    const auto none_here = error_of([&] {
+      const auto directory = world().is_root() ? scratch.path : std::filesystem::path();
+      const ckpt::Checkpointer ckpt(world(), {.directory = directory});
+    });
+    CHECK(std::string(none_here.what()).find("same checkpoint options") != std::string::npos);
   }
   {
     ckpt::Checkpointer first(world(), {.directory = scratch.path, .program = "first"});
@@ -369,4 +374,25 @@ TEST_CASE("options that differ between ranks, and a directory of another run, ar
   CHECK(error.agreed());
   CHECK(error.code() == Errc::bad_data);
   CHECK(std::string(error.what()).find("epochs of another run") != std::string::npos);
+}
+
+TEST_CASE("a record whose name leads nowhere is damage, not an end") {
+  const SharedDirectory scratch;
+  GridField u(world(), 8, 8);
+  const auto record = scratch.path / "epoch-0000000001.record";
+  for (int round = 0; round < 2; ++round) {
+    ckpt::Checkpointer ckpt(world(), {.directory = scratch.path});
+    ckpt.field("u", u.data, u.block);
+    if (round == 1) CHECK(ckpt.restore() == 2);
+    for (std::uint64_t step = 1; step <= 5; ++step) {
+      if (round == 0 && step > 2) break;
+      u.fill(static_cast<int>(step));
+      ckpt.save(step);
+    }
+    if (round == 0 && world().is_root()) {
+      std::filesystem::remove(record);
+      std::filesystem::create_symlink(record.filename(), record);
+    }
+    barrier(world());
+  }
 }

@@ -4,6 +4,7 @@
 #include "tiers.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <bit>
 
@@ -172,4 +173,63 @@ TEST_CASE("a local save that fails leaves the one before, and the run goes on") 
     check_restored(tiers, redundancy, p, 1, p);
   }
   CHECK(failures >= 5);
+}
+
+TEST_CASE("a disk that is full when a part is rebuilt is no loss: the restart says so and waits") {
+  const int p = world().size();
+  if (p < 3) return;
+  const Tiers tiers(3);
+  const auto redundancy = ckpt::Redundancy::exclusive_or();
+  save(tiers, redundancy, p, 2);
+  tiers.lose(2U);
+  arm_failpoints("ckpt.local.rebuild=ENOSPC", world().rank(), 0);
+  on_ranks(p, [&](const Communicator& comm) {
+    Program program(comm, tiers.options(comm, redundancy));
+    const auto error = detail::error_of([&] { (void)program.ckpt.restore(); });
+    REQUIRE(error);
+    CHECK(error->agreed());
+    CHECK(error->code() == Errc::unavailable);
+    CHECK(contains(error->what(), "local epoch 2 is whole"));
+  });
+  arm_failpoints("", world().rank(), 0);
+  check_restored(tiers, redundancy, p, 2, p);
+}
+
+TEST_CASE("pipes in the place of a host's record and of the job's file are not waited for") {
+  const int p = world().size();
+  const Tiers tiers(std::min(p, 2));
+  const auto redundancy = p > 1 ? ckpt::Redundancy::partner() : ckpt::Redundancy::none();
+  const auto replace = [&](const fs::path& folder, const auto& is_wanted) {
+    barrier(world());
+    std::vector<fs::path> found;
+    if (world().is_root()) {
+      for (const auto& entry : fs::recursive_directory_iterator(folder))
+        if (is_wanted(entry.path())) found.push_back(entry.path());
+      CHECK_FALSE(found.empty());
+    }
+    for (const auto& path : found) {
+      fs::remove(path);
+      CHECK(::mkfifo(path.c_str(), 0600) == 0);
+    }
+    barrier(world());
+  };
+  save(tiers, redundancy, p, 1);
+  tiers.keep_copy();
+  if (p > 1) {
+    replace(tiers.host(0), [](const fs::path& path) { return path.extension() == ".record"; });
+    check_restored(tiers, redundancy, p, 1, p);
+  }
+  tiers.bring_back();
+  replace(tiers.shared(),
+          [](const fs::path& path) { return path.filename().string().starts_with("job."); });
+  on_ranks(p, [&](const Communicator& comm) {
+    const auto error = detail::error_of([&] {
+      Program program(comm, tiers.options(comm, redundancy));
+      (void)program.ckpt.restore();
+    });
+    REQUIRE(error);
+    CHECK(error->agreed());
+    CHECK(error->code() == Errc::bad_data);
+    CHECK(contains(error->what(), "is not a file"));
+  });
 }

@@ -61,7 +61,7 @@ class Usage(CkptTest):
 
     def test_an_export_spares_the_checkpoints(self):
         before = contents(self.epochs)
-        for name in ("epoch-0000000001.h5", "epoch-0000000009.h5", "epoch-0000000001.record", "lock"):
+        for name in ("epoch-0000000001.h5", "epoch-0000000009.h5", "epoch-0000000001.record", "lock", "journal", "job.3"):
             for words in ([self.epochs / name], ["--field", "int16", "--png", self.epochs / name]):
                 self.expect(ckpt("export", self.epochs, *words), USAGE, "checkpoint directory's own")
         os.symlink(data_file(self.epochs, 1), self.folder / "link.h5")

@@ -196,8 +196,8 @@ class Checkpointer {
   /// The number of the epoch that was last restored or committed by this object; nothing before.
   /// Local.
   [[nodiscard]] std::optional<std::uint64_t> epoch() const noexcept;
-  /// The step that was last restored or saved; nothing before, and when the last save failed (with
-  /// mode async: as far as is known). Local.
+  /// The step that was last restored or saved; nothing before, and when writing it failed (with
+  /// mode async: as far as is known). A save that could not begin leaves it. Local.
   [[nodiscard]] std::optional<std::uint64_t> saved_step() const noexcept;
 
  private:
