@@ -263,7 +263,7 @@ Json json_of(const ValueComparison& value) {
           {"b", element(value.b)}};
 }
 
-/// The key is for what is sealed; a comparison with what is plain says nothing of either.
+/// With a key, too, plain epochs may be compared: that trusts neither.
 ckpt::EpochReader open_sealed_or_plain(Place place, const std::optional<ckpt::Key>& key) {
   auto opened = open_epoch(place, "diff", std::nullopt);
   if (!key || opened.info().key_id.empty()) return opened;

@@ -166,7 +166,7 @@ class Job {
         break;
       }
       if (!is_crash(exit_code)) {
-        if (!end.verdict) diagnose(exit_code);
+        if (end.verdict != exit_code) diagnose(exit_code);
         break;
       }
       if (is_lost_node(exit_code)) {
@@ -264,7 +264,7 @@ class Job {
     return stop_code(end.stop_signal);
   }
 
-  /// Says why a launch ended with a code that is not in our list, when the program said nothing.
+  /// Says why a launch ended with a code that is not in our list, which no program has told.
   void diagnose(int exit_code) {
     const bool is_documented = exit_code == 0 || exit_code >= static_cast<int>(Errc::usage);
     if (is_documented) return;

@@ -173,7 +173,8 @@ Rekeyed rekey(const std::filesystem::path& directory, const std::optional<Key>& 
       if (old_key && !record.seal) {
         throw Error(Errc::permission,
                     "it is not encrypted, so anybody could have written it; if it is yours encrypt "
-                    "it first: with the old key as the new one, and none as the old one");
+                    "it first: with the old key as the new one, and none as the old one "
+                    "(nor in CAIRN_CKPT_KEY)");
       }
       unlock(record, found.text, old_key ? &*old_key : nullptr);
       records.push_back(std::move(record));

@@ -34,9 +34,9 @@ struct stat status_of(const File& file) {
 /// machines, they do not show.
 bool is_private(const File& file) {
   if (status_of(file).st_nlink != 1) return false;
-  // Who opens it just now breaks the lease, which is told by SIGIO, whose default is death, unless
-  // it is to be another signal: one that is ignored.
-  ::fcntl(file.descriptor(), F_SETSIG, SIGURG);
+  // Somebody may open the file while we hold the lease. The kernel tells that by SIGIO, which
+  // kills, unless it is asked for another signal: SIGURG is ignored by default.
+  if (::fcntl(file.descriptor(), F_SETSIG, SIGURG) != 0) return false;
   if (::fcntl(file.descriptor(), F_SETLEASE, F_WRLCK) != 0) return errno != EAGAIN;
   ::fcntl(file.descriptor(), F_SETLEASE, F_UNLCK);
   return true;

@@ -184,8 +184,8 @@ EpochRecord Checkpointer::Implementation::scavenge(const LocalRecord& local, Hol
     // No reason to take an older epoch: nothing of this one is lost.
     throw_agreed(comm_, Errc::unavailable,
                  "local epoch " + std::to_string(local.epoch.epoch) +
-                     " is whole, but it cannot be made ready in " + options_.directory.string() +
-                     ": " + error.what() + "; mend that and start again");
+                     " can be had in full, but not now: " + error.what() +
+                     "; mend that and start again");
   }
   auto text = together(comm_, [&] { return store_ ? record_text(next_) : std::string(); });
   bcast(comm_, into(text));

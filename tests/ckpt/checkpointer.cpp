@@ -361,6 +361,7 @@ TEST_CASE("options that differ between ranks, and a directory of another run, ar
       const auto directory = world().is_root() ? scratch.path : std::filesystem::path();
       const ckpt::Checkpointer ckpt(world(), {.directory = directory});
     });
+    CHECK(none_here.agreed());
     CHECK(std::string(none_here.what()).find("same checkpoint options") != std::string::npos);
   }
   {

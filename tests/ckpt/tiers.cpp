@@ -186,10 +186,11 @@ TEST_CASE("a disk that is full when a part is rebuilt is no loss: the restart sa
   on_ranks(p, [&](const Communicator& comm) {
     Program program(comm, tiers.options(comm, redundancy));
     const auto error = detail::error_of([&] { (void)program.ckpt.restore(); });
-    REQUIRE(error);
+    CHECK(error);
+    if (!error) return;
     CHECK(error->agreed());
     CHECK(error->code() == Errc::unavailable);
-    CHECK(contains(error->what(), "local epoch 2 is whole"));
+    CHECK(contains(error->what(), "local epoch 2 can be had in full"));
   });
   arm_failpoints("", world().rank(), 0);
   check_restored(tiers, redundancy, p, 2, p);
@@ -227,7 +228,8 @@ TEST_CASE("pipes in the place of a host's record and of the job's file are not w
       Program program(comm, tiers.options(comm, redundancy));
       (void)program.ckpt.restore();
     });
-    REQUIRE(error);
+    CHECK(error);
+    if (!error) return;
     CHECK(error->agreed());
     CHECK(error->code() == Errc::bad_data);
     CHECK(contains(error->what(), "is not a file"));

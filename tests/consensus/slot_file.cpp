@@ -3,6 +3,7 @@
 #include "cairn/consensus/slot_file.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -10,6 +11,7 @@
 
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
+#include "journal_files.hpp"
 #include "other_process.hpp"
 #include "recorded_files.hpp"
 #include "scratch.hpp"
@@ -330,6 +332,25 @@ TEST_CASE("a record that a killed writer left in memory is durable once it was r
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     const auto files = files_after(operations, operations.size(), Crash::any_subset, seed);
     CHECK(holds(recover_slots(files.at("slots"), own), 2, 432));
+  }
+}
+
+TEST_CASE("so is what it left of a journal's log") {
+  const Scratch scratch;
+  const FileRecorder recorder(scratch.path());
+  const journal::Head head{.identity = own, .node = 0, .nodes = 3};
+  journal::create_files(scratch.path(), head);
+  const auto log = scratch / journal::log_name;
+  {
+    journal::Bytes text;
+    journal::append_text(text, "never synced");
+    File(log, O_WRONLY | O_APPEND).write(text);
+  }
+  CHECK(journal::open_files(scratch.path(), head).recovered.log.texts.size() == 1);
+  const auto& operations = recorder.operations();
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const auto files = files_after(operations, operations.size(), Crash::any_subset, seed);
+    CHECK(journal::parse_log(files.at(journal::log_name)).texts.size() == 1);
   }
 }
 

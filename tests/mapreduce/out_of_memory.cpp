@@ -86,6 +86,7 @@ TEST_CASE("the shuffle keeps some rounds of what goes through it") {
   }
   (void)test::largest_allocation();
   (void)shuffle(comm, std::move(table), {round_bytes});
-  // Above: the arena of the new table, and its slots. The records that leave are some 16 MiB.
+  // Blocks of the new table's arena and its slots are below that; the records that leave are 16
+  // MiB.
   CHECK(test::largest_allocation() <= std::size_t{3} << 20);
 }

@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from support import CAIRN, JobTest
+from support import CAIRN, PROBE, JobTest
 
 KILL_0 = "probe.step=kill,rank=1,hit=12,launch=0"
 KILL_1 = "probe.step=kill,rank=0,hit=8,launch=1"
@@ -43,8 +43,10 @@ class Restart(JobTest):
                 self.assertEqual("requeue it" in lines[0], nodes == "2")
 
     def test_a_code_of_another_program_is_passed_on_with_a_line(self):
-        code, _, lines, _ = self.end(self.start([CAIRN, "run", "-n", "2", "sh", "-c", f": {self.folder}; exit 3"]))
-        self.assertEqual((code, len(lines)), (3, 1))
+        for first in (f": {self.folder}", f"{PROBE} --steps 1 --file {self.file}"):
+            with self.subTest(first=first):
+                code, _, lines, _ = self.end(self.start([CAIRN, "run", "-n", "2", "sh", "-c", f"{first}; exit 3"]))
+                self.assertEqual((code, len(lines)), (3, 1))
         self.assertIn("ended by exit code 3", lines[0])
 
     def test_a_lost_service_is_worth_another_launch(self):

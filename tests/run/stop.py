@@ -27,10 +27,10 @@ class Stop(JobTest):
                 os.remove(self.file + ".jobs")
 
     def test_under_nohup_a_hangup_does_not_stop(self):
-        process = self.cairn(hangup=signal.SIG_IGN)
+        process = self.cairn(hangup=signal.SIG_IGN, probe=["--steps", "200"])
         self.ranks()
         process.send_signal(signal.SIGHUP)
-        self.assertEqual(self.end(process), (0, "done 40 ranks 3 launch 0\n", [], []))
+        self.assertEqual(self.end(process), (0, "done 200 ranks 3 launch 0\n", [], []))
 
     def test_an_epoch_may_take_its_time_and_more_signals_do_not_matter(self):
         process = self.cairn(probe=[*LONG, "--save-seconds", "4"])

@@ -38,7 +38,7 @@ def check_command_lines(h):
         (("good", "--output", "nowhere/counts.tsv"), NO_INPUT, "nowhere/counts.tsv"),
         (("good", "--output", "empty"), USAGE, "empty"),
         (("good", "--result", "nowhere/r.json"), NO_INPUT, "nowhere/r.json"),
-        (("good", "--output", "/proc/counts.tsv"), NO_INPUT, "/proc/counts.tsv"),
+        (("good", "--output", "/proc/counts.tsv"), NO_INPUT if os.geteuid() == 0 else PERMISSION, "/proc/counts.tsv"),
         (("good", "--output", "/dev/full"), INPUT_OUTPUT, "/dev/full"),
         (("good", "--output", "good"), USAGE, "same file"),
         (("folder", "--output", "folder/good"), USAGE, "same file"),
@@ -78,6 +78,8 @@ def check_permissions(h):
         (("open/a", "--output", "protected/counts.tsv"), "protected/counts.tsv"),
         (("open/a", "--result", "closed/r.json"), "closed/r.json"),
     )
+    done = h.run(2, "open/a", "--output", "/dev/null", prefix=nobody, environment={"HOME": "/"})
+    h.check(done.returncode == 0, f"nobody may write to /dev/null: {done}")
     for arguments, word in cases:
         done = h.run(2, *arguments, prefix=nobody, environment={"HOME": "/"})
         h.check_error(done, PERMISSION, word, what=f"{arguments} as nobody")

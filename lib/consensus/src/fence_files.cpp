@@ -1,11 +1,9 @@
 #include "fence_files.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 
 #include "cairn/consensus/fence.hpp"

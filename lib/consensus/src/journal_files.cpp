@@ -13,7 +13,6 @@
 #include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/private_files.hpp"
-#include "fence_files.hpp"
 
 namespace cairn::consensus::journal {
 
@@ -27,6 +26,13 @@ void create_log(const fs::path& path, const Bytes& bytes) {
   file.sync();
   file.close();
   sync_directory(path.parent_path());
+}
+
+/// What was read of a log may stand in memory alone, as in SlotFile::open(): it is written again.
+void make_durable(const fs::path& log, std::string_view bytes) {
+  auto file = open_regular_file(log, O_RDWR);
+  file.write_at(std::as_bytes(std::span(bytes)), 0);
+  file.sync();
 }
 
 /// What stood there, for people. Where no links can be made it is lost with the old name.
@@ -108,10 +114,10 @@ OpenFiles open_files(const fs::path& directory, const Head& head) {
   LogContents contents;
   if (is_there(log)) {
     const auto bytes = read_regular_file(log);
-    open_regular_file(log, O_RDWR).sync();  // a life that was killed may have left it in memory
     contents = parse_log(std::as_bytes(std::span(bytes)));
+    if (contents.head) check_owner(directory, head, *contents.head);
+    make_durable(log, bytes);
   }
-  if (contents.head) check_owner(directory, head, *contents.head);
   const bool is_copy = contents.head && contents.head->is_copy;
   auto [slots, recovered_slots] = SlotFile::open(directory / slots_name, slot_identity(head));
   auto recovered = judge(std::move(contents), recovered_slots);

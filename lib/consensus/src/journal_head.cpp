@@ -4,7 +4,6 @@
 
 #include "cairn/consensus/journal_reader.hpp"
 #include "cairn/core/private_files.hpp"
-#include "fence_files.hpp"
 #include "journal_format.hpp"
 
 namespace cairn::consensus {

@@ -178,6 +178,7 @@ std::pair<std::optional<SlotFile>, RecoveredSlots> SlotFile::open(const fs::path
   // failed, after which Linux takes the pages for clean. The same bytes once more do no harm.
   opened.file_.write_at(newest, at);
   opened.file_.sync();
+  sync_directory(path.parent_path());
   return {std::move(opened), std::move(recovered)};
 }
 

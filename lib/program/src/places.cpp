@@ -27,12 +27,19 @@ fs::path place_of(fs::path file) {
   return fs::weakly_canonical(file, code);
 }
 
+/// A file is made anew in its folder, where links lead; what is no file (/dev/null) is written to.
 void expect_place(const fs::path& file) {
   if (file.empty()) return;
-  const auto folder = file.has_parent_path() ? file.parent_path() : ".";
-  if (::access(folder.c_str(), W_OK) != 0) throw_errno(errno, "write " + file.string());
-  if (fs::is_directory(file))
+  auto place = place_of(file);
+  if (place.empty()) place = file;
+  std::error_code code;
+  const auto status = fs::status(place, code);
+  if (fs::is_directory(status))
     throw Error(Errc::usage, file.string() + " is a folder; name a file in it");
+  const bool is_special = fs::exists(status) && !fs::is_regular_file(status);
+  const auto folder = place.has_parent_path() ? place.parent_path() : ".";
+  if (::access((is_special ? place : folder).c_str(), W_OK) != 0)
+    throw_errno(errno, "write " + file.string());
 }
 
 [[noreturn]] void throw_same(const fs::path& output, const fs::path& other) {

@@ -24,7 +24,7 @@ namespace cairn {
 
 namespace detail {
 
-/// Up to this many bytes a part travels with its count, in a receive that is already posted; on
+/// Up to this many bytes a part travels with its count, in a receive that has room for it; on
 /// `ranks` ranks, whose buffers for it have a bounded total.
 [[nodiscard]] constexpr std::size_t short_bytes(int ranks) noexcept {
   const auto share = (std::size_t{1} << 20) / static_cast<std::size_t>(ranks) / 8 * 8;

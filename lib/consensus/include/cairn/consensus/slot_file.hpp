@@ -82,7 +82,7 @@ class SlotFile {
   /// Opens a file for writing on; the record it holds is durable when it returns, whatever the life
   /// before came to. One that is unreadable, or missing, is not opened, so that it stays for an
   /// examination.
-  /// @throws Error{Errc::permission, input_output} when nothing can be said
+  /// @throws Error{Errc::permission, input_output, …} when nothing can be said, or nothing promised
   [[nodiscard]] static std::pair<std::optional<SlotFile>, RecoveredSlots> open(
       const std::filesystem::path& path, const SlotIdentity& identity,
       std::uint64_t minimum_sequence = 0);

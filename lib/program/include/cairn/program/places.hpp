@@ -11,10 +11,10 @@ namespace cairn::program {
 
 /// Whether `outputs` can be written: rank 0 looks at their folders, and makes nothing. Empty paths
 /// are files that nobody wants. Collective, blocking.
-/// @param inputs  which the program reads; rank 0's count
+/// @param inputs  which the program reads; only those of rank 0 matter
 /// @throws Error, agreed: no_input or permission for a folder; usage when an output is a folder, or
 /// the same file as another one or as an input, also through links
-/// @par Cost  a stat for each input, and another for each output that is there
+/// @par Cost  two stats for each input and each output that is there already
 void check_places(const Communicator& comm, std::initializer_list<std::filesystem::path> outputs,
                   const std::vector<std::filesystem::path>& inputs = {});
 
