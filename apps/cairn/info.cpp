@@ -59,7 +59,9 @@ Json setting_rows() {
     const char* value = std::getenv(setting.name);
     rows.push_back({{"name", setting.name},
                     {"meaning", setting.meaning},
-                    {"value", value == nullptr ? Json() : Json(value)}});
+                    {"value", value == nullptr    ? Json()
+                              : setting.is_secret ? Json("a secret")
+                                                  : Json(value)}});
   }
   return rows;
 }
@@ -122,7 +124,7 @@ int info_command(int argc, const char* const* argv) {
   if (as_json) {
     auto info = facts();
     info["settings"] = setting_rows();
-    std::cout << info.dump(2) << "\n";
+    std::cout << info.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
     return 0;
   }
   if (show_node_engine) {

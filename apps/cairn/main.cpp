@@ -10,6 +10,7 @@
 
 #include "cairn/core/error.hpp"
 #include "cairn/core/version.hpp"
+#include "cairn/program/program.hpp"
 #include "commands.hpp"
 
 namespace {
@@ -71,7 +72,9 @@ std::string name_for_messages(int argc, const char* const* argv) {
 int main(int argc, char** argv) {
   const auto name = name_for_messages(argc, argv);
   try {
-    return dispatch(argc, argv);
+    const int code = dispatch(argc, argv);
+    if (code == 0) program::expect_printed();
+    return code;
   } catch (const Error& error) {
     fmt::print(stderr, "{}: error: {}\n", name, error.what());
     return error.exit_code();

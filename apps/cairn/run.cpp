@@ -330,7 +330,7 @@ int run_command(int argc, const char* const* argv) {
   const int exit_code = job.run();
   try {
     job.write_report(exit_code);
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     job.warn(fmt::format("no report: {}", error.what()));  // the run counts, not its report
   }
   return exit_code;

@@ -1,4 +1,5 @@
-/// The CAIRN_* environment variables that are no options of a program.
+/// The CAIRN_* environment variables: what is no option, and the options that all programs or
+/// `cairn run` have.
 #pragma once
 
 #include <span>
@@ -9,6 +10,7 @@ namespace cairn::tool {
 struct Setting {
   const char* name;
   const char* meaning;
+  bool is_secret = false;  ///< its value is not shown
 };
 
 /// All of them, sorted by name.

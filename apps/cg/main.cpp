@@ -167,7 +167,8 @@ class Job {
   [[nodiscard]] std::uint64_t next_halt() const {
     const std::uint64_t now = solver_.iterations();
     std::uint64_t halt = std::min(settings_.max_iterations, now + pace_.steps(context_.world));
-    for (const auto every : {settings_.ckpt.every, settings_.residual_every}) {
+    for (const auto every :
+         {settings_.ckpt.every, settings_.ckpt.local_every, settings_.residual_every}) {
       if (every != 0) halt = std::min(halt, now + every - now % every);
     }
     return halt;

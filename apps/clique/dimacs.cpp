@@ -34,7 +34,9 @@ class Reader {
 
  private:
   void open() {
-    const auto status = std::filesystem::status(path_);
+    std::error_code code;
+    const auto status = std::filesystem::status(path_, code);
+    if (!std::filesystem::status_known(status)) throw_errno(code.value(), "read " + path_.string());
     if (!std::filesystem::exists(status))
       throw Error(Errc::no_input, path_.string() +
                                       ": no such file, and no graph of a known family "

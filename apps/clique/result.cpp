@@ -43,7 +43,7 @@ std::string to_json(const Result& result) {
       {"threads", result.threads},
       {"restored_from", found.restored_from ? Json(*found.restored_from) : Json(nullptr)},
       {"seconds", result.seconds}};
-  return json.dump(2) + "\n";
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace cairn::clique

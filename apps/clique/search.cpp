@@ -127,7 +127,7 @@ class Searcher {
                   Found<words>& found) {
     if (task.bound <= limit()) return;
     if (task.size >= options_.task_depth) {
-      last_node_ = found.nodes + options_.task_nodes;
+      last_node_ = found.nodes + std::min(options_.task_nodes, UINT64_MAX - found.nodes);
       Bits<words> clique = task.clique;
       search({clique, spawner, found, task.bound}, task.size, task.candidates, 0);
     } else {

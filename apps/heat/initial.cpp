@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cmath>
+#include <filesystem>
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
@@ -47,6 +48,9 @@ double hottest(const std::array<Spot, spot_count>& spots, double x, double y) {
 
 Image read_png(const std::string& file) {
   if (::access(file.c_str(), R_OK) != 0) throw_errno(errno, "--initial " + file);
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(file, error))  // a pipe would be waited for
+    throw Error(Errc::bad_data, "--initial " + file + " is not a file");
   png_image png{};
   png.version = PNG_IMAGE_VERSION;
   const auto fail = [&] {

@@ -68,8 +68,12 @@ void declare(program::Options& options, Settings& settings) {
 
 /// Better refused now than after hours of steps.
 void check_outputs(const Communicator& comm, const Settings& settings) {
-  program::check_places(comm, {settings.picture, settings.output, settings.result});
-  if (settings.output.empty() || ckpt::xdmf_path(settings.output) != settings.output) return;
+  const auto xdmf = settings.output.empty() ? settings.output : ckpt::xdmf_path(settings.output);
+  const bool is_named_xdmf = !settings.output.empty() && xdmf == settings.output;
+  program::check_places(
+      comm, {settings.picture, settings.output, settings.result, is_named_xdmf ? "" : xdmf},
+      {settings.initial});
+  if (!is_named_xdmf) return;
   Error error(Errc::usage, "--output " + settings.output.string() +
                                " names an HDF5 file; its .xdmf is written beside it");
   error.mark_agreed();

@@ -44,7 +44,7 @@ void write_result(const Result& result, const std::filesystem::path& file) {
   json["restored_from"] = or_null(result.restored_from);
   json["seconds"] = result.seconds;
   json["cells_per_second"] = result.cells_per_second;
-  write_file_atomically(file, json.dump(2) + "\n");
+  write_file_atomically(file, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace cairn::heat

@@ -82,7 +82,9 @@ Raster raster_of(const Settings& settings, const program::Options& options) {
 
 /// Of each frame, checked before the first is drawn.
 std::vector<Raster> rasters_of(const Settings& settings, const program::Options& options) {
-  if (settings.frames < 1) throw Error(Errc::usage, "--frames is at least 1");
+  constexpr int most_frames = 1000000;
+  if (settings.frames < 1 || settings.frames > most_frames)
+    throw Error(Errc::usage, "--frames is 1 to 1000000");
   if (!(settings.zoom_step > 0)) throw Error(Errc::usage, "--zoom-step is above 0");
   std::vector<Raster> rasters{raster_of(settings, options)};
   View view = rasters[0].view();

@@ -207,6 +207,14 @@ class Solution(Case):
         self.assertEqual((result["rows"], result["nonzeros"]), (900, 5 * 900 - 4 * 30))
 
 
+class LocalEpochs(Case):
+    def test_they_are_made_however_quick_the_iterations_are(self):
+        ended = cg(1, "--poisson", 60, "--ckpt-dir", self.scratch / "shared", "--ckpt-local", self.scratch / "local",
+                   "--ckpt-local-every", 20, "--ckpt-redundancy", "none", "--log-level", "debug")
+        self.assertEqual(ended.code, 0, ended)
+        self.assertGreater(ended.err.count("saved"), 3, ended)
+
+
 class Result(Case):
     def test_it_says_how_the_run_was(self):
         result, ended = self.finished(3, "--poisson", 20, "--threads", 2, "--residual-every", 10, "--precondition",

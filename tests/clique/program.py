@@ -12,7 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 from program_case import ProgramCase  # noqa: E402
 
 MPIEXEC, CLIQUE = sys.argv[1:3]
-USAGE, BAD_DATA, NO_INPUT, RUN_AGAIN = 64, 65, 66, 75
+USAGE, BAD_DATA, NO_INPUT, INPUT_OUTPUT, RUN_AGAIN = 64, 65, 66, 74, 75
 
 
 def hamming(bits, distance):
@@ -85,6 +85,19 @@ class Case(ProgramCase):
         bad.write_text("p edge 3 1\ne 1 4\n")
         self.refused(BAD_DATA, "--graph", bad, words=["bad.clq, line 2", "no vertex 4"])
         self.refused(BAD_DATA, "--graph", bad, words=["bad.clq, line 2"], launcher=[MPIEXEC, "-n", 3])
+        good = self.scratch / "good.clq"
+        good.write_text("p edge 3 1\ne 1 2\n")
+        self.refused(USAGE, "--graph", good, "--result", good, words=["are the same file"])
+        self.assertEqual(good.read_text(), "p edge 3 1\ne 1 2\n")
+        loop = self.scratch / "loop"
+        loop.symlink_to("loop")
+        self.refused(INPUT_OUTPUT, "--graph", loop, words=["symbolic links"])
+
+    def test_a_task_may_be_as_long_as_it_takes(self):
+        done, _ = self.ended("--graph", "johnson16-2-4", "--task-nodes", 2**64 - 1, "--threads", 1, "--metrics")
+        rank, *_, tasks = done.lines_of("cairn-clique")[-1].split()[1:8]
+        self.assertEqual(rank, "0", done)
+        self.assertLess(int(tasks), 10**5)
 
     def test_help_and_version(self):
         self.check_help_and_version("--graph", "johnson16-2-4", "--target", "--result", "--ckpt-dir")

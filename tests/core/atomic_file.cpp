@@ -71,6 +71,22 @@ TEST_CASE("a link is followed, a new file obeys the umask, two writers do not me
   CHECK(fs::status(real).permissions() == static_cast<fs::perms>(0666 & ~mask));
 }
 
+TEST_CASE("a link to what is not there yet makes that, and what is replaced keeps its mode") {
+  const test::Scratch scratch;
+  fs::create_directory(scratch / "far");
+  fs::create_symlink("far/made", scratch / "link");
+  for (const char* const text : {"1", "2"}) {
+    write_file_atomically(scratch / "link", text);
+    CHECK(fs::is_symlink(scratch / "link"));
+    CHECK(test::bytes_of(scratch / "far/made") == text);
+    fs::permissions(scratch / "far/made", static_cast<fs::perms>(0640));
+  }
+  write_file_atomically(scratch / "far/made", "3");
+  CHECK(fs::status(scratch / "far/made").permissions() == static_cast<fs::perms>(0640));
+  fs::create_symlink("loop", scratch / "loop");
+  CHECK(code_of(scratch / "loop") == Errc::input_output);
+}
+
 TEST_CASE("a device is written, not replaced") {
   AtomicFile file("/dev/null");
   file.write("x");

@@ -116,6 +116,18 @@ class Result(Case):
         self.assertIn(["digest", result["digest"]], lines)
         self.assertTrue(all(line.startswith("cairn-heat: ") for line in ended.err.splitlines()), ended)
 
+    def test_what_it_prints_must_arrive(self):
+        with open("/dev/full", "w") as full:
+            ended = subprocess.run([HEAT, "--size", "8", "--steps", "1"], stdout=full, stderr=subprocess.PIPE, text=True,
+                                   timeout=60)
+        self.assertEqual(ended.returncode, 74, ended)
+        self.assertIn("standard output could not be written", ended.stderr)
+
+    def test_names_that_are_not_utf_8(self):
+        name = os.fsencode(self.scratch) + b"/caf\xe9.png"
+        self.assertEqual(heat(1, "--size", 8, "--steps", 1, "--picture", os.fsdecode(name)).code, 0)
+        self.finished(1, "--size", 8, "--steps", 1, "--initial", os.fsdecode(name))
+
     def test_no_steps_leave_the_initial_field(self):
         result, _ = self.finished(2, "--size", 20, "--steps", 0)
         self.assertEqual((result["error_l2"], result["error_max"], result["steps"]), (0.0, 0.0, 0))
@@ -214,6 +226,20 @@ class Refusals(Case):
             self.refused(66, "No such file", "--size", 8, "--steps", 10**9, option, self.scratch / "none" / "file",
                          ranks=(1, 2))
             self.refused(64, "is a folder", "--size", 8, "--steps", 10**9, option, self.scratch)
+        picture = self.scratch / "u.png"
+        self.assertEqual(heat(1, "--size", 8, "--steps", 1, "--picture", picture).code, 0)
+        before = picture.read_bytes()
+        for option in ("--picture", "--result", "--output"):
+            self.refused(64, "are the same file", "--size", 8, "--steps", 10**9, "--initial", picture, option, picture)
+        self.assertEqual(picture.read_bytes(), before)
+        for option in ("--picture", "--result"):
+            self.refused(64, "are the same file", "--size", 8, "--steps", 10**9, "--output", self.scratch / "u.h5", option,
+                         self.scratch / "u.xdmf")
+        loop = self.scratch / "loop"
+        loop.symlink_to("loop")
+        self.refused(74, "symbolic links", "--size", 8, "--steps", 10**9, "--result", loop)
+        os.mkfifo(self.scratch / "pipe.png")
+        self.refused(65, "is not a file", "--size", 8, "--initial", self.scratch / "pipe.png", ranks=(1, 2))
         self.refused(64, "names an HDF5 file", "--size", 8, "--steps", 10**9, "--output", self.scratch / "u.xdmf")
 
 

@@ -30,6 +30,8 @@ TEST_CASE("Slurm's end of the job, and none where there is none") {
   ::setenv("SLURM_JOB_END_TIME", "1900000000", 1);
   CHECK(slurm_time_limit() ==
         std::chrono::system_clock::time_point(std::chrono::seconds(1900000000)));
+  ::setenv("SLURM_JOB_END_TIME", "30000000000", 1);  // later than the clock counts
+  CHECK(slurm_time_limit() > std::chrono::system_clock::now());
   ::setenv("SLURM_JOB_END_TIME", "soon", 1);
   CHECK(!slurm_time_limit());
   ::unsetenv("SLURM_JOB_END_TIME");

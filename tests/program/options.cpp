@@ -151,6 +151,9 @@ TEST_CASE("a bad configuration file is told apart from a missing one") {
   CHECK(f.error({"--config", "/nonexistent/x.ini"}) ==
         "66 --config: open /nonexistent/x.ini: No such file or directory");
   CHECK(f.error({"--config", "/"}) == "64 / cannot be read");
+  const ConfigFile binary(std::string("size = 5\0 5\n", 12));
+  CHECK(f.error({"--config", binary.path}) ==
+        "64 " + binary.path.string() + " is not text: it has a byte 0");
   const ConfigFile syntax("size 5\n");
   CHECK(f.error({"--config", syntax.path}).starts_with("64 " + syntax.path.string() + ": "));
   const ConfigFile unknown("siez = 5\n");

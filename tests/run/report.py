@@ -136,6 +136,14 @@ class Report(JobTest):
         self.assertEqual((code, out), (0, "done 1 ranks 1 launch 0\n"))
         self.assertIn("no report: ", lines[-1])
         self.assertIn("is not a PNG file", lines[-1])
+        os.remove(picture)
+        for make, remove in ((os.mkdir, os.rmdir), (os.mkfifo, os.remove)):
+            with self.subTest(make=make):
+                make(picture)
+                code, _, lines, _ = self.run_with_report("--report-picture", picture, ranks=1, probe=("--steps", "1"))
+                self.assertEqual(code, 0)
+                self.assertIn("is not a file", lines[-1])
+                remove(picture)
 
 
 if __name__ == "__main__":

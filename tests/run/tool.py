@@ -87,6 +87,19 @@ class Answers(unittest.TestCase):
         values = {row["name"]: row["value"] for row in info["settings"]}
         self.assertEqual((values["CAIRN_TRACE"], values["CAIRN_FAILPOINTS"]), ("/x", None))
 
+    def test_a_disk_that_is_full_is_no_success(self):
+        for arguments in (["--help"], ["info"], ["info", "--json"]):
+            with open("/dev/full", "w") as full:
+                result = subprocess.run([CAIRN, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)
+            self.assertEqual(result.returncode, 74, arguments)
+            self.assertIn("standard output could not be written", result.stderr)
+
+    def test_info_hides_the_key_and_bears_any_bytes(self):
+        info = json.loads(cairn("info", "--json", CAIRN_CKPT_KEY="1f" * 32, CAIRN_REPORT="\udcff").stdout)
+        values = {row["name"]: row["value"] for row in info["settings"]}
+        self.assertEqual((values["CAIRN_CKPT_KEY"], values["CAIRN_REPORT"]), ("a secret", "\ufffd"))
+        self.assertEqual(list(values), sorted(values))
+
     def test_info_measures_the_node_engine(self):
         result = subprocess.run(["mpirun", "-n", "2", CAIRN, "info", "--node-engine"], capture_output=True, text=True,
                                 timeout=60, env={**os.environ, "CAIRN_NODE_ENGINE": "on"})

@@ -23,11 +23,12 @@ namespace {
 Failpoint before_write{"file.write"};
 Failpoint before_rename{"file.rename"};
 
-/// Where `path` leads, through links; itself when nothing is there yet.
+/// Where `path` leads, through links; itself when it is none, and nothing is there yet.
 fs::path resolved(const fs::path& path) {
   std::error_code code;
-  const fs::path real = fs::canonical(path, code);
-  return code ? path : real;
+  if (!fs::exists(path, code) && !fs::is_symlink(path, code)) return path;
+  const fs::path place = place_of(path);
+  return place.empty() ? path : place;
 }
 
 fs::path folder_of(const fs::path& path) {
@@ -106,6 +107,9 @@ void AtomicFile::open_temporary(unsigned mode) {
       descriptor_ = -1;
     }
   }
+  struct stat old = {};
+  if (mode != private_file && stat(target_.c_str(), &old) == 0)
+    fchmod(descriptor_, old.st_mode & 0777U);  // where that is not allowed it is the umask's
   lock_ = fcntl(descriptor_, F_DUPFD_CLOEXEC, 0);
 }
 

@@ -120,6 +120,16 @@ void remove_file(const std::filesystem::path& path) {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw_errno(errno, "remove " + path.string());
 }
 
+fs::path place_of(fs::path file) {
+  if (file.empty()) return file;
+  constexpr int most_links = 40;  // as in Linux
+  std::error_code code;
+  file = fs::absolute(file, code);
+  for (int links = 0; links < most_links && fs::is_symlink(file, code); ++links)
+    file = file.parent_path() / fs::read_symlink(file, code);
+  return fs::weakly_canonical(file, code);
+}
+
 bool is_there(const fs::path& path) {
   struct stat status = {};
   if (::lstat(path.c_str(), &status) == 0) return true;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <charconv>
@@ -31,8 +32,11 @@ std::optional<T> parse_number(std::string_view text) {
   return value;
 }
 
+/// A century stands for all that is longer: the clock counts nanoseconds until 2262.
 SystemClock::duration duration_of(double seconds) {
-  return std::chrono::duration_cast<SystemClock::duration>(std::chrono::duration<double>(seconds));
+  constexpr double century = 100 * 366 * 86400.0;
+  return std::chrono::duration_cast<SystemClock::duration>(
+      std::chrono::duration<double>(std::min(seconds, century)));
 }
 
 [[noreturn]] void refuse(const std::string& why) {
@@ -108,7 +112,7 @@ std::optional<double> parse_duration(std::string_view text) {
 
 std::optional<SystemClock::time_point> slurm_time_limit() {
   if (const auto end = parse_number<std::int64_t>(variable("SLURM_JOB_END_TIME")))
-    return SystemClock::time_point(std::chrono::seconds(*end));
+    return SystemClock::time_point(std::chrono::seconds(std::min<std::int64_t>(*end, 9000000000)));
   const auto job = variable("SLURM_JOB_ID");
   if (!parse_number<std::uint64_t>(job)) return {};
   const auto left = parse_duration(first_line_of("squeue -h -o %L -j " + job + " 2>/dev/null"));

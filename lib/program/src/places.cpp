@@ -8,24 +8,13 @@
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/core/error.hpp"
+#include "cairn/core/file.hpp"
 
 namespace cairn::program {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Where a file of this name stands or would be made: links are followed, also to what is not there
-/// yet. Empty if it cannot be found out.
-fs::path place_of(fs::path file) {
-  if (file.empty()) return file;
-  constexpr int most_links = 40;  // as in Linux
-  std::error_code code;
-  file = fs::absolute(file, code);
-  for (int links = 0; links < most_links && fs::is_symlink(file, code); ++links)
-    file = file.parent_path() / fs::read_symlink(file, code);
-  return fs::weakly_canonical(file, code);
-}
 
 /// A file is made anew in its folder, where links lead; what is no file (/dev/null) is written to.
 void expect_place(const fs::path& file) {
@@ -34,6 +23,7 @@ void expect_place(const fs::path& file) {
   if (place.empty()) place = file;
   std::error_code code;
   const auto status = fs::status(place, code);
+  if (!fs::status_known(status)) throw_errno(code.value(), "write " + file.string());
   if (fs::is_directory(status))
     throw Error(Errc::usage, file.string() + " is a folder; name a file in it");
   const bool is_special = fs::exists(status) && !fs::is_regular_file(status);

@@ -131,6 +131,14 @@ void wait_for_abort() {
   std::this_thread::sleep_for(std::chrono::seconds(5));
 }
 
+/// The exit code of a program that believes it is done.
+int code_of_output(const Communicator& world, const Options& options) {
+  const auto error = detail::error_of([] { expect_printed(); });
+  if (!error || !world.is_root()) return 0;
+  print_error(options.name(), "", error->what());
+  return error->exit_code();
+}
+
 int guarded(Runtime& runtime, int argc, char** argv, Options& options,
             const std::function<int(Context&)>& body) {
   const auto exit_code = [](Errc code) { return static_cast<int>(code); };
@@ -138,7 +146,7 @@ int guarded(Runtime& runtime, int argc, char** argv, Options& options,
     const int code = run_body(runtime, argc, argv, options, body);
     std::cout.flush();
     std::fflush(nullptr);  // the first rank that leaves with a code makes mpirun stop the others
-    return code;
+    return code != 0 ? code : code_of_output(runtime.world(), options);
   } catch (const Error& error) {
     if (error.agreed_ranks() < runtime.world().size()) {
       if (error.agreed_rank() > 0) wait_for_abort();
@@ -184,6 +192,13 @@ void throw_if_stopped() {
                             "beginning when you run it again",
                             signal));
   }
+}
+
+void expect_printed() {
+  const bool is_lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout.flush();
+  if (is_lost)
+    throw Error(Errc::input_output,
+                "standard output could not be written to its end; is the disk behind it full?");
 }
 
 int run(int argc, char** argv, Options& options, const std::function<int(Context&)>& body) {

@@ -29,6 +29,9 @@ void write_file(const fs::path& path, const std::string& text) {
 }
 
 std::string read_file(const fs::path& path) {
+  std::error_code error;  // a pipe would be waited for
+  if (fs::exists(path, error) && !fs::is_regular_file(path, error))
+    throw Error(Errc::bad_data, path.string() + " is not a file");
   std::ifstream file(path, std::ios::binary);
   std::string bytes{std::istreambuf_iterator<char>(file), {}};
   if (!file.is_open() || file.bad()) throw_errno(errno, "read " + path.string());
@@ -66,7 +69,7 @@ void RunRecorder::finish(int exit_code, const fs::path& picture) {
   read_trace(trace_directory(), report_);
   if (!picture.empty()) {
     report_.picture_png = read_png(picture);
-  } else if (fs::exists(folder_ / "picture.png")) {
+  } else if (std::error_code error; fs::exists(folder_ / "picture.png", error)) {
     report_.picture_png = read_png(folder_ / "picture.png");
   }
   write_file(folder_ / "run.json", report_json(report_));

@@ -4,7 +4,9 @@
 #include <cerrno>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <numeric>
+#include <sstream>
 
 #include "cairn/core/error.hpp"
 
@@ -158,8 +160,10 @@ void OptionSources::read_file() {
   std::ifstream file(path);
   if (!file) throw_errno(errno, named->second.source + ": open " + path);
   try {
-    auto parsed = po::parse_config_file(file, description_, true);
-    if (file.bad()) usage_error(path + " cannot be read");
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    if (text.find('\0') != std::string::npos) usage_error(path + " is not text: it has a byte 0");
+    std::istringstream lines(text);
+    auto parsed = po::parse_config_file(lines, description_, true);
     for (const auto& option : parsed.options) {
       if (options_.find(option.string_key) == nullptr) {
         unknown(path + ": unknown option '" + option.string_key + "'", option.string_key);

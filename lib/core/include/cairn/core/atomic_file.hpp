@@ -17,9 +17,10 @@ enum class FileAccess {
 ///
 /// Bytes go into a temporary file in the same folder; commit() writes it through to the disk,
 /// renames it and writes the folder through. Without commit() the temporary file is removed. A
-/// symbolic link is followed: the file that it points to is replaced. A target that exists and is
-/// no regular file (a pipe, /dev/null) is written directly. With FileAccess::owner both are
-/// refused. Local, one owner, not copyable.
+/// symbolic link is followed: the file that it points to is made or replaced. One that is replaced
+/// keeps its mode. A target that exists and is no regular file (a pipe, /dev/null) is written
+/// directly. With FileAccess::owner links and such targets are refused. Local, one owner, not
+/// copyable.
 ///
 /// A killed process leaves its temporary file behind, ".cairn-HOST-PID-N.tmp". The next AtomicFile
 /// that is made in the folder on the same host removes it, when nobody holds its lock any more:

@@ -75,6 +75,10 @@ void rename_file(const std::filesystem::path& from, const std::filesystem::path&
 /// @throws Error{Errc::permission, input_output, …}
 void remove_file(const std::filesystem::path& path);
 
+/// Where a file of this name stands or would be made: links are followed, also to what is not there
+/// yet. Empty if it cannot be found out. Local.
+[[nodiscard]] std::filesystem::path place_of(std::filesystem::path file);
+
 /// Whether anything has this name; links are not followed. Local.
 /// @throws Error{Errc::permission, input_output, …} where that cannot be told
 [[nodiscard]] bool is_there(const std::filesystem::path& path);

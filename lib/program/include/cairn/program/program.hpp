@@ -30,6 +30,11 @@ struct Context {
   double progress_every = -1;
 };
 
+/// Throws where something that this process has printed has not arrived, as on a full disk. run()
+/// asks at its end, on rank 0. Local; flushes.
+/// @throws Error{Errc::input_output}
+void expect_printed();
+
 /// Throws when a stop signal has come to this process: for work that has nothing to save, in places
 /// that are passed often. Local; costs a load.
 /// @throws Error with stop_exit_code() of the signal
