@@ -87,6 +87,17 @@ TEST_CASE("a link to what is not there yet makes that, and what is replaced keep
   CHECK(code_of(scratch / "loop") == Errc::input_output);
 }
 
+TEST_CASE("a pipe that has only the name of a descriptor is written") {
+  int ends[2] = {-1, -1};
+  REQUIRE(pipe(ends) == 0);
+  write_file_atomically("/proc/self/fd/" + std::to_string(ends[1]), "xy");
+  char bytes[3] = "";
+  CHECK(read(ends[0], bytes, 2) == 2);
+  CHECK(std::string(bytes) == "xy");
+  close(ends[0]);
+  close(ends[1]);
+}
+
 TEST_CASE("a device is written, not replaced") {
   AtomicFile file("/dev/null");
   file.write("x");

@@ -125,6 +125,10 @@ fs::path place_of(fs::path file) {
   constexpr int most_links = 40;  // as in Linux
   std::error_code code;
   file = fs::absolute(file, code);
+  if (fs::exists(file, code)) {
+    const auto real = fs::canonical(file, code);
+    return code ? file : real;  // a pipe as /dev/stdout has a name, and links lead to none
+  }
   for (int links = 0; links < most_links && fs::is_symlink(file, code); ++links)
     file = file.parent_path() / fs::read_symlink(file, code);
   return fs::weakly_canonical(file, code);
