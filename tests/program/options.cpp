@@ -140,7 +140,7 @@ TEST_CASE("what makes no sense is an error of the caller, with the closest optio
   CHECK(f.error({"--steps", "-1"}) ==
         "64 --steps: '-1' is not an integer between 0 and 18446744073709551615");
   CHECK(f.error({"--alpha", "nan"}) == "64 --alpha: 'nan' is not a finite number");
-  CHECK(f.error({"--threads", "0"}) == "64 --threads: '0' is not at least 1");
+  CHECK(f.error({"--threads", "0"}) == "64 --threads: '0' is not a number from 1 to 65536");
   const Environment size("CAIRN_SIZE", "big");
   CHECK(f.error({}) == "64 CAIRN_SIZE: 'big' is not an integer between -2147483648 and 2147483647");
   CHECK(f.error({"--size", "5"}) == "no error");

@@ -185,7 +185,7 @@ void Options::assign(const GivenOptions& given) {
   }
   constexpr int most_threads = 65536;  // OpenMP takes memory for each of them, and ends the program
   if (this->given("threads") && (general_.threads < 1 || general_.threads > most_threads)) {
-    malformed(given_.at("threads"), "1 to 65536");
+    malformed(given_.at("threads"), "a number from 1 to 65536");
   }
   if (this->given("progress-every") && !(general_.progress_every >= 0)) {
     malformed(given_.at("progress-every"), "0 or more");
