@@ -23,17 +23,11 @@ namespace {
 Failpoint before_structure{"ckpt.recycle.structure"};
 Failpoint before_rename{"ckpt.recycle.rename"};
 
-struct stat status_of(const File& file) {
-  struct stat status = {};
-  check_posix(::fstat(file.descriptor(), &status), "stat " + file.path().string());
-  return status;
-}
-
 /// Whether nothing but this process can see what is written into the file. Other processes on this
 /// machine show in that the kernel refuses a write lease; where it has no leases, and on other
 /// machines, they do not show.
-bool is_private(const File& file) {
-  if (status_of(file).st_nlink != 1) return false;
+bool is_private(const File& file, const struct stat& status) {
+  if (status.st_nlink != 1) return false;
   // Somebody may open the file while we hold the lease. The kernel tells that by SIGIO, which
   // kills, unless it is asked for another signal: SIGURG is ignored by default.
   if (::fcntl(file.descriptor(), F_SETSIG, SIGURG) != 0) return false;
@@ -67,12 +61,12 @@ bool Spare::take_place_of(const fs::path& path, const DataFileLayout& layout) {
   const auto epoch = std::exchange(epoch_, 0);  // from now on, should something fail
   std::optional<File> spare;
   if (is_regular(path_)) spare.emplace(path_, O_RDWR | O_NOFOLLOW);
-  if (!spare || !is_private(*spare)) {
+  struct stat status = {};
+  if (!spare || ::fstat(spare->descriptor(), &status) != 0 || !is_private(*spare, status)) {
     remove();
     return false;
   }
   // A launch that has lost the directory may have put a file of its own there.
-  const auto status = status_of(*spare);
   const bool is_known = status.st_dev == device_ && status.st_ino == inode_;
   const File skeleton(path, O_RDONLY);
   before_structure.check("write " + path_.string());
