@@ -54,6 +54,24 @@ template <std::size_t prefetch_distance>
   copy_steps<512>(to, from, bytes);
 }
 
+template <std::size_t places>
+[[gnu::target("avx2")]] void fetch_avx2(std::byte* to, const std::byte* from,
+                                        std::size_t bytes) noexcept {
+  constexpr std::size_t step = 2 * sizeof(__m256i);
+  const std::size_t part = bytes / places / step * step;
+  for (std::size_t i = 0; i < part; i += step) {
+    for (std::size_t place = 0; place < places; ++place) {
+      const auto* const source = reinterpret_cast<const __m256i*>(from + place * part + i);
+      auto* const target = reinterpret_cast<__m256i*>(to + place * part + i);
+      const __m256i a = _mm256_loadu_si256(source);
+      const __m256i b = _mm256_loadu_si256(source + 1);
+      _mm256_storeu_si256(target, a);
+      _mm256_storeu_si256(target + 1, b);
+    }
+  }
+  std::memcpy(to + places * part, from + places * part, bytes - places * part);
+}
+
 bool has_avx2() noexcept {
   static const bool has = __builtin_cpu_supports("avx2") != 0;
   return has;
@@ -100,6 +118,17 @@ void stream_bytes(std::byte* to, const std::byte* from, std::size_t bytes) noexc
 #else
   copy_bytes(to, from, bytes);
 #endif
+}
+
+void fetch_bytes(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+#if defined(__x86_64__)
+  constexpr std::size_t places = 4;
+  if (bytes >= least_bytes && has_avx2()) {
+    fetch_avx2<places>(to, from, bytes);
+    return;
+  }
+#endif
+  copy_bytes(to, from, bytes);
 }
 
 }  // namespace cairn::detail

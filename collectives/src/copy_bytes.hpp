@@ -25,4 +25,9 @@ void give_bytes(std::byte* to, const std::byte* from, std::size_t bytes) noexcep
 /// measured.
 void stream_bytes(std::byte* to, const std::byte* from, std::size_t bytes) noexcept;
 
+/// The same out of memory, which stream_bytes has written: from four places at once, since a core
+/// fetches more at a time when it comes to several rows of lines. Where the target is in the core's
+/// own cache a sixth faster, else slower.
+void fetch_bytes(std::byte* to, const std::byte* from, std::size_t bytes) noexcept;
+
 }  // namespace cairn::detail

@@ -26,6 +26,8 @@ constexpr std::size_t short_slots = 8;
 /// So few ranks look at each other's flags directly in a barrier.
 constexpr int most_flat_ranks = 4;
 constexpr std::size_t least_streamed_bytes = 1024;
+/// A longer message does not stay in the reader's cache.
+constexpr std::size_t most_fetched_bytes = std::size_t{512} << 10;
 
 using AtomicFlag = std::atomic_ref<std::uint64_t>;
 static_assert(AtomicFlag::is_always_lock_free, "flags between processes must be lock-free");
@@ -62,7 +64,8 @@ std::optional<NodeGroup> NodeGroup::make(const Communicator& node, Patience pati
   std::uint64_t slots = slots_for(ranks);
   check_mpi(MPI_Bcast(&slots, 1, MPI_UINT64_T, 0, node.native()), "MPI_Bcast");
   const std::size_t each = short_slots * short_slot_bytes + slots * slot_bytes;
-  auto memory = SharedMemory::allocate(node, flag_bytes(ranks) + ranks * each);
+  const std::size_t boxes = ranks == 2 ? 2 * box_bytes : 0;
+  auto memory = SharedMemory::allocate(node, flag_bytes(ranks) + ranks * each + boxes);
   if (!memory) return std::nullopt;
   NodeGroup group(node, patience, slots, *std::move(memory));
   check_mpi(MPI_Barrier(node.native()), "MPI_Barrier");  // each rank has placed its pages
@@ -79,12 +82,14 @@ NodeGroup::NodeGroup(const Communicator& node, Patience patience, std::uint64_t 
       short_ring_{flag_bytes(static_cast<std::size_t>(size_)), short_slots, short_slot_bytes},
       long_ring_{short_ring_.begin + static_cast<std::size_t>(size_) * short_ring_.bytes(), slots,
                  slot_bytes},
+      boxes_(long_ring_.begin + static_cast<std::size_t>(size_) * long_ring_.bytes()),
       known_(static_cast<std::size_t>(size_) * flag_count, 0) {
   // The first touch places the pages near this rank; nobody else writes there.
   for (const auto& ring : {short_ring_, long_ring_}) {
     ring_ = ring;
     std::memset(slot(rank_, 0), 0, ring.bytes());
   }
+  if (size_ == 2) std::memset(box(rank_, 0), 0, box_bytes);
 }
 
 /// Looks at every page of the slots, or the first call that comes to it would pay for that.
@@ -106,6 +111,13 @@ std::uint64_t& NodeGroup::flag(int rank, Flag which) const noexcept {
 std::byte* NodeGroup::slot(int rank, std::uint64_t step) const noexcept {
   const std::size_t index = static_cast<std::size_t>(rank) * ring_.slots + step % ring_.slots;
   return memory_.bytes().data() + ring_.begin + index * ring_.slot_bytes;
+}
+
+/// Where `rank` puts its values in a swap. Both take what the other has put there, and put the next
+/// values into the same memory.
+std::byte* NodeGroup::box(int rank, std::uint64_t step) const noexcept {
+  const std::size_t index = (static_cast<std::uint64_t>(rank) + step) % 2;
+  return memory_.bytes().data() + boxes_ + index * box_bytes;
 }
 
 /// Tells the others that this rank has done `which` in all steps below `steps`.
@@ -154,6 +166,16 @@ void NodeGroup::write(std::byte* to, const std::byte* from, std::size_t bytes) c
   }
 }
 
+/// Copies out of memory that another rank has written, of a message of so many bytes.
+void NodeGroup::take(std::byte* to, const std::byte* from, std::size_t bytes,
+                     std::size_t of_message) const noexcept {
+  if (stores_ == Stores::streaming && of_message <= most_fetched_bytes) {
+    fetch_bytes(to, from, bytes);
+  } else {
+    copy_bytes(to, from, bytes);
+  }
+}
+
 void NodeGroup::barrier() {
   if (size_ <= most_flat_ranks) {
     ++barriers_;
@@ -182,7 +204,7 @@ void NodeGroup::spread(std::byte* data, std::size_t bytes, int from, int to) {
       publish(written, step_ + 1);
     } else if (to == everyone || rank_ == to) {
       patience_.wait([&] { return reached(from, written, step_ + 1); });
-      copy_bytes(data + first, slot(from, step_), count);
+      take(data + first, slot(from, step_), count, bytes);
       publish(read, step_ + 1);
     }
   }
@@ -211,7 +233,7 @@ void NodeGroup::gather_to(const std::byte* in, std::byte* out, std::size_t bytes
       polls = 0;
     } else if (got < to_get && all_reached(written, step_ + got + 1)) {
       for (int r = 0; r < size_; ++r) {
-        if (r != rank_) copy_bytes(place(r) + got * chunk, slot(r, step_ + got), count(got));
+        if (r != rank_) take(place(r) + got * chunk, slot(r, step_ + got), count(got), bytes);
       }
       publish(read, step_ + ++got);
       polls = 0;

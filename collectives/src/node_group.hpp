@@ -18,10 +18,12 @@ namespace cairn::detail {
 
 /// The ranks of one node and their shared memory.
 ///
-///     rank r:  flags  written · combined · read · entered      a cache line each, written by r
-///     alone
-///              slots  [ step 0 ][ step 1 ] … [ step s-1 ]      step k uses slot k mod s
+///     rank r:  flags  written · combined · read · entered · swapped   a cache line each, written
+///     by
+///                                                                     r alone
+///              slots  [ step 0 ][ step 1 ] … [ step s-1 ]             step k uses slot k mod s
 ///              few short ones for short messages, many long ones for long messages
+///     of two ranks together:  two boxes, which they swap
 ///
 /// A message is cut into chunks, one a step, and steps are numbered through over all calls, so that
 /// a flag is a count that only grows and nothing is ever reset. A rank that writes into its slot
@@ -63,6 +65,16 @@ class NodeGroup {
 
   /// Reduces n elements into `out` of every rank; `in` may be `out`.
   void all_reduce(const std::byte* in, std::byte* out, std::size_t n, const Reduction& reduction) {
+    if (swaps(n * reduction.element_bytes)) {
+      reduce_swapping(in, out, n, reduction);
+    } else {
+      all_reduce_by_slots(in, out, n, reduction);
+    }
+  }
+
+  /// The same, always through the slots, which all ranks write and read.
+  void all_reduce_by_slots(const std::byte* in, std::byte* out, std::size_t n,
+                           const Reduction& reduction) {
     reduce_to(in, out, n, reduction, everyone);
   }
 
@@ -97,7 +109,7 @@ class NodeGroup {
 
  private:
   static constexpr int everyone = -1;
-  enum Flag : std::size_t { written, combined, read, entered, flag_count };
+  enum Flag : std::size_t { written, combined, read, entered, swapped, flag_count };
 
   /// What a step works on: elements, or bytes, [first, first + count).
   struct Chunk {
@@ -135,13 +147,19 @@ class NodeGroup {
                  int to);
   void reduce_whole(const std::byte* in, std::byte* out, std::size_t n, const Reduction& reduction,
                     int to);
+  void reduce_swapping(const std::byte* in, std::byte* out, std::size_t n,
+                       const Reduction& reduction);
   void reduce_shared(std::span<std::byte* const> vectors, std::size_t n, const Reduction& reduction,
                      std::span<std::byte* const> results);
   void reduce_parts(const std::byte* in, std::byte* out, std::size_t n, const Reduction& reduction,
                     int to);
 
   [[nodiscard]] std::size_t ahead() const noexcept;
+  [[nodiscard]] bool swaps(std::size_t bytes) const noexcept;
+  [[nodiscard]] std::byte* box(int rank, std::uint64_t step) const noexcept;
   void write(std::byte* to, const std::byte* from, std::size_t bytes) const noexcept;
+  void take(std::byte* to, const std::byte* from, std::size_t bytes,
+            std::size_t of_message) const noexcept;
   [[nodiscard]] Part part_of(int rank, std::size_t n, std::size_t element_bytes) const noexcept;
   void copy_in(const std::byte* in, const Chunk& chunk, std::size_t element_bytes,
                std::uint64_t step);
@@ -159,10 +177,12 @@ class NodeGroup {
   int size_;
   Ring short_ring_;  // for messages that fit into one slot
   Ring long_ring_;
-  Ring ring_;  // of the call under way
+  Ring ring_;          // of the call under way
+  std::size_t boxes_;  // where they begin in the shared memory
   Stores stores_ = Stores::cached;
   std::uint64_t step_ = 0;            // of the next chunk
   std::uint64_t barriers_ = 0;        // rounds of barriers so far
+  std::uint64_t swaps_ = 0;           // of boxes so far
   std::vector<std::uint64_t> known_;  // shape [p][flag_count]: the last value seen of each flag
 };
 

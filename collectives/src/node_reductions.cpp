@@ -15,6 +15,10 @@ namespace {
 constexpr std::size_t block_bytes = std::size_t{8} << 10;  // is still in the L1 cache when copied
 /// Up to here every rank reduces everything: one wait for the others instead of two.
 constexpr std::size_t small_bytes = 2048;
+/// Two ranks swap boxes from here on. Up to most_bytes_of_slots they do so a slot's size at once:
+/// less is done before the first swap and after the last.
+constexpr std::size_t least_swapped_bytes = std::size_t{8} << 10;
+constexpr std::size_t most_bytes_of_slots = std::size_t{512} << 10;
 
 }  // namespace
 
@@ -51,7 +55,8 @@ void NodeGroup::reduce_whole(const std::byte* in, std::byte* out, std::size_t n,
       write(slot(rank_, step_ + sent), in + sent * chunk * width, count(sent) * width);
       publish(written, step_ + ++sent);
       polls = 0;
-    } else if (reduced < steps && all_reached(written, step_ + reduced + 1)) {
+    } else if (reduced < sent && all_reached(written, step_ + reduced + 1)) {
+      // Not before it is sent: the result may take the place of what is to be sent.
       const std::size_t begin = reduced * chunk * width;
       combine_whole(in + begin, out + begin, count(reduced), reduction, step_ + reduced);
       publish(read, step_ + ++reduced);
@@ -62,6 +67,40 @@ void NodeGroup::reduce_whole(const std::byte* in, std::byte* out, std::size_t n,
   }
   step_ += steps;
   publish(read, step_);
+}
+
+/// While a rank waits for a core the other could get no further than one box.
+bool NodeGroup::swaps(std::size_t bytes) const noexcept {
+  return size_ == 2 && bytes > least_swapped_bytes && !patience_.oversubscribed();
+}
+
+/// Two ranks hand two boxes to and fro: who reads the other's values in one puts its next ones over
+/// them in the same pass. So a line goes from core to core once a chunk, with the right to write
+/// it; in a ring it goes twice, when it is read and when it is written again.
+///
+///     step k:  rank 0 reads box 1 and fills it anew, rank 1 does so with box 0
+///     step k+1:         box 0                                box 1
+void NodeGroup::reduce_swapping(const std::byte* in, std::byte* out, std::size_t n,
+                                const Reduction& reduction) {
+  const std::size_t width = reduction.element_bytes;
+  const std::size_t chunk = (n * width <= most_bytes_of_slots ? slot_bytes : box_bytes) / width;
+  const int other = 1 - rank_;
+  give_bytes(box(rank_, swaps_), in, std::min(chunk, n) * width);
+  publish(swapped, swaps_ + 1);
+  for (std::size_t first = 0; first < n; first += chunk, ++swaps_) {
+    patience_.wait([&] { return reached(other, swapped, swaps_ + 1); });
+    std::byte* const theirs = box(other, swaps_);
+    const std::size_t last = std::min(first + chunk, n);
+    const std::byte* const mine = in + first * width;
+    const std::byte* const left = rank_ == 0 ? mine : theirs;
+    const std::byte* const right = rank_ == 0 ? theirs : mine;
+    std::byte* const result = out + first * width;
+    const std::size_t following = std::min(last + chunk, n) - last;
+    const std::size_t at = following * width;
+    reduction.exchange(result, left, right, theirs, in + last * width, following);
+    reduction.combine(result + at, left + at, right + at, last - first - following);
+    if (last < n) publish(swapped, swaps_ + 2);
+  }
 }
 
 /// Reduces n elements of a chunk, all of which are in the others' slots; `in` may be `out`.

@@ -115,6 +115,29 @@ template <typename Operation, typename T>
 }
 
 template <typename Operation, typename T>
+[[gnu::always_inline]] inline void exchange(std::byte* result, const std::byte* a,
+                                            const std::byte* b, std::byte* theirs,
+                                            const std::byte* next, std::size_t n) {
+  auto* const out = reinterpret_cast<T*>(result);
+  auto* const box = reinterpret_cast<T*>(theirs);
+  const auto* const left = reinterpret_cast<const T*>(a);
+  const auto* const right = reinterpret_cast<const T*>(b);
+  const auto* const following = reinterpret_cast<const T*>(next);
+#pragma omp simd
+  for (std::size_t i = 0; i < n; ++i) {
+    const T value = Operation::apply(left[i], right[i]);
+    box[i] = following[i];
+    out[i] = value;
+  }
+}
+
+template <typename Operation, typename T>
+void exchange_baseline(std::byte* result, const std::byte* a, const std::byte* b, std::byte* theirs,
+                       const std::byte* next, std::size_t n) {
+  exchange<Operation, T>(result, a, b, theirs, next, n);
+}
+
+template <typename Operation, typename T>
 void combine_baseline(std::byte* result, const std::byte* a, const std::byte* b, std::size_t n) {
   combine<Operation, T>(result, a, b, n);
 }
@@ -128,6 +151,13 @@ template <typename Operation, typename T>
   combine<Operation, T>(result, a, b, n);
 }
 
+template <typename Operation, typename T>
+[[gnu::target("avx2")]] void exchange_avx2(std::byte* result, const std::byte* a,
+                                           const std::byte* b, std::byte* theirs,
+                                           const std::byte* next, std::size_t n) {
+  exchange<Operation, T>(result, a, b, theirs, next, n);
+}
+
 bool has_avx2() noexcept {
   static const bool has = __builtin_cpu_supports("avx2") != 0;
   return has;
@@ -135,17 +165,17 @@ bool has_avx2() noexcept {
 #endif
 
 template <typename Operation, typename T>
-Reduction::Kernel kernel() noexcept {
+Reduction kernels() noexcept {
 #if defined(__x86_64__)
-  if (has_avx2()) return combine_avx2<Operation, T>;
+  if (has_avx2()) return {combine_avx2<Operation, T>, exchange_avx2<Operation, T>, sizeof(T)};
 #endif
-  return combine_baseline<Operation, T>;
+  return {combine_baseline<Operation, T>, exchange_baseline<Operation, T>, sizeof(T)};
 }
 
 template <typename T, typename Operation>
 Reduction reduction() noexcept {
   if constexpr (requires(T a) { Operation::template apply<T>(a, a); }) {
-    return {kernel<Operation, T>(), sizeof(T)};
+    return kernels<Operation, T>();
   } else {
     return {};
   }

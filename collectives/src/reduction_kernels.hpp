@@ -13,7 +13,13 @@ struct Reduction {
   /// do not overlap. Aligned as the element type is.
   using Kernel = void (*)(std::byte* result, const std::byte* a, const std::byte* b, std::size_t n);
 
+  /// The same, after which theirs[i] = next[i]; `theirs` is `a` or `b`. In one pass, for memory
+  /// whose lines come from another core's cache.
+  using Exchange = void (*)(std::byte* result, const std::byte* a, const std::byte* b,
+                            std::byte* theirs, const std::byte* next, std::size_t n);
+
   Kernel combine = nullptr;
+  Exchange exchange = nullptr;
   std::size_t element_bytes = 0;
 
   [[nodiscard]] explicit operator bool() const noexcept { return combine != nullptr; }

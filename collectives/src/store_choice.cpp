@@ -66,7 +66,7 @@ StoreChoice::StoreChoice(NodeGroup& group, Hop hop)
 
 void StoreChoice::all_reduce() {
   auto* const data = bytes_of(values_.data());
-  group_->all_reduce(data, data, values_.size(), reduction_of(MPI_DOUBLE, MPI_SUM));
+  group_->all_reduce_by_slots(data, data, values_.size(), reduction_of(MPI_DOUBLE, MPI_SUM));
 }
 
 /// On this rank, of one call with new inputs that all begin together.
