@@ -129,7 +129,7 @@ class Searcher {
     if (task.size >= options_.task_depth) {
       last_node_ = found.nodes + std::min(options_.task_nodes, UINT64_MAX - found.nodes);
       Bits<words> clique = task.clique;
-      search({clique, spawner, found, task.bound}, task.size, task.candidates, 0);
+      search({clique, spawner, found, task.bound}, task.size, task.candidates);
     } else {
       ++found.nodes;
       const Branches& branches = colour(task.candidates, limit() - task.size, 0);
@@ -164,6 +164,13 @@ class Searcher {
     int bound;
   };
 
+  /// So many vertices below the task: where the search stands there.
+  struct Level {
+    Bits<words> candidates;
+    Branches branches;
+    std::size_t left = 0;  ///< branches, the last of which is next
+  };
+
   /// Makes tasks of the first `count` branches.
   void divide(const Place& place, int size, const Bits<words>& candidates, const Branches& branches,
               std::size_t count) {
@@ -187,32 +194,57 @@ class Searcher {
     }
   }
 
-  void search(const Place& place, int size, Bits<words> candidates, std::size_t depth) {
-    ++place.found.nodes;
-    (void)colour(candidates, limit() - size, depth);
-    for (std::size_t i = scratch_[depth].vertices.size(); i-- > 0;) {
-      if (size + scratch_[depth].colours[i] <= limit()) return;
-      if (place.found.nodes >= last_node_)
-        return divide(place, size, candidates, scratch_[depth], i + 1);
-      const int v = scratch_[depth].vertices[i];
+  /// A clique may have as many vertices as the graph: no recursion, whose frames a thread of 2 MiB
+  /// of stack has no room for.
+  void search(const Place& place, int size, const Bits<words>& candidates) {
+    const int size_of_task = size;
+    enter(place, size, candidates, 0);
+    for (std::size_t depth = 0;;) {
+      Level& level = levels_[depth];
+      if (level.left > 0 && size + level.branches.colours[level.left - 1] <= limit())
+        level.left = 0;
+      if (level.left > 0 && place.found.nodes >= last_node_) {
+        divide(place, size, level.candidates, level.branches, level.left);
+        level.left = 0;
+      }
+      if (level.left == 0) {
+        if (size == size_of_task) return;
+        --size;
+        leave(place, levels_[--depth]);
+        continue;
+      }
+      const int v = level.branches.vertices[--level.left];
       place.clique.set(v);
-      const Bits<words> next = candidates & graph_->neighbours(v);
+      const Bits<words> next = level.candidates & graph_->neighbours(v);
       if (next.none()) {
         keep(place.clique, size + 1, place.found);
+        leave(place, level);
       } else {
-        search(place, size + 1, next, depth + 1);
+        enter(place, ++size, next, ++depth);
       }
-      place.clique.reset(v);
-      candidates.reset(v);
     }
+  }
+
+  void enter(const Place& place, int size, const Bits<words>& candidates, std::size_t depth) {
+    ++place.found.nodes;
+    const Branches& branches = colour(candidates, limit() - size, depth);
+    levels_[depth].candidates = candidates;
+    levels_[depth].left = branches.vertices.size();
+  }
+
+  /// What comes of the vertex that this level has branched on last is done.
+  void leave(const Place& place, Level& level) {
+    const int v = level.branches.vertices[level.left];
+    place.clique.reset(v);
+    level.candidates.reset(v);
   }
 
   /// Colours the candidates greedily, so that adjacent ones differ: a clique has at most one vertex
   /// of each colour.
-  /// @return those of a colour above `least`, by colour; in scratch_[depth]
+  /// @return those of a colour above `least`, by colour; in levels_[depth]
   const Branches& colour(Bits<words> candidates, int least, std::size_t depth) {
-    if (scratch_.size() <= depth) scratch_.resize(depth + 1);
-    Branches& branches = scratch_[depth];
+    if (levels_.size() <= depth) levels_.resize(depth + 1);
+    Branches& branches = levels_[depth].branches;
     branches.vertices.clear();
     branches.colours.clear();
     for (int colour = 1; !candidates.none(); ++colour) {
@@ -237,8 +269,8 @@ class Searcher {
   const OrderedGraph<words>* graph_;
   Size* best_;
   SearchOptions options_;
-  std::vector<Branches> scratch_;  // by depth below the task
-  std::uint64_t last_node_ = 0;    // of the task
+  std::vector<Level> levels_;    // by depth below the task
+  std::uint64_t last_node_ = 0;  // of the task
   Task<words> root_;
 };
 

@@ -74,9 +74,12 @@ Raster raster_of(const Settings& settings, const program::Options& options) {
   View view = *named;
   if (options.given("center")) view.centre = point_of(settings.center);
   if (options.given("zoom")) view.zoom = settings.zoom;
-  if (options.given("iterations"))
-    view.iterations =
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(settings.iterations, UINT32_MAX));
+  if (options.given("iterations")) {
+    if (settings.iterations > Raster::most_iterations)  // it may not fit into the view's 32 bits
+      throw Error(Errc::usage, fmt::format("--iterations is 1 to {}, not {}",
+                                           Raster::most_iterations, settings.iterations));
+    view.iterations = static_cast<std::uint32_t>(settings.iterations);
+  }
   return {settings.width, settings.height, view, settings.columns, settings.rows};
 }
 

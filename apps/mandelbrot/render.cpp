@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/program/cpu_time.hpp"
 #include "cairn/program/program.hpp"
@@ -99,6 +100,8 @@ Rendering render(loadbalance::Distributor& distributor, const Raster& raster, Ke
   std::vector<double> weights;
   if (distributor.policy() == loadbalance::Policy::weighted) weights = weights_of(comm, raster);
   distributor.run(raster.tiles(), weights, work);
+  // A rank that is told to stop may have had no tile since.
+  together(comm, program::throw_if_stopped);
   result.totals = merged(comm, shares);  // waits for all
   // Ranks leave the barrier one after the other.
   result.seconds = all_reduce(comm, seconds_since(start), Maximum{});

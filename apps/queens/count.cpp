@@ -4,6 +4,7 @@
 #include <bit>
 #include <vector>
 
+#include "cairn/collectives/agree.hpp"
 #include "cairn/program/program.hpp"
 
 namespace cairn::queens {
@@ -61,7 +62,10 @@ Counts count(const Board& board, int depth, loadbalance::WorkPool& pool) {
     ++counts.nodes;
     board.each_next(placement, [&](const Placement& next) { spawner.push(next); });
   };
-  return pool.run<Placement, Counts>(roots, search);
+  const auto counts = pool.run<Placement, Counts>(roots, search);
+  // A rank that is told to stop may have had no task since.
+  together(pool.comm(), program::throw_if_stopped);
+  return counts;
 }
 
 }  // namespace cairn::queens

@@ -48,10 +48,14 @@ int search(program::Context& context, const Settings& settings, const program::O
   const auto& world = context.world;
   check(world, settings, options);
   program::PoolHeartbeat heartbeat(context, "tasks of rank 0");
-  loadbalance::WorkPool pool(
-      world, {.threads = context.threads,
-              .pulse = [&](const loadbalance::PoolPulse& pulse) { heartbeat.beat(pulse); },
-              .pulse_seconds = program::PoolHeartbeat::seconds});
+  loadbalance::WorkPool pool(world,
+                             {.threads = context.threads,
+                              .pulse =
+                                  [&](const loadbalance::PoolPulse& pulse) {
+                                    program::throw_if_stopped();  // also where there is no task
+                                    heartbeat.beat(pulse);
+                                  },
+                              .pulse_seconds = program::PoolHeartbeat::seconds});
   Result result{.n = settings.n,
                 .depth = options.given("depth") ? settings.depth : depth_for(settings.n),
                 .counts = {},

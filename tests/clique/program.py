@@ -5,6 +5,7 @@ usage: program.py MPIEXEC CAIRN_CLIQUE
 
 import itertools
 import pathlib
+import resource
 import sys
 import unittest
 
@@ -55,6 +56,13 @@ class Case(ProgramCase):
         done, result = self.ended("--graph", "johnson8-2-4", "--threads", 1, "--metrics", launcher=[MPIEXEC, "-n", 2])
         self.assertTrue(any("parallel efficiency" in line for line in done.lines_of("cairn-clique")), done)
         self.assertEqual(result["size"], 4)
+
+    def test_a_thread_of_little_stack_searches_deep(self):
+        # Where the stack is unlimited, a thread has 2 MiB; this whole graph is a clique.
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_STACK, resource.getrlimit(resource.RLIMIT_STACK))
+        resource.setrlimit(resource.RLIMIT_STACK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        result = self.found("--graph", "hamming11-1", "--threads", 1, launcher=[MPIEXEC, "-n", 1])
+        self.assertEqual((result["size"], result["proved"]), (2048, True))
 
     def test_a_target_is_enough(self):
         result = self.found("--graph", "johnson32-2-4", "--target", 16)

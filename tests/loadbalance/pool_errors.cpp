@@ -51,7 +51,27 @@ void check_small_tasks(const Task& task) {
   CHECK(has_moved);
 }
 
+/// Counts what its rank has done, and cannot be added to that of another on the last rank.
+struct Unmergeable {
+  int count = 0;
+  void merge(const Unmergeable& other) {
+    if (other.count > 0 && world().rank() == world().size() - 1)
+      throw Error(Errc::bad_data, "the sum is too large");
+    count += other.count;
+  }
+};
+
 }  // namespace
+
+TEST_CASE("results that one rank cannot merge are an error of all ranks") {
+  WorkPool pool(world(), {.threads = 2, .stealing = {.steals = false}});
+  const std::vector<int> mine(3, 0);
+  const auto count = [](const int&, Spawner<int>&, Unmergeable& done) { ++done.count; };
+  for (int again = 0; again < 2; ++again) {
+    CHECK_THROWS_WITH_AS((void)(pool.run<int, Unmergeable>(mine, count)),
+                         doctest::Contains("the sum is too large"), Error);
+  }
+}
 
 TEST_CASE("many small tasks are no large one, however long their message") {
   check_small_tasks(std::array<char, 100>{});

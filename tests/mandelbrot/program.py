@@ -3,15 +3,17 @@
 usage: program.py MPIEXEC CAIRN_MANDELBROT
 """
 
+import os
 import pathlib
 import re
 import signal
 import struct
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from processes import finish, run, start  # noqa: E402
+from processes import children, finish, run, start  # noqa: E402
 from program_case import ProgramCase  # noqa: E402
 
 MPIEXEC, MANDELBROT = sys.argv[1:3]
@@ -141,6 +143,16 @@ class Case(ProgramCase):
             done = finish(job)
             self.assertEqual((done.code, done.out), (code, ""), done)
             self.assertIn(f"stopped by signal {int(number)}", done.lines_of("cairn-mandelbrot")[0])
+
+    def test_a_signal_at_a_rank_whose_tiles_are_done_ends_the_run(self):
+        # Rank 0 has the rows that take no time.
+        job = start([MPIEXEC, "-n", 2, MANDELBROT, "--view", "corner", "--schedule", "block", "--threads", 1])
+        self.addCleanup(job.kill)
+        self.assertIn("pixels", job.stderr.readline())
+        time.sleep(1)  # when it is slower, the signal comes in the midst of its tiles, which ends the run too
+        os.kill(children(job.pid)[0], signal.SIGTERM)
+        done = finish(job)
+        self.assertEqual((done.code, done.out), (RUN_AGAIN, ""), done)
 
     def test_help_and_version(self):
         self.check_help_and_version("--schedule", "round-robin", "--view", "corner", "--owners", "--threads", "--rows")

@@ -3,13 +3,14 @@
 usage: program.py MPIEXEC CAIRN_QUEENS
 """
 
+import os
 import pathlib
 import signal
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from processes import finish, start  # noqa: E402
+from processes import children, finish, start  # noqa: E402
 from program_case import ProgramCase  # noqa: E402
 
 MPIEXEC, QUEENS = sys.argv[1:3]
@@ -68,6 +69,14 @@ class Case(ProgramCase):
             done = finish(job)
             self.assertEqual((done.code, done.out), (code, ""), done)
             self.assertIn(f"stopped by signal {int(number)}", done.lines_of("cairn-queens")[0])
+
+    def test_a_signal_at_a_rank_without_tasks_ends_all_when_the_task_of_the_other_is_over(self):
+        job = start([MPIEXEC, "-n", 2, QUEENS, "--n", 14, "--depth", 0, "--threads", 1])
+        self.addCleanup(job.kill)
+        self.assertIn("14 queens", job.stderr.readline())
+        os.kill(children(job.pid)[1], signal.SIGTERM)
+        done = finish(job)
+        self.assertEqual((done.code, done.out), (RUN_AGAIN, ""), done)
 
     def test_help_and_version(self):
         self.check_help_and_version("--n", "--depth", "--result", "--threads")

@@ -78,10 +78,13 @@ class PoolRun final : private TaskBank {
     A total{};
     report = {.shared = shared_count_, .naps = naps_, .stealing = network_.counts()};
     telemetry_.finish(static_cast<int>(helpers_) + 1, report);
-    for (auto& worker : workers_) {
-      total.merge(worker.results);
-      report.tasks += worker.tasks();
-    }
+    for (auto& worker : workers_) report.tasks += worker.tasks();
+    guard(
+        workers_[0],
+        [&] {
+          for (auto& worker : workers_) total.merge(worker.results);
+        },
+        "merging results");
     return total;
   }
 

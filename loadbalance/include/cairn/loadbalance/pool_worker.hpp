@@ -1,6 +1,8 @@
 /// One thread of a WorkPool's run, on its own: work_pool.hpp is what programs include.
 #pragma once
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -73,9 +75,9 @@ class alignas(128) PoolWorker {
     auto before = begin;
     meter_.begin(begin);
     while (before < begin + span && !stack.empty()) {
-      take_turn();
+      const std::size_t done = take_turn();
       const auto after = Clock::now();
-      adapt(after - before);
+      adapt(done, after - before);
       before = after;
       between();
     }
@@ -92,18 +94,41 @@ class alignas(128) PoolWorker {
 
  private:
   static constexpr std::size_t most_tasks = 256;  // a turn
+  static constexpr std::size_t tasks_a_tick = 16;
 
-  void take_turn() {
+  /// Up to pace_ tasks. If these take much longer than those of the last turn did, so that the
+  /// system's clock ticks meanwhile, no more than a few behind that.
+  std::size_t take_turn() {
     std::size_t done = 0;
-    while (done < pace_ && !stack.empty()) done += process_some();
+    const auto tick = ticks();
+    for (std::size_t look = tasks_a_tick; done < pace_ && !stack.empty();) {
+      done += process_some();
+      if (done < look) continue;
+      if (ticks() != tick) break;
+      look = done + tasks_a_tick;
+    }
     tasks_ += done;
+    return done;
   }
 
-  /// A turn has taken so long: the next one fits, if its tasks are like those of the last.
-  void adapt(Clock::duration took) {
+  /// Of the system's clock, each some milliseconds: a look takes a fifth of that at a better one.
+  static std::int64_t ticks() noexcept {
+#if defined(CLOCK_MONOTONIC_COARSE)
+    timespec time{};
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    return std::int64_t{time.tv_sec} * 1000000000 + time.tv_nsec;
+#else
+    return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch())
+        .count();
+#endif
+  }
+
+  /// A turn of `done` tasks has taken so long: the next one fits, if its tasks are like those of
+  /// the last.
+  void adapt(std::size_t done, Clock::duration took) {
     pace_ = took <= longest_turn
                 ? std::min(2 * pace_, most_tasks)
-                : std::max<std::size_t>(1, static_cast<std::size_t>(longest_turn * pace_ / took));
+                : std::max<std::size_t>(1, static_cast<std::size_t>(longest_turn * done / took));
   }
 
   /// How many.

@@ -75,8 +75,8 @@ class WorkPool {
   ///         exact; else merged in the order of ranks
   /// @throws on all ranks, agreed: what a task has thrown first on the lowest rank where one has,
   ///         with the task's name (description_of); the tasks that are left are dropped. So
-  ///         does what a pulse or a task's split throws, and a rank without memory for its tasks,
-  ///         with unavailable. On one rank alone:
+  ///         does what a pulse, a task's split or a merge throws, and a rank without memory for its
+  ///         tasks, with unavailable. On one rank alone:
   ///         Error{mpi_failure}, and std::bad_alloc when there is no room for messages; the others
   ///         may then wait for it, so end the job
   /// @par Cost  a few ns a task
@@ -141,14 +141,14 @@ class WorkPool {
     const A results = work->run(std::exchange(run.tasks, {}), report_);
     network_.settle();
     auto error = work->error();
-    try {
-      if (!error) run.tasks = work->tasks_left();
-    } catch (const std::bad_alloc&) {
-      error.emplace(Errc::unavailable, "out of memory for tasks");
+    if (!error) {
+      error = cairn::detail::error_of([&] {
+        run.tasks = work->tasks_left();
+        run.results.merge(results);
+      });
     }
     agree(network_.comm(), error);
     network_.level_incumbent();
-    run.results.merge(results);
     return network_.ranks_left() == 0;
   }
 
