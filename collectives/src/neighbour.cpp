@@ -113,15 +113,15 @@ bool start_messages(const Communicator& comm, Requests& requests, Sent sent, Rec
   for_each_edge([&](int edge, int neighbour) {
     const Part<void*> part = received(edge);
     const int their_edge = edge ^ 1;  // what comes from below was sent upwards
-    check_mpi(MPI_Irecv(part.data, part.count, part.type, neighbour, neighbour_tag + their_edge,
-                        internal, &requests.next()),
-              "MPI_Irecv");
+    requests.started(MPI_Irecv(part.data, part.count, part.type, neighbour,
+                               neighbour_tag + their_edge, internal, &requests.next()),
+                     "MPI_Irecv");
   });
   for_each_edge([&](int edge, int neighbour) {
     const Part<const void*> part = sent(edge);
-    check_mpi(MPI_Isend(part.data, part.count, part.type, neighbour, neighbour_tag + edge, internal,
-                        &requests.next()),
-              "MPI_Isend");
+    requests.started(MPI_Isend(part.data, part.count, part.type, neighbour, neighbour_tag + edge,
+                               internal, &requests.next()),
+                     "MPI_Isend");
   });
   return true;
 }

@@ -29,11 +29,11 @@ class Later {
     if constexpr (requires { through_messages(comm_, requests_, native, args...); }) {
       if (through_messages(comm_, requests_, native, args...)) return;
     }
-    check_mpi(starting(args..., comm_.native(), &requests_.next()), native.name);
+    requests_.started(starting(args..., comm_.native(), &requests_.next()), native.name);
   }
   /// The status comes when the request is waited for.
   void receive(void* data, const Wire& wire, int source, int tag, MPI_Status&) {
-    check_mpi(
+    requests_.started(
         MPI_Irecv(data, wire.count, wire.type, source, tag, comm_.native(), &requests_.next()),
         "MPI_Irecv");
   }
