@@ -18,8 +18,7 @@ void end_with(const char* text) noexcept;
 void destroyed_unfinished(const char* what) noexcept;
 
 /// Waits for all `requests`, also where one fails, and leaves null ones.
-/// @return  MPI's code for the first that failed, where MPI_Waitall tells that there is one
-/// (MPI_ERR_IN_STATUS); else MPI_SUCCESS
+/// @return  MPI's code for the first of them that failed, else MPI_SUCCESS
 [[nodiscard]] int wait_for_all(std::span<MPI_Request> requests) noexcept;
 
 /// The requests of one call; mostly one.
