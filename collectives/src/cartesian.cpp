@@ -160,13 +160,14 @@ void HaloExchange::start(void* data) {
   expects(!requests_.pending(), "an exchange is finished before the next one is started");
   const MPI_Comm comm = grid_.comm().internal();
   for (const auto& face : faces_) {
-    check_mpi(
+    requests_.started(
         MPI_Irecv(data, 1, face.receive, face.neighbour, face.receive_tag, comm, &requests_.next()),
         "MPI_Irecv");
   }
   for (const auto& face : faces_) {
-    check_mpi(MPI_Isend(data, 1, face.send, face.neighbour, face.send_tag, comm, &requests_.next()),
-              "MPI_Isend");
+    requests_.started(
+        MPI_Isend(data, 1, face.send, face.neighbour, face.send_tag, comm, &requests_.next()),
+        "MPI_Isend");
   }
 }
 

@@ -60,24 +60,47 @@ double sample_largest(std::size_t n, const At& at) {
 
 }  // namespace
 
-ExactSum::Blocks::Blocks(ExactSum& target, std::size_t size) noexcept
+ExactSum::Blocks::Blocks(ExactSum& target, std::optional<Bins>* bins) noexcept
     : target_(target),
-      size_(size),
+      bins_(bins),
       kernels_(exact::DefaultEnvironment::holds() ? exact::chosen_kernels() : nullptr) {}
 
 ExactSum::Blocks::~Blocks() {
-  if (bins_) bins_->empty();
+  if (bins_ != nullptr && *bins_) (*bins_)->empty();
 }
 
-ExactSum::Bins* ExactSum::Blocks::bins() noexcept {
-  if (size_ < least_for_bins) return nullptr;
-  return bins_ ? &*bins_ : &bins_.emplace(target_);
+/// Not inlined: the stack of the bins is for those who may need them.
+template <typename Call>
+[[gnu::noinline]] void ExactSum::Blocks::with_bins(ExactSum& target, const Call& call) noexcept {
+  std::optional<Bins> bins;
+  Blocks blocks(target, &bins);
+  call(blocks);
+}
+
+/// @param size  of the one addition that `call` makes
+template <typename Call>
+void ExactSum::Blocks::run(ExactSum& target, std::size_t size, const Call& call) noexcept {
+  if (size >= least_for_bins) {
+    with_bins(target, call);
+    return;
+  }
+  Blocks blocks(target, nullptr);
+  call(blocks);
+}
+
+void ExactSum::Blocks::add(ExactSum& target, std::span<const double> terms) noexcept {
+  run(target, terms.size(), [terms](Blocks& blocks) { blocks.add(terms); });
+}
+
+void ExactSum::Blocks::add_products(ExactSum& target, std::span<const double> a,
+                                    std::span<const double> b) noexcept {
+  run(target, a.size(), [a, b](Blocks& blocks) { blocks.add_products(a, b); });
 }
 
 /// Terms of any exponents.
 void ExactSum::Blocks::add_scattered(std::span<const double> x) noexcept {
-  if (Bins* scattered = bins()) {
-    scattered->add(x);
+  if (bins_ != nullptr) {
+    bins().add(x);
   } else {
     for (const double term : x) target_.add(term);
   }
@@ -166,18 +189,24 @@ void ExactSum::Blocks::add_product_block(std::span<const double> a,
 /// Products of any exponents: as two terms each, where they are exact.
 void ExactSum::Blocks::add_scattered(std::span<const double> a,
                                      std::span<const double> b) noexcept {
-  Bins* scattered = bins();
-  if (scattered == nullptr) {
+  if (bins_ != nullptr) {
+    add_to_bins(a, b);
+  } else {
     for (std::size_t i = 0; i < a.size(); ++i) target_.add_product(a[i], b[i]);
-    return;
   }
+}
+
+/// Not inlined, for the sake of the stack.
+[[gnu::noinline]] void ExactSum::Blocks::add_to_bins(std::span<const double> a,
+                                                     std::span<const double> b) noexcept {
+  Bins& scattered = bins();
   constexpr double finite = std::numeric_limits<double>::max();
   std::array<double, exact::block_terms> product;
   std::array<double, exact::block_terms> error;
   kernels_->two_products(a.data(), b.data(), a.size(), product.data(), error.data());
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (std::abs(product[i]) >= least_product && std::abs(error[i]) <= finite) {
-      scattered->add(product[i], error[i]);
+      scattered.add(product[i], error[i]);
     } else {
       target_.add_product(a[i], b[i]);
     }

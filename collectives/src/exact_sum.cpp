@@ -125,7 +125,7 @@ void ExactSum::add(std::span<const double> terms) noexcept {
     for (const double term : terms) add(term);
     return;
   }
-  Blocks(*this, terms.size()).add(terms);
+  Blocks::add(*this, terms);
 }
 
 void ExactSum::add_product(double a, double b) noexcept {
@@ -154,7 +154,7 @@ void ExactSum::add_products(std::span<const double> a, std::span<const double> b
     for (std::size_t i = 0; i < a.size(); ++i) add_product(a[i], b[i]);
     return;
   }
-  Blocks(*this, a.size()).add_products(a, b);
+  Blocks::add_products(*this, a, b);
 }
 
 void ExactSum::merge(const ExactSum& other) noexcept {

@@ -32,7 +32,7 @@ struct Reduction {
 /// (ac - bd, ad + bc).
 [[nodiscard]] Reduction reduction_of(MPI_Datatype type, MPI_Op operation) noexcept;
 
-/// What the kernels run with here: "AVX-512", "AVX2" or "baseline".
+/// What the kernels run with here: "AVX2" or "baseline".
 [[nodiscard]] const char* instruction_set() noexcept;
 
 }  // namespace cairn::detail

@@ -60,6 +60,12 @@ int wait_for_all(std::span<MPI_Request> requests) noexcept {
   return failure;
 }
 
+void Requests::not_started(int code, const char* call) {
+  (more_.empty() ? first_ : more_.back()) = MPI_REQUEST_NULL;
+  if (!pending()) check_mpi(code, call);
+  failure_ = first_error(failure_, code);
+}
+
 void Requests::wait(MPI_Status* status) {
   failure_ = first_error(failure_, wait_for_one(first_, status));
   failure_ = first_error(failure_, wait_for_all(more_));

@@ -9,6 +9,9 @@
 #include <array>
 #include <cstdint>
 #include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <string>
 #include <utility>
 
 #include "cairn/collectives/agree.hpp"
@@ -43,7 +46,31 @@ struct Address {
   std::uint64_t inode = 0;
 };
 
+/// The bytes that this machine could still hand out, swap included, as Linux estimates them.
+std::optional<std::uint64_t> available_bytes() {
+  std::ifstream file("/proc/meminfo");
+  std::optional<std::uint64_t> memory_kibibytes;
+  std::uint64_t swap_kibibytes = 0;
+  for (std::string line; std::getline(file, line);) {
+    std::string key;
+    std::uint64_t kibibytes = 0;
+    if (!(std::istringstream(line) >> key >> kibibytes)) continue;
+    if (key == "MemAvailable:") memory_kibibytes = kibibytes;
+    if (key == "SwapFree:") swap_kibibytes = kibibytes;
+  }
+  if (!memory_kibibytes) return std::nullopt;
+  return 1024 * (*memory_kibibytes + swap_kibibytes);
+}
+
+/// Whether the memory is there; the file and its mapping alone reserve none, and a page that is
+/// missing when it is written ends a process.
+bool is_available(std::size_t bytes) {
+  const auto available = available_bytes();
+  return !available || bytes <= *available;
+}
+
 int create(std::size_t bytes) {
+  if (!is_available(bytes)) return -1;
   const int number = ::memfd_create("cairn.node_engine", MFD_CLOEXEC);
   if (number >= 0 && ::ftruncate(number, static_cast<off_t>(bytes)) != 0) {
     ::close(number);

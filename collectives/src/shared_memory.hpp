@@ -21,7 +21,8 @@ class SharedMemory {
   /// is zero; a page stands on the NUMA node of the rank that writes it first.
   ///
   /// @return nothing, on every rank, when any rank cannot map it: another kernel, user or process
-  /// namespace, or no memory
+  /// namespace, or less memory on the machine than `bytes`. What others take meanwhile, and the
+  /// limit of a control group, are not seen: there the kernel ends a process that writes the memory
   /// @throws Error{Errc::mpi_failure} on the ranks where MPI reports one
   [[nodiscard]] static std::optional<SharedMemory> allocate(const Communicator& node,
                                                             std::size_t bytes);

@@ -10,8 +10,9 @@ enum InternalTag : int {
   bcast_tag,
   ring_tag,
   long_message_tag,
-  sparse_tag,                 // and the next one: two that take turns
-  halo_tag = sparse_tag + 2,  // and 8 for each of most_halo_tags HaloExchanges
+  sparse_tag,                         // and the next one: two that take turns
+  neighbour_tag = sparse_tag + 2,     // and one for each edge of a rank of a grid
+  halo_tag = neighbour_tag + 2 * 64,  // and 8 for each of most_halo_tags HaloExchanges
 };
 
 /// MPI promises tags up to 32767.

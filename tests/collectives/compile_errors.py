@@ -38,12 +38,21 @@ struct View { int a; const char* text; };
 struct Good { int a; double b; };
 struct Forgotten { double a; float b; bool c; };
 struct ForgottenArray { float a[3]; float b[2]; double c; };
+struct Base { double a; double b; };
+struct Derived : Base { int c; int d; };
+struct ForgottenDerived : Base { int c; int d; };
+struct Long { double a[4000]; int b; int c; };
+struct ForgottenLong { double a[300]; int b; int c; };
 struct Tag {};
 struct Tagged : Tag { Tag tag; float a[2][2]; std::array<float, 3> b; Good c; std::complex<double> d; };
 template <> inline constexpr auto cairn::members_of<Named> = cairn::Members<&Named::a, &Named::name>{};
 template <> inline constexpr auto cairn::members_of<View> = cairn::Members<&View::a, &View::text>{};
 template <> inline constexpr auto cairn::members_of<Forgotten> = cairn::Members<&Forgotten::a, &Forgotten::b>{};
 template <> inline constexpr auto cairn::members_of<ForgottenArray> = cairn::Members<&ForgottenArray::a, &ForgottenArray::c>{};
+template <> inline constexpr auto cairn::members_of<Derived> = cairn::Members<&Derived::d, &Derived::b, &Derived::a, &Derived::c>{};
+template <> inline constexpr auto cairn::members_of<ForgottenDerived> = cairn::Members<&ForgottenDerived::a, &ForgottenDerived::b, &ForgottenDerived::c>{};
+template <> inline constexpr auto cairn::members_of<Long> = cairn::Members<&Long::a, &Long::b, &Long::c>{};
+template <> inline constexpr auto cairn::members_of<ForgottenLong> = cairn::Members<&ForgottenLong::a, &ForgottenLong::b>{};
 template <> inline constexpr auto cairn::members_of<Tagged> = cairn::Members<&Tagged::a, &Tagged::b, &Tagged::c, &Tagged::d>{};
 template <> inline constexpr auto cairn::members_of<Good> = cairn::Members<&Good::a, &Good::b>{};
 void test(const Communicator& comm, Layout layout, WideLayout wide) {
@@ -64,7 +73,9 @@ CASES = [
     ("std::vector<Named> x(3); bcast(comm, x);", "has to be trivially copyable to travel"),
     ("std::vector<Forgotten> x(3); bcast(comm, x);", "members_of leaves out a member of this struct"),
     ("std::vector<ForgottenArray> x(3); bcast(comm, x);", "members_of leaves out a member of this struct"),
-    ("std::vector<Tagged> x(3); bcast(comm, x);", None),
+    ("std::vector<ForgottenDerived> x(3); bcast(comm, x);", "members_of leaves out a member of this struct"),
+    ("std::vector<ForgottenLong> x(3); bcast(comm, x);", "members_of leaves out a member of this struct"),
+    ("std::vector<Tagged> x(3); std::vector<Derived> y(3); std::vector<Long> z(3); bcast(comm, x); bcast(comm, y); bcast(comm, z);", None),
     ("std::vector<std::unique_ptr<int>> x(3); bcast(comm, x);", "a pointer, view or container means nothing"),
     ("std::vector<std::optional<int>> x(3); bcast(comm, x);", "a pointer, view or container means nothing"),
     ("std::vector<std::array<int*, 2>> x(3); bcast(comm, x);", "a pointer, view or container means nothing"),

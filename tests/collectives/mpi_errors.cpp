@@ -1,20 +1,24 @@
 // Errors of MPI become Error{mpi_failure} on the ranks that see them, in each way of a call, and
-// the other ranks go on. The error is a message that is longer than one rank's buffer.
+// the other ranks go on. The error is a message that is longer than one rank's buffer, or a call
+// that does not start.
 
 #include <mpi.h>
 
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "cairn/collectives/async.hpp"
 #include "cairn/collectives/cartesian.hpp"
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/count.hpp"
 #include "cairn/collectives/plan.hpp"
 #include "cairn/collectives/point_to_point.hpp"
 #include "cairn/collectives/requests.hpp"
@@ -209,6 +213,47 @@ TEST_CASE("all requests of a call are completed, and the first that failed gives
       check_three_messages(failing, by_test);
     }
   }
+}
+
+namespace {
+
+int calls_until_failure = 0;
+
+}  // namespace
+
+/// MPI's own, but for the call that fails without having started.
+extern "C" int MPI_Iallreduce(const void* in, void* out, int count, MPI_Datatype type, MPI_Op op,
+                              MPI_Comm comm, MPI_Request* request) {
+  if (calls_until_failure > 0 && --calls_until_failure == 0) return MPI_ERR_NO_MEM;
+  return PMPI_Iallreduce(in, out, count, type, op, comm, request);
+}
+
+TEST_CASE("one of several requests that does not start is an error when the others are done") {
+  const auto& comm = test::world();
+  const auto most = std::exchange(detail::max_count, 4);  // ten elements travel in three calls
+  std::vector<int> x(10);
+  auto planned = all_reduce(plan(comm), x);
+  const std::array<std::function<void()>, 3> ways{
+      [&] { all_reduce(async(comm), x).wait(); },
+      [&] { test_until_done(all_reduce(async(comm), x)); },
+      [&] {
+        planned.start();
+        planned.wait();
+      }};
+  for (const auto& call : ways) {
+    for (const int failing : {1, 2, 3}) {  // on every rank
+      CAPTURE(failing);
+      x.assign(10, 1);
+      calls_until_failure = failing;
+      CHECK_THROWS_WITH_AS(call(), doctest::Contains("MPI_ERR_NO_MEM"), Error);
+      if (failing > 1) CHECK(x.front() == comm.size());
+      if (failing == 2) CHECK(x.back() == comm.size());
+      x.assign(10, 1);
+      call();
+      CHECK(x == std::vector<int>(10, comm.size()));
+    }
+  }
+  detail::max_count = most;
 }
 
 TEST_CASE("a halo exchange that fails is over") {

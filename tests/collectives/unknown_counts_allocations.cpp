@@ -1,8 +1,10 @@
-// Exchanges of unknown counts allocate nothing once their buffers have grown.
+// Exchanges of unknown counts allocate nothing once their buffers have grown, and bear it that memory
+// ends.
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <span>
 #include <string>
 #include <vector>
@@ -38,6 +40,28 @@ TEST_CASE("the counter counts") {
   const std::size_t before = test::allocations();
   parts.reshape(std::vector<std::size_t>{1, 2});
   CHECK(test::allocations() - before == 3);
+}
+
+TEST_CASE("parts that memory does not suffice for leave the former ones") {
+  const std::vector<std::size_t> few{1, 2};
+  const std::vector<std::size_t> many{100, 200, 300};
+  for (const long failing : {1, 2}) {
+    CAPTURE(failing);
+    Parts<double> parts(few);
+    bool has_failed = false;
+    test::fail_allocation(failing);
+    try {
+      parts.reshape(many);
+    } catch (const std::bad_alloc&) {
+      has_failed = true;
+    }
+    test::fail_allocation(0);
+    CHECK(has_failed);
+    CHECK(parts.size() == 2);
+    CHECK(parts.count(1) == 2);
+    CHECK(parts.values().size() == 3);
+    std::fill(parts.values().begin(), parts.values().end(), 1.0);
+  }
 }
 
 TEST_CASE("unknown counts: no allocations") {

@@ -22,20 +22,24 @@ namespace detail {
 /// Performs MPI calls in the background.
 class Later {
  public:
-  Later(const Communicator& comm, Requests& requests) : comm_(comm.native()), requests_(requests) {}
+  Later(const Communicator& comm, Requests& requests) : comm_(comm), requests_(requests) {}
 
   template <auto blocking, auto starting, typename... Args>
   void operator()(const Native<blocking, starting>& native, Args... args) {
-    check_mpi(starting(args..., comm_, &requests_.next()), native.name);
+    if constexpr (requires { through_messages(comm_, requests_, native, args...); }) {
+      if (through_messages(comm_, requests_, native, args...)) return;
+    }
+    requests_.started(starting(args..., comm_.native(), &requests_.next()), native.name);
   }
   /// The status comes when the request is waited for.
   void receive(void* data, const Wire& wire, int source, int tag, MPI_Status&) {
-    check_mpi(MPI_Irecv(data, wire.count, wire.type, source, tag, comm_, &requests_.next()),
-              "MPI_Irecv");
+    requests_.started(
+        MPI_Irecv(data, wire.count, wire.type, source, tag, comm_.native(), &requests_.next()),
+        "MPI_Irecv");
   }
 
  private:
-  MPI_Comm comm_;
+  const Communicator& comm_;
   Requests& requests_;
 };
 

@@ -22,9 +22,12 @@ template <auto... Pointers>
 struct Members {};
 
 /// Specialise it with a Members to let a trivially copyable struct travel (picture above). Every
-/// member has to be named, or an aggregate does not compile as an element. Of other structs, a gap
-/// at least as long as the alignment of what follows is Error{Errc::internal} when the datatype is
-/// first used; a shorter one passes for padding.
+/// member has to be named, or an aggregate does not compile as an element. The compiler does not
+/// see which one of a base class is left out, nor any where an empty class is a member or base,
+/// where one has no default value, or where arrays of the struct have more than 4096 elements.
+/// Of such structs, and of those that are no aggregates, a gap at least as long as the alignment of
+/// what follows is Error{Errc::internal} when the datatype is first used; a shorter one passes for
+/// padding.
 template <typename T>
 inline constexpr auto members_of = nullptr;
 
@@ -99,6 +102,7 @@ struct PointedMember;
 template <typename Class, typename Member>
 struct PointedMember<Member Class::*> {
   using Type = Member;
+  using Owner = Class;
 };
 
 template <auto... pointers>
@@ -229,14 +233,34 @@ constexpr std::size_t values_of_member() {
   }
 }
 
+template <typename T>
+inline constexpr char identity_of = 0;  // its address
+
+/// The values that initialise the named members of T: those of a base class are one together.
+template <typename T, typename... Named>
+constexpr std::size_t values_of_named() {
+  constexpr const char* owners[] = {&identity_of<typename Named::Owner>...};
+  constexpr std::size_t values[] = {values_of_member<typename Named::Type>()...};
+  std::size_t all = 0;
+  for (std::size_t i = 0; i < sizeof...(Named); ++i) {
+    bool is_counted = false;
+    for (std::size_t before = 0; before < i; ++before) is_counted |= owners[before] == owners[i];
+    if (owners[i] == &identity_of<T>) {
+      all += values[i];
+    } else if (!is_counted) {
+      ++all;
+    }
+  }
+  return all;
+}
+
 /// Whether an aggregate can be initialised with more values than its named members are. False says
 /// nothing: no default constructor, or too many values to be worth the compiler's time.
 template <typename T, auto... pointers>
 constexpr bool leaves_out_a_member() {
-  constexpr std::size_t most = 256;
+  constexpr std::size_t most = 4096;
   constexpr std::size_t named =
-      (values_of_member<typename PointedMember<std::remove_cv_t<decltype(pointers)>>::Type>() +
-       ...);
+      values_of_named<T, PointedMember<std::remove_cv_t<decltype(pointers)>>...>();
   if constexpr (std::is_aggregate_v<T> && named < most) {
     return takes_values<T>(std::make_index_sequence<named + 1>());
   } else {

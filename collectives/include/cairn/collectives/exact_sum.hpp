@@ -61,8 +61,8 @@ struct ExactWords;
 /// merge 0.1 µs each, round_root 0.2 µs. Spans take vector instructions (AVX2 or AVX-512 where the
 /// machine has them; CAIRN_SIMD=scalar|avx2|avx512 asks for one, and is not heard where the machine
 /// lacks it) as long as in each 1024 terms all bits lie within 100 places below the largest, of
-/// products within 150. Others cost 1.2 to 8 ns a term and 5 to 15 ns a product, from 4096 terms on
-/// with 80 KiB of stack.
+/// products within 150. Others cost 1.2 to 8 ns a term and 5 to 15 ns a product. From 4096 terms or
+/// products of a call on it has 80 or 96 KiB of stack on each thread.
 /// @par Source  the long accumulator: Kulisch, "Computer Arithmetic and Validity", de Gruyter 2008;
 /// carry-save digits and sums binned by exponent: Neal, "Fast Exact Summation Using Small and Large
 /// Superaccumulators", arXiv:1505.05571, 2015; its use for reproducible parallel sums: Collange,
@@ -211,7 +211,7 @@ void all_reduce(const Communicator& comm, std::span<ExactSum> sums, Where where 
 /// @par Determinism  out[i] is a function of the multiset of terms of element i alone
 /// @par Cost  one small MPI_Allreduce, by which the ranks agree on the digits that their terms
 /// touch, and one of these digits for every 128 KiB of them: 40 bytes an element where the terms'
-/// exponents span 2^32, 1.1 KiB where they span everything; no allocation
+/// exponents span 2^32, 1.1 KiB where they span everything; no allocation, 128 KiB of stack
 void exact_sums(const Communicator& comm, std::span<const double> in, std::span<double> out,
                 Where where = Where::here());
 

@@ -5,7 +5,10 @@
 ///     auto halo = neighbor_all_to_all_v(plan(graph.comm()), …);      // once; then start(), wait()
 ///
 /// On a CartesianGrid (its comm()) the neighbours are, for each axis, the rank one step down, then
-/// the one up; parts of neighbours beyond an open boundary are neither sent nor received.
+/// the one up; parts of neighbours beyond an open boundary are neither sent nor received. Where
+/// both are the same rank, on a periodic axis of one or two, async and plan send messages in place
+/// of Open MPI's call, which would swap the two parts. On any other Communicator with a grid's
+/// neighbours, such as a duplicate, the first of these calls waits for all ranks.
 ///
 /// Errors, counts and ways as in collective.hpp. Source of the semantics: MPI 3.1, section 7.6.
 #pragma once
@@ -18,6 +21,7 @@
 #include <vector>
 
 #include "cairn/collectives/collective.hpp"
+#include "cairn/collectives/requests.hpp"
 
 namespace cairn {
 
@@ -74,6 +78,22 @@ inline constexpr Native<MPI_Neighbor_alltoallv, MPI_Ineighbor_alltoallv>
     native_neighbor_all_to_all_v{"MPI_Neighbor_alltoallv"};
 inline constexpr Native<MPI_Neighbor_alltoallw, MPI_Ineighbor_alltoallw>
     native_neighbor_all_to_all_w{"MPI_Neighbor_alltoallw"};
+
+/// Starts the call by messages where MPI's non-blocking one would take the part from below for the
+/// one from above, since both come from the same rank: whether it did.
+bool through_messages(const Communicator& comm, Requests& requests,
+                      const decltype(native_neighbor_all_to_all)&, const void* in, int in_count,
+                      MPI_Datatype in_type, void* out, int out_count, MPI_Datatype out_type);
+bool through_messages(const Communicator& comm, Requests& requests,
+                      const decltype(native_neighbor_all_to_all_v)&, const void* in,
+                      const int* in_counts, const int* in_displacements, MPI_Datatype in_type,
+                      void* out, const int* out_counts, const int* out_displacements,
+                      MPI_Datatype out_type);
+bool through_messages(const Communicator& comm, Requests& requests,
+                      const decltype(native_neighbor_all_to_all_w)&, const void* in,
+                      const int* in_counts, const MPI_Aint* in_displacements_bytes,
+                      const MPI_Datatype* in_types, void* out, const int* out_counts,
+                      const MPI_Aint* out_displacements_bytes, const MPI_Datatype* out_types);
 
 }  // namespace detail
 

@@ -33,7 +33,8 @@ class ByteParts {
   [[nodiscard]] std::byte* part(std::size_t r) noexcept { return data() + offset(r); }
   [[nodiscard]] const std::byte* part(std::size_t r) const noexcept { return data() + offset(r); }
 
-  /// One part for each of `bytes`, times `unit`; the contents are unspecified.
+  /// One part for each of `bytes`, times `unit`; the contents are unspecified. Without the memory
+  /// the parts are as before, but for their contents.
   void reshape(std::span<const std::size_t> bytes, std::size_t unit = 1) {
     const std::size_t most = SIZE_MAX / 2 / unit;
     std::size_t all = 0;
@@ -41,10 +42,10 @@ class ByteParts {
       expects(part <= most - all, "parts that a memory could hold");
       all += part;
     }
+    buffer_.reserve(all * unit);
     ends_.resize(bytes.size());
     std::size_t end = 0;
     for (std::size_t r = 0; r < bytes.size(); ++r) ends_[r] = end += bytes[r] * unit;
-    buffer_.reserve(end);
   }
   /// Room for `parts` parts of that many bytes together. The contents are lost.
   void reserve(std::size_t parts, std::size_t bytes) {
@@ -75,6 +76,7 @@ class Parts {
   explicit Parts(std::span<const std::size_t> counts) { reshape(counts); }
 
   /// counts.size() parts of that many values, which are unspecified until they are written.
+  /// @throws std::bad_alloc  the parts are as before, their values unspecified
   void reshape(std::span<const std::size_t> counts) { bytes_.reshape(counts, sizeof(T)); }
 
   /// Room for `parts` parts of that many values together, so that exchanges up to there allocate

@@ -4,6 +4,10 @@
 ///     send(comm, x, 1);
 ///     auto incoming = receive(async(comm), y, 0);
 ///     Received got = incoming.wait();
+///
+/// A message from a rank to itself has to fit into the buffer that receives it, also after probe():
+/// Open MPI 4.1 may cut a longer one short without an error, or write past the end of the buffer.
+/// send_receive() alone sees that beforehand.
 #pragma once
 
 #include <mpi.h>
@@ -30,7 +34,7 @@ std::size_t count_of(const MPI_Status& status, MPI_Datatype type);
 /// Ends the program with a message, unless an exception is on its way.
 void destroyed_unreceived() noexcept;
 
-/// Open MPI 4.1 cuts a message from a rank to itself short without an error.
+/// The error that Open MPI 4.1 does not report.
 void expect_own_message_fits(bool to_itself, std::size_t sent, std::size_t room);
 
 /// The frame of a receive: its buffer, and what came.
@@ -73,7 +77,8 @@ auto send(const W& way, B&& data, int destination, int tag = 0) {
 /// Receives at most the buffer's number of elements from rank `source` (or MPI_ANY_SOURCE) under
 /// `tag` (or MPI_ANY_TAG), in the order they were sent.
 /// @return source, tag and the number of elements that came
-/// @throws Error{Errc::mpi_failure} on this rank, also when the message is longer than `data`
+/// @throws Error{Errc::mpi_failure} on this rank, also when the message is longer than `data`,
+///         unless this rank has sent it to itself (see above)
 template <Way W, typename B>
 auto receive(const W& way, B&& data, int source, int tag = 0) {
   if (source != MPI_ANY_SOURCE) detail::expect_rank(detail::communicator_of(way), source);
@@ -91,6 +96,7 @@ auto receive(const W& way, B&& data, int source, int tag = 0) {
 }
 
 /// Sends and receives at once, so that rings and exchanges cannot deadlock. Blocking.
+/// @throws Error{Errc::mpi_failure} on this rank, also when the message is longer than `room`
 template <typename Out, typename In>
 Received send_receive(const Communicator& comm, Out&& data, int destination, In&& room, int source,
                       int tag = 0) {
@@ -134,7 +140,7 @@ class Message {
     return detail::count_of(status_, datatype_of<T>());
   }
 
-  /// Takes the message; once. Blocking, local.
+  /// Takes the message; once. Blocking, local. One from this rank itself has to fit (see above).
   template <typename B>
   Received receive(B&& data) {
     const auto elements = detail::elements_of(data);

@@ -18,8 +18,7 @@ void end_with(const char* text) noexcept;
 void destroyed_unfinished(const char* what) noexcept;
 
 /// Waits for all `requests`, also where one fails, and leaves null ones.
-/// @return  MPI's code for the first that failed, where MPI_Waitall tells that there is one
-/// (MPI_ERR_IN_STATUS); else MPI_SUCCESS
+/// @return  MPI's code for the first of them that failed, else MPI_SUCCESS
 [[nodiscard]] int wait_for_all(std::span<MPI_Request> requests) noexcept;
 
 /// The requests of one call; mostly one.
@@ -37,10 +36,18 @@ class Requests {
   Requests& operator=(const Requests&) = delete;
   ~Requests() = default;
 
-  /// Room for one more request, for MPI to fill in.
+  /// Room for one more request, for MPI to fill in; then comes started().
   MPI_Request& next() {
     if (first_ == MPI_REQUEST_NULL) return first_;
     return more_.emplace_back(MPI_REQUEST_NULL);
+  }
+  /// What MPI said when it started that request. A failure of the first one is thrown, as nothing
+  /// is under way; one of a later request by wait(), when the others are done.
+  /// @throws Error{Errc::mpi_failure}
+  void started(int code, const char* call) {
+    if (code != MPI_SUCCESS) [[unlikely]] {
+      not_started(code, call);
+    }
   }
   [[nodiscard]] bool pending() const noexcept {
     return first_ != MPI_REQUEST_NULL || !more_.empty();
@@ -53,6 +60,7 @@ class Requests {
   bool test(MPI_Status* status = MPI_STATUS_IGNORE);
 
  private:
+  void not_started(int code, const char* call);
   void end();
 
   MPI_Request first_ = MPI_REQUEST_NULL;

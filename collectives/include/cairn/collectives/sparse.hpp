@@ -146,16 +146,13 @@ void sparse_exchange_bytes(const Communicator& comm, const ByteOutbox& out, Byte
 }  // namespace detail
 
 /// Messages that are put together one after the other, and own their data. The memory grows and is
-/// kept.
+/// kept. Move-only; one that was moved from is empty.
 template <typename T>
 class Outbox {
   static_assert(detail::expected_element<T>());
 
  public:
-  void clear() {
-    entries_.clear();
-    bytes_ = 0;
-  }
+  void clear() { entries_.clear(); }
 
   /// Adds a copy of `data`, any length, for rank `destination`. `data` may be that of
   /// a message of this outbox.
@@ -164,11 +161,11 @@ class Outbox {
     const auto* from = reinterpret_cast<const std::byte*>(data.data());
     const bool is_own = bytes > 0 && buffer_.holds(from);
     const std::ptrdiff_t offset = is_own ? from - buffer_.data() : 0;
-    buffer_.reserve(bytes_ + bytes, bytes_);
+    const std::size_t end = entries_.empty() ? 0 : entries_.back().offset + entries_.back().bytes;
+    buffer_.reserve(end + bytes, end);
     if (is_own) from = buffer_.data() + offset;
-    if (bytes > 0) std::memcpy(buffer_.data() + bytes_, from, bytes);
-    entries_.push_back({destination, bytes_, bytes});
-    bytes_ += bytes;
+    if (bytes > 0) std::memcpy(buffer_.data() + end, from, bytes);
+    entries_.push_back({destination, end, bytes});
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
@@ -187,11 +184,11 @@ class Outbox {
   };
   std::vector<Entry> entries_;
   detail::ByteBuffer buffer_{detail::alignment_for<T>};
-  std::size_t bytes_ = 0;
 };
 
 /// The messages that came, ordered by source; those of one source in the order in which it sent
-/// them. The memory grows and is kept; the next exchange into it replaces them.
+/// them. The memory grows and is kept; the next exchange into it replaces them. Move-only; one that
+/// was moved from is empty.
 template <typename T>
 class Inbox {
   static_assert(detail::expected_element<T>());
