@@ -73,7 +73,6 @@ def mpi_settings(interface):
             name, _, value = line.partition("=")
             settings[name] = value
     del settings["OMPI_MCA_plm"]  # the launcher is not told to stay on one machine
-    del settings["OMPI_MCA_odls_base_sigkill_timeout"]  # as users have it
     settings["OMPI_MCA_btl"] = "self,vader,tcp"
     settings["OMPI_MCA_btl_tcp_if_include"] = interface
     settings["OMPI_MCA_oob_tcp_if_include"] = interface

@@ -66,7 +66,7 @@ class Ended:
 
 
 def as_users_have_mpirun():
-    """From now on mpirun leaves the ranks its two seconds before it kills them, as it does without mpi.env."""
+    """From now on mpirun leaves the ranks its two seconds before it kills them, as it does outside of the tests."""
     os.environ.pop("OMPI_MCA_odls_base_sigkill_timeout", None)
 
 
