@@ -294,6 +294,8 @@ int main(int argc, char** argv) {
     const auto solver = solver_options(options, settings);
     program::check_places(context.world, {settings.output, settings.result},
                           {settings.system.matrix, settings.system.rhs});
+    if (settings.output.extension() == ".h5")
+      program::check_replaceable(context.world, settings.output);
     return Job(context, settings, solver).run();
   });
 }

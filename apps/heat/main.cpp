@@ -73,6 +73,7 @@ void check_outputs(const Communicator& comm, const Settings& settings) {
   program::check_places(
       comm, {settings.picture, settings.output, settings.result, is_named_xdmf ? "" : xdmf},
       {settings.initial});
+  program::check_replaceable(comm, settings.output);
   if (!is_named_xdmf) return;
   Error error(Errc::usage, "--output " + settings.output.string() +
                                " names an HDF5 file; its .xdmf is written beside it");

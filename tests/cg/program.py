@@ -319,6 +319,8 @@ class Refusals(Case):
         self.refused(64, "neither an HDF5 file", "--poisson", 4, "--output", self.scratch / "x.txt")
         self.refused(66, "No such file", "--poisson", 4, "--output", self.scratch / "none" / "x.h5")
         self.refused(64, "is a folder", "--poisson", 4, "--result", self.scratch)
+        os.mkfifo(self.scratch / "pipe.h5")
+        self.refused(64, "cannot be replaced by one", "--poisson", 4, "--output", self.scratch / "pipe.h5", ranks=(1, 2))
 
     def test_outputs_over_other_files(self):
         text = matrix_file(5, rough_matrix(5, 1))

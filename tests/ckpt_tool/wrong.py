@@ -71,6 +71,12 @@ class Usage(CkptTest):
         self.expect(ckpt("export", self.epochs, self.folder / "nowhere/out.h5"), NO_INPUT, "nowhere/out.h5")
         self.assertEqual(contents(self.epochs), before)
 
+    def test_an_export_spares_a_file_of_a_similar_name(self):
+        similar = self.folder / "out.h5.tmp"
+        similar.write_text("of a user")
+        self.expect(ckpt("export", self.epochs, self.folder / "out.h5"), SAME)
+        self.assertEqual(similar.read_text(), "of a user")
+
 
 class Directories(CkptTest):
     def words(self, command, directory):

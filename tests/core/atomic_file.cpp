@@ -143,6 +143,19 @@ TEST_CASE(
   CHECK(strays() == 2);
 }
 
+TEST_CASE("a file, a link to one and what is not there can be replaced, a pipe and a folder not") {
+  const test::Scratch scratch;
+  scratch.file("file", "");
+  fs::create_symlink("file", scratch / "link");
+  fs::create_symlink("none", scratch / "dangling");
+  for (const char* const name : {"file", "link", "dangling", "none"})
+    CHECK_NOTHROW(expect_replaceable(scratch / name));
+  REQUIRE(mkfifo((scratch / "pipe").c_str(), 0600) == 0);
+  fs::create_symlink("pipe", scratch / "to-pipe");
+  for (const fs::path& path : {scratch / "pipe", scratch / "to-pipe", scratch.path()})
+    CHECK_THROWS_AS(expect_replaceable(path), Error);
+}
+
 TEST_CASE("impossible targets") {
   const test::Scratch scratch;
   CHECK(code_of(scratch.path()) == Errc::usage);

@@ -74,6 +74,17 @@ class Output(Case):
         told = subprocess.run([xxhsum, "-H2", raw], capture_output=True, text=True, check=True, timeout=20).stdout
         self.assertEqual(told.split()[0], fields[0][0])
 
+    def test_a_link_is_followed_and_a_file_of_a_similar_name_stays(self):
+        (self.scratch / "far").mkdir()
+        (self.scratch / "u.h5").symlink_to("far/u.h5")
+        similar = self.scratch / "u.h5.tmp"
+        similar.write_text("of a user")
+        for _ in range(2):
+            self.write(2)
+            self.assertTrue((self.scratch / "u.h5").is_symlink())
+            self.assertEqual([path.name for path in (self.scratch / "far").iterdir()], ["u.h5"])
+        self.assertEqual(similar.read_text(), "of a user")
+
     def test_norms_are_the_correctly_rounded_ones(self):
         result, u, _ = self.write(2)
         values = [Fraction(x) for x in u.ravel().tolist()]
@@ -240,6 +251,9 @@ class Refusals(Case):
         self.refused(74, "symbolic links", "--size", 8, "--steps", 10**9, "--result", loop)
         os.mkfifo(self.scratch / "pipe.png")
         self.refused(65, "is not a file", "--size", 8, "--initial", self.scratch / "pipe.png", ranks=(1, 2))
+        self.refused(64, "cannot be replaced by one", "--size", 8, "--steps", 10**9, "--output", self.scratch / "pipe.png",
+                     ranks=(1, 2))
+        self.assertTrue((self.scratch / "pipe.png").is_fifo())
         self.refused(64, "names an HDF5 file", "--size", 8, "--steps", 10**9, "--output", self.scratch / "u.xdmf")
 
 

@@ -136,6 +136,12 @@ void AtomicFile::commit() {
   sync_directory(folder_of(target_));
 }
 
+void expect_replaceable(const fs::path& path) {
+  std::error_code code;
+  if (!fs::exists(path, code) || fs::is_regular_file(path, code)) return;
+  throw Error(Errc::usage, path.string() + " is not a file, and cannot be replaced by one");
+}
+
 void write_file_atomically(const fs::path& path, std::string_view text, FileAccess access) {
   AtomicFile file(path, access);
   file.write(text);

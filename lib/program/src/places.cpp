@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "cairn/collectives/agree.hpp"
+#include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/file.hpp"
 
@@ -65,6 +66,12 @@ void check_places(const Communicator& comm, std::initializer_list<fs::path> outp
       expect_others(*output, {output + 1, outputs.end()});
       expect_no_input(*output, inputs);
     }
+  });
+}
+
+void check_replaceable(const Communicator& comm, const fs::path& output) {
+  together(comm, [&] {
+    if (comm.is_root() && !output.empty()) expect_replaceable(output);
   });
 }
 

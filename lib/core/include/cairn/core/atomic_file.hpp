@@ -36,6 +36,10 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
+  /// Where the bytes stand until commit(), for other processes that write them, too. Empty where
+  /// the target is written directly.
+  [[nodiscard]] const std::filesystem::path& temporary() const noexcept { return temporary_; }
+
   /// @throws Error{input_output}, for a full disk with what to do
   void write(std::string_view bytes);
 
@@ -51,6 +55,10 @@ class AtomicFile {
   int descriptor_ = -1;
   int lock_ = -1;  // the same open file once more: keeps it locked until it has its name
 };
+
+/// Of a file that is not written from front to back, and thus fits nowhere else. Local.
+/// @throws Error{usage} when `path` leads to something that is no regular file
+void expect_replaceable(const std::filesystem::path& path);
 
 /// Replaces `path` by `text` through an AtomicFile. Local.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text,

@@ -18,4 +18,9 @@ namespace cairn::program {
 void check_places(const Communicator& comm, std::initializer_list<std::filesystem::path> outputs,
                   const std::vector<std::filesystem::path>& inputs = {});
 
+/// Whether `output` can be a file that is not written from front to back, such as HDF5: rank 0
+/// looks. Nothing for an empty path. Collective, blocking.
+/// @throws Error{usage}, agreed, when a device, a pipe or a folder is there
+void check_replaceable(const Communicator& comm, const std::filesystem::path& output);
+
 }  // namespace cairn::program
