@@ -1,6 +1,7 @@
 #include "cairn/core/atomic_file.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
+#include "cairn/core/file.hpp"
 #include "scratch.hpp"
 
 using namespace cairn;
@@ -96,6 +98,23 @@ TEST_CASE("a pipe that has only the name of a descriptor is written") {
   CHECK(std::string(bytes) == "xy");
   close(ends[0]);
   close(ends[1]);
+}
+
+TEST_CASE("a file that has the name of a descriptor is written where that stands") {
+  const test::Scratch scratch;
+  const std::string path = scratch.file("out", "");
+  const int descriptor = open(path.c_str(), O_WRONLY);
+  REQUIRE(descriptor >= 0);
+  fs::create_symlink("/dev/fd/" + std::to_string(descriptor), scratch / "link");
+  CHECK(open_descriptor(scratch / "link") == descriptor);
+  CHECK(open_descriptor(path) == -1);
+  CHECK(open_descriptor("/dev/fd/") == -1);
+  CHECK(write(descriptor, "header ", 7) == 7);
+  write_file_atomically(scratch / "link", "text ");
+  CHECK(write(descriptor, "footer", 6) == 6);
+  CHECK(test::bytes_of(path) == "header text footer");
+  CHECK_THROWS_AS(expect_replaceable(scratch / "link"), Error);
+  close(descriptor);
 }
 
 TEST_CASE("a device is written, not replaced") {

@@ -3,8 +3,10 @@
 usage: program.py MPIEXEC CAIRN_QUEENS
 """
 
+import json
 import pathlib
 import signal
+import subprocess
 import sys
 import unittest
 
@@ -59,6 +61,20 @@ class Case(ProgramCase):
         none = self.scratch / "none" / "r.json"
         self.refused(NO_INPUT, "--n", 8, "--result", none, words=["none"], launcher=[MPIEXEC, "-n", 3])
         self.assertEqual(list(self.scratch.iterdir()), [])
+
+    def test_a_result_on_stdout_stands_beside_what_else_is_there(self):
+        out = self.scratch / "out.txt"
+        for result in ("/dev/stdout", "/dev/fd/1", out):
+            with open(out, "w") as stdout:
+                stdout.write("header\n")
+                stdout.flush()
+                subprocess.run([QUEENS, "--n", "8", "--result", result], stdout=stdout, stderr=subprocess.PIPE, check=True,
+                               timeout=60)
+                stdout.write("footer\n")
+            words = out.read_text()
+            self.assertEqual((words[:7], words[-8:]), ("header\n", "\nfooter\n"))
+            self.assertEqual(words.count("solutions"), 2)  # the line and the result's
+            self.assertEqual(json.loads(words[words.index("{"):words.rindex("}") + 1])["solutions"], 92)
 
     def test_a_signal_ends_it_at_once(self):
         for number, code in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, RUN_AGAIN)):

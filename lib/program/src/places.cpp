@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 /// A file is made anew in its folder, where links lead; what is no file (/dev/null) is written to.
 void expect_place(const fs::path& file) {
-  if (file.empty()) return;
+  if (file.empty() || open_descriptor(file) >= 0) return;
   auto place = place_of(file);
   if (place.empty()) place = file;
   std::error_code code;
