@@ -292,7 +292,7 @@ class Stop(Case):
         ended = finish(job, timeout=30)
         self.assertEqual(ended.code, 75, ended)
         step = newest_step(self.scratch / "ckpt")
-        self.assertIn(f"stopped by signal 15 at iteration {step}, which is saved", ended.err)
+        self.assertIn(f"stopped on request (SIGTERM) at iteration {step}, which is saved", ended.err)
         result, _ = self.finished(2, *saved)
         self.assertEqual(result["restored_from"], step)
         self.assertEqual(bits(result), bits(whole))

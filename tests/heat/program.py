@@ -188,7 +188,7 @@ class Restart(Case):
         os.kill(children(job.pid)[1], signal.SIGTERM)
         ended = finish(job, timeout=30)
         self.assertEqual(ended.code, 75, ended)
-        warnings = [line for line in ended.lines_of("cairn-heat") if "stopped by signal 15 at step" in line]
+        warnings = [line for line in ended.lines_of("cairn-heat") if "stopped on request (SIGTERM) at step" in line]
         self.assertEqual(len(warnings), 1, ended)
         self.assertIn("warning", warnings[0])
         return warnings[0]

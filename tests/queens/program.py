@@ -83,7 +83,7 @@ class Case(ProgramCase):
             job.send_signal(number)
             done = finish(job)
             self.assertEqual((done.code, done.out), (code, ""), done)
-            self.assertIn(f"stopped by signal {int(number)}", done.lines_of("cairn-queens")[0])
+            self.assertIn(f"stopped on request ({number.name})", done.lines_of("cairn-queens")[0])
 
     def test_help_and_version(self):
         self.check_help_and_version("--n", "--depth", "--result", "--threads")

@@ -188,9 +188,9 @@ void leave_verdict(const Communicator& world, int exit_code) {
 void throw_if_stopped() {
   if (const int signal = pending_stop_signal(); signal != 0) {
     throw Error(static_cast<Errc>(stop_exit_code(signal)),
-                fmt::format("stopped by signal {}, and nothing is saved: this starts from the "
+                fmt::format("stopped on request ({}), and nothing is saved: this starts from the "
                             "beginning when you run it again",
-                            signal));
+                            name_of_signal(signal)));
   }
 }
 
