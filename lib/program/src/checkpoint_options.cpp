@@ -171,7 +171,7 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
       .add(
           "time-limit", time_limit,
           "SECONDS or [D-]HH:MM:SS until the job is ended, or slurm: as Slurm says; shortly "
-          "before, "
+          "before, by 5 seconds and what a step and two checkpoints take, "
           "the run saves and leaves with exit code 75. Without it the job's SLURM_JOB_END_TIME, if "
           "there is one")
       .hide_default("ckpt-key-file")
