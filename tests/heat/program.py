@@ -157,6 +157,13 @@ class Result(Case):
         self.assertEqual((result["size"], result["steps"], result["initial"]), (12, 3, "spots"))
         self.assertIsNone(result["error_l2"])
 
+    def test_settings_come_through_a_pipe(self):
+        shell = 'exec "$0" --config <(echo size = 12) --steps 3 --result "$1"'
+        for _ in range(2):  # the result is there already
+            done = run(["bash", "-c", shell, HEAT, self.scratch / "result.json"])
+            self.assertEqual(done.code, 0, done)
+        self.assertEqual(json.loads((self.scratch / "result.json").read_text())["size"], 12)
+
     def test_the_trace_has_steps_and_speed(self):
         self.finished(2, "--size", 40, "--steps", 50, CAIRN_TRACE=self.scratch / "trace")
         events = "".join(path.read_text() for path in (self.scratch / "trace").iterdir())
@@ -246,6 +253,23 @@ class Refusals(Case):
         for option in ("--picture", "--result"):
             self.refused(64, "are the same file", "--size", 8, "--steps", 10**9, "--output", self.scratch / "u.h5", option,
                          self.scratch / "u.xdmf")
+        key = self.scratch / "key"
+        key.write_text("0" * 64)
+        key.chmod(0o600)
+        for option in ("--picture", "--result"):
+            self.refused(64, "are the same file", "--size", 8, "--ckpt-key-file", key, option, key, ranks=(1, 2))
+        self.assertEqual(key.read_text(), "0" * 64)
+        settings = self.scratch / "my.conf"
+        settings.write_text("size = 8\n")
+        self.refused(64, "are the same file", "--config", settings, "--result", settings, ranks=(1, 2))
+        self.assertEqual(settings.read_text(), "size = 8\n")
+        epochs = self.scratch / "epochs"
+        self.assertEqual(heat(1, "--size", 8, "--steps", 2, "--ckpt-dir", epochs, "--ckpt-every", 1).code, 0)
+        (self.scratch / "to-record").symlink_to("epochs/epoch-0000000002.record")
+        for name in ("epochs/epoch-0000000002.record", "epochs/epoch-0000000003.h5", "epochs/lock", "to-record"):
+            self.refused(64, "is a name of the checkpoint directory's own", "--size", 8, "--steps", 3, "--ckpt-dir", epochs,
+                         "--result", self.scratch / name, ranks=(1, 2))
+        self.assertEqual(heat(1, "--size", 8, "--steps", 3, "--ckpt-dir", epochs, "--result", epochs / "result.json").code, 0)
         loop = self.scratch / "loop"
         loop.symlink_to("loop")
         self.refused(74, "symbolic links", "--size", 8, "--steps", 10**9, "--result", loop)

@@ -10,11 +10,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 #include <vector>
 
+#include "cairn/ckpt/inspect.hpp"
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/core/error.hpp"
+#include "cairn/core/file.hpp"
+#include "cairn/program/places.hpp"
 
 namespace cairn::program {
 
@@ -245,6 +249,19 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
     refuse("--time-limit is SECONDS, [D-]HH:MM:SS or slurm, not '" + time_limit + "'");
   }
   return options;
+}
+
+void CheckpointOptions::check_places(const Context& context,
+                                     std::initializer_list<std::filesystem::path> outputs,
+                                     std::vector<std::filesystem::path> inputs) const {
+  inputs.push_back(key_file);
+  program::check_places(context, outputs, std::move(inputs));
+  together(context.world, [&] {
+    if (!context.world.is_root() || directory.empty()) return;
+    for (const auto& output : outputs) {
+      if (!output.empty()) ckpt::expect_foreign_name(directory, place_of(output));
+    }
+  });
 }
 
 }  // namespace cairn::program

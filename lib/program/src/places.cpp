@@ -57,10 +57,11 @@ void expect_no_input(const fs::path& output, std::span<const fs::path> inputs) {
 
 }  // namespace
 
-void check_places(const Communicator& comm, std::initializer_list<fs::path> outputs,
-                  const std::vector<fs::path>& inputs) {
-  together(comm, [&] {
-    if (!comm.is_root()) return;
+void check_places(const Context& context, std::initializer_list<fs::path> outputs,
+                  std::vector<fs::path> inputs) {
+  inputs.push_back(context.config);
+  together(context.world, [&] {
+    if (!context.world.is_root()) return;
     for (const auto* output = outputs.begin(); output != outputs.end(); ++output) {
       expect_place(*output);
       expect_others(*output, {output + 1, outputs.end()});

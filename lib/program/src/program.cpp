@@ -106,7 +106,9 @@ int run_body(Runtime& runtime, int argc, char** argv, Options& options,
   const auto named = level_from_name(general.log_level).value_or(Level::info);
   const auto level = general.quiet ? std::max(named, Level::warning) : named;
   Log log(options.name(), level, world.rank(), world.size());
-  Context context{runtime, world, log, set_threads(world, general.threads), general.progress_every};
+  Context context{
+      runtime,       world, log, set_threads(world, general.threads), general.progress_every,
+      general.config};
   return body(context);
 }
 
