@@ -232,6 +232,15 @@ class Refusals(Case):
         self.assertEqual(heat(7, "--size", 7, "--steps", 5).code, 0)
         self.assertEqual(heat(1, "--size", 1, "--steps", 5).code, 0)
 
+    def test_checkpoints_without_a_folder_for_them(self):
+        for option, value in (("--ckpt-every", 2), ("--ckpt-interval", 1), ("--ckpt-interval", "auto"),
+                              ("--ckpt-local", self.scratch), ("--ckpt-local-every", 2), ("--ckpt-journal", self.scratch)):
+            for folder in ((), ("--ckpt-dir", "")):
+                self.refused(64, f"{option} needs --ckpt-dir", "--size", 8, option, value, *folder)
+        self.refused(64, "--ckpt-local-every needs --ckpt-local,", "--size", 8, "--ckpt-dir", self.scratch / "ckpt",
+                     "--ckpt-local-every", 2)
+        self.assertEqual(heat(2, "--size", 8, "--steps", 2, "--ckpt-every", 0, "--ckpt-interval", 0).code, 0)
+
     def test_bad_initial_values(self):
         self.refused(64, "choose sine, spots, or a FILE.png", "--size", 8, "--initial", "hot")
         self.refused(66, "No such file", "--size", 8, "--initial", self.scratch / "none.png", ranks=(1, 3))

@@ -83,6 +83,10 @@ std::optional<SystemClock::time_point> slurm_limit_everywhere(const Communicator
   return SystemClock::time_point(std::chrono::seconds(seconds));
 }
 
+bool is_by_time(const ckpt::Options& options) {
+  return options.interval_seconds > 0 || options.interval == ckpt::Options::Interval::automatic;
+}
+
 }  // namespace
 
 std::optional<double> parse_duration(std::string_view text) {
@@ -192,14 +196,25 @@ void CheckpointOptions::declare_with_cuts(Options& options) {
 
 /// Where nothing else says when, each cut is saved; and what counts cuts needs some.
 void CheckpointOptions::count_cuts(ckpt::Options& options) const {
-  const bool is_by_time =
-      options.interval_seconds > 0 || options.interval == ckpt::Options::Interval::automatic;
-  if (is_by_time) return;
+  if (is_by_time(options)) return;
   if (cut_every == 0 && (every != 0 || local_every != 0))
     refuse(
         "--ckpt-every and --ckpt-local-every count cuts; say with --cut-every TASKS when there "
         "is one");
   if (cut_every != 0 && every == 0) options.every = 1;
+}
+
+/// Without a folder for checkpoints nobody asks for any.
+void CheckpointOptions::expect_none_wanted(const ckpt::Options& options) const {
+  const std::pair<const char*, bool> wishes[] = {{"--ckpt-every", every != 0},
+                                                 {"--ckpt-interval", is_by_time(options)},
+                                                 {"--cut-every", cut_every != 0},
+                                                 {"--ckpt-local", !local_directory.empty()},
+                                                 {"--ckpt-local-every", local_every != 0},
+                                                 {"--ckpt-journal", !journal_directory.empty()}};
+  for (const auto& [option, is_given] : wishes) {
+    if (is_given) refuse(option + std::string(" needs --ckpt-dir, the folder for checkpoints"));
+  }
 }
 
 ckpt::Options CheckpointOptions::resolve(const Context& context, std::string program,
@@ -225,10 +240,6 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
                         .journal_directory = journal_directory};
   if (changes_only) options.pieces = ckpt::Options::Pieces::changed;
   if (accept_plain) options.plain_epochs = ckpt::Options::PlainEpochs::accept;
-  if (local_every != 0 && (local_directory.empty() || directory.empty()))
-    refuse("--ckpt-local-every needs --ckpt-local, and --ckpt-dir, where a restart takes them");
-  if (!journal_directory.empty() && directory.empty())
-    refuse("--ckpt-journal needs --ckpt-dir, whose journal it is");
   if (interval == "auto") {
     options.interval = ckpt::Options::Interval::automatic;
   } else if (const auto seconds = parse_duration(interval)) {
@@ -236,6 +247,9 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
   } else {
     refuse("--ckpt-interval is a number of seconds or auto, not '" + interval + "'");
   }
+  if (directory.empty()) expect_none_wanted(options);
+  if (local_every != 0 && local_directory.empty())
+    refuse("--ckpt-local-every needs --ckpt-local, where those checkpoints stand");
   if (has_cuts) count_cuts(options);
   if (!(patience >= 0)) refuse(fmt::format("--ckpt-patience {} is below 0", patience));
   if (most_given_up < 1) refuse(fmt::format("--ckpt-give-up {} is below 1", most_given_up));

@@ -53,7 +53,8 @@ struct CheckpointOptions {
 
   /// As a Checkpointer takes them; warnings go to the log. The time limit counts from the start of
   /// this process. Collective.
-  /// @throws Error{Errc::usage}, agreed, for words that an option does not know
+  /// @throws Error{Errc::usage}, agreed, for words that an option does not know, and for options
+  /// that want checkpoints without --ckpt-dir
   [[nodiscard]] ckpt::Options resolve(const Context& context, std::string program,
                                       std::string identity) const;
 
@@ -65,6 +66,7 @@ struct CheckpointOptions {
 
  private:
   void count_cuts(ckpt::Options& options) const;
+  void expect_none_wanted(const ckpt::Options& options) const;
 };
 
 /// Seconds of "SECONDS", "MM:SS", "HH:MM:SS", "D-HH", "D-HH:MM" or "D-HH:MM:SS", as Slurm writes
