@@ -314,6 +314,8 @@ class Refusals(Case):
         self.refused(64, "no system to solve", ranks=(1, 3))
         self.refused(64, "choose one", "--matrix", matrix, "--poisson", 4)
         self.refused(64, "makes no sense", "--poisson", 0)
+        self.refused(64, "--poisson 1073741824 needs 171798691712 GiB on each rank", "--poisson", 2**30)
+        self.refused(64, "use a smaller size, or more ranks", "--poisson", 2**30, ranks=(3,))
         self.refused(64, "--tolerance 0 is not between", "--poisson", 4, "--tolerance", 0)
         self.refused(64, "jacobi or none, not 'ilu'", "--poisson", 4, "--precondition", "ilu")
         self.refused(64, "neither an HDF5 file", "--poisson", 4, "--output", self.scratch / "x.txt")

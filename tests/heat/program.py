@@ -229,6 +229,7 @@ class Refusals(Case):
         self.refused(64, "use --size 7 or more", "--size", 6, ranks=(7,))
         self.refused(64, "--steps", "--size", 8, "--steps", -1)
         self.refused(64, "use a smaller size", "--size", 2000000000, ranks=(1, 7))  # 32 EB: no vector, no address
+        self.refused(64, "--size 2000000000 needs 59604644894 GiB on each rank", "--size", 2000000000)
         self.assertEqual(heat(7, "--size", 7, "--steps", 5).code, 0)
         self.assertEqual(heat(1, "--size", 1, "--steps", 5).code, 0)
 
