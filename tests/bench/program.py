@@ -92,11 +92,12 @@ def test_bad_arguments(directory):
         ((), 64, ["--list"]),
         (("exakt",), 64, ["exakt", "exact", "collectives"]),
         (("exact", "--seconds", "0"), 64, ["--seconds"]),
-        (("collectives", "--seconds", "0.001", "--json", directory / "none" / "rows.json"), 66, ["none/"]),
+        (("collectives", "--seconds", "1000", "--json", directory / "none" / "rows.json"), 66, ["none/"]),
+        (("collectives", "--seconds", "1000", "--json", directory), 64, ["is a folder"]),
     ]:
         ended = bench(2, *arguments)
         errors = [line for line in ended.lines_of("cairn-bench") if "error" in line]
-        check(ended.code == code and len(errors) == 1, f"one line and code {code}: {ended}")
+        check(ended.code == code and len(errors) == 1 and not ended.out, f"one line and code {code}: {ended}")
         check(all(word in errors[0] for word in words), f"{words} in: {ended}")
 
 

@@ -57,16 +57,19 @@ void expect_no_input(const fs::path& output, std::span<const fs::path> inputs) {
 
 }  // namespace
 
+void expect_places(std::initializer_list<fs::path> outputs, const std::vector<fs::path>& inputs) {
+  for (const auto* output = outputs.begin(); output != outputs.end(); ++output) {
+    expect_place(*output);
+    expect_others(*output, {output + 1, outputs.end()});
+    expect_no_input(*output, inputs);
+  }
+}
+
 void check_places(const Context& context, std::initializer_list<fs::path> outputs,
                   std::vector<fs::path> inputs) {
   inputs.push_back(context.config);
   together(context.world, [&] {
-    if (!context.world.is_root()) return;
-    for (const auto* output = outputs.begin(); output != outputs.end(); ++output) {
-      expect_place(*output);
-      expect_others(*output, {output + 1, outputs.end()});
-      expect_no_input(*output, inputs);
-    }
+    if (context.world.is_root()) expect_places(outputs, inputs);
   });
 }
 

@@ -19,6 +19,11 @@ namespace cairn::program {
 void check_places(const Context& context, std::initializer_list<std::filesystem::path> outputs,
                   std::vector<std::filesystem::path> inputs = {});
 
+/// The same for a program without MPI. Local.
+/// @throws Error as check_places()
+void expect_places(std::initializer_list<std::filesystem::path> outputs,
+                   const std::vector<std::filesystem::path>& inputs = {});
+
 /// Whether `output` can be a file that is not written from front to back, such as HDF5: rank 0
 /// looks. Nothing for an empty path. Collective, blocking.
 /// @throws Error{usage}, agreed, when a device, a pipe or a folder is there
