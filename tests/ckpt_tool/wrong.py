@@ -46,6 +46,12 @@ class Usage(CkptTest):
             self.assertEqual((ended.code, ended.err), (SAME, ""))
             self.assertIn("Usage: cairn ckpt", ended.out)
 
+    def test_version(self):
+        for words in ([], *([command] for command in COMMANDS)):
+            ended = ckpt(*words, "--version")
+            self.assertEqual((ended.code, ended.err), (SAME, ""))
+            self.assertRegex(ended.out, r"\Acairn ckpt( \w+)? \(Cairn\) \d+\.\d+\.\d+\n\Z")
+
     def test_pictures_of_what_has_not_two_axes(self):
         for field, slices, said in (("int8", [], "has 1 axes (1000)"), ("int64", ["0=1"], "has 4 axes"),
                                     ("int16", ["0=1"], "of which 1 is sliced"), ("empty", [], "is empty"),

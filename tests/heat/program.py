@@ -284,7 +284,7 @@ class Refusals(Case):
         loop.symlink_to("loop")
         self.refused(74, "symbolic links", "--size", 8, "--steps", 10**9, "--result", loop)
         os.mkfifo(self.scratch / "pipe.png")
-        self.refused(65, "is not a file", "--size", 8, "--initial", self.scratch / "pipe.png", ranks=(1, 2))
+        self.refused(64, "is no regular file", "--size", 8, "--initial", self.scratch / "pipe.png", ranks=(1, 2))
         self.refused(64, "cannot be replaced by one", "--size", 8, "--steps", 10**9, "--output", self.scratch / "pipe.png",
                      ranks=(1, 2))
         self.assertTrue((self.scratch / "pipe.png").is_fifo())
