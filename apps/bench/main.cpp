@@ -13,6 +13,7 @@
 #include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/program/options.hpp"
+#include "cairn/program/places.hpp"
 #include "cairn/program/program.hpp"
 #include "report.hpp"
 
@@ -66,9 +67,11 @@ int measure(program::Context& context, const Settings& settings) {
     if (world.is_root()) std::fputs(list_of_benchmarks().c_str(), stdout);
     return 0;
   }
+  const auto list = chosen(settings);
+  program::check_places(context, {settings.json});
   std::vector<bench::Row> rows;
   bench::Context bench_context{world, context.threads, settings.seconds};
-  for (const auto* benchmark : chosen(settings)) {
+  for (const auto* benchmark : list) {
     context.log.info(fmt::format("measuring {} on {} ranks x {} threads", benchmark->name(),
                                  world.size(), context.threads));
     for (auto& row : benchmark->measure(bench_context)) rows.push_back(std::move(row));

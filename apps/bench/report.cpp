@@ -77,8 +77,10 @@ std::string as_json(std::span<const Row> rows) {
                     {"baseline", row.seconds.baseline},
                     {"ratio", row.ratio()},
                     {"target", nullptr},
-                    {"holds", row.holds()}});
-    if (row.target) list.back()["target"] = *row.target;
+                    {"holds", nullptr}});
+    if (!row.target) continue;
+    list.back()["target"] = *row.target;
+    list.back()["holds"] = row.holds();
   }
   return list.dump(2) + '\n';
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "cairn/core/error.hpp"
+#include "cairn/core/version.hpp"
 #include "ckpt_commands.hpp"
 #include "commands.hpp"
 
@@ -65,6 +66,10 @@ int ckpt_command(int argc, const char* const* argv) {
   const std::string_view word = argc > 1 ? argv[1] : "";
   if (word == "--help" || word == "-h") {
     std::fputs(help().c_str(), stdout);
+    return 0;
+  }
+  if (word == "--version") {
+    fmt::print("cairn ckpt (Cairn) {}\n", version);
     return 0;
   }
   throw Error(Errc::usage,

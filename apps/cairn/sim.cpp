@@ -14,6 +14,7 @@
 #include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/program/options.hpp"
+#include "cairn/program/places.hpp"
 #include "commands.hpp"
 
 namespace cairn::tool {
@@ -72,13 +73,17 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// Where the story of `trace` is drawn; empty when it is not told.
+std::filesystem::path picture_beside(const std::filesystem::path& trace) {
+  return trace.empty() ? trace : std::filesystem::path(trace) += ".svg";
+}
+
 /// The story of a schedule as text in `path`, and as a picture beside it.
 std::filesystem::path write_story(const Campaign& campaign, std::uint64_t seed,
                                   const std::filesystem::path& path) {
   const auto story = consensus::tell(campaign, seed);
   write_file_atomically(path, story.sequence.text());
-  auto picture = path;
-  picture += ".svg";
+  const auto picture = picture_beside(path);
   const auto title =
       fmt::format("{} {} seed {}: {}", name_of(campaign.protocol), name_of(campaign.mutant), seed,
                   story.violation.empty() ? "no violation" : story.violation);
@@ -149,6 +154,7 @@ int simulate(const Arguments& arguments) {
   campaign.seed = arguments.seed;
   campaign.mutant = mutant_of(arguments);
   if (campaign.schedules == 0) throw Error(Errc::usage, "--schedules 0: there is nothing to do");
+  program::expect_places({arguments.trace, picture_beside(arguments.trace)});
   const auto start = Clock::now();
   const auto result = consensus::run(campaign);
   const auto seconds = seconds_since(start);

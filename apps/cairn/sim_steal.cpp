@@ -15,6 +15,7 @@
 #include "cairn/loadbalance/steal_simulation.hpp"
 #include "cairn/loadbalance/steal_trial.hpp"
 #include "cairn/program/options.hpp"
+#include "cairn/program/places.hpp"
 #include "commands.hpp"
 #include "explore.hpp"
 #include "sha1.hpp"
@@ -188,6 +189,7 @@ int run_tree(const Arguments& arguments) {
   loadbalance::check(arguments.stealing);
   const auto expected = tree_of(arguments).size.nodes;
   check_time(arguments.cluster, expected);
+  program::expect_places({arguments.picture});
   const auto start = Clock::now();
   const auto report = simulate_tree(arguments, arguments.picture.empty() ? 0 : columns);
   const double seconds = seconds_since(start);

@@ -292,8 +292,10 @@ int main(int argc, char** argv) {
   declare(options, settings);
   return program::run(argc, argv, options, [&](program::Context& context) {
     const auto solver = solver_options(options, settings);
-    program::check_places(context.world, {settings.output, settings.result},
-                          {settings.system.matrix, settings.system.rhs});
+    settings.ckpt.check_places(context, {settings.output, settings.result},
+                               {settings.system.matrix, settings.system.rhs});
+    if (settings.output.extension() == ".h5")
+      program::check_replaceable(context.world, settings.output);
     return Job(context, settings, solver).run();
   });
 }

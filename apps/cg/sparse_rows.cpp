@@ -12,6 +12,7 @@
 
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
+#include "cairn/program/memory.hpp"
 #include "exchange.hpp"
 #include "matrix_market.hpp"
 
@@ -175,15 +176,17 @@ DistributedRows poisson(const Communicator& comm, std::uint64_t n) {
                                  [&](std::uint64_t k) { return stencil.nonzeros_before(k); });
   const auto first = partition.first(comm.rank());
   const auto last = partition.last(comm.rank());
-  auto rows = together(comm, [&] {
-    SparseRows mine;
-    const std::uint64_t nonzeros = stencil.nonzeros_before(last) - stencil.nonzeros_before(first);
-    mine.starts.reserve(last - first + 1);
-    mine.columns.reserve(nonzeros);
-    mine.values.reserve(nonzeros);
-    for (std::uint64_t row = first; row < last; ++row) stencil.append_row(row, mine);
-    return mine;
+  const std::uint64_t nonzeros = stencil.nonzeros_before(last) - stencil.nonzeros_before(first);
+  SparseRows rows;
+  using Needed = std::array<std::byte, 32>;  // for a non-zero: README.md, Cost
+  const double bytes = sizeof(Needed) * static_cast<double>(nonzeros);
+  program::take_memory(comm, fmt::format("--poisson {}", n), bytes, [&] {
+    std::vector<Needed>().reserve(nonzeros);  // what is refused part by part is refused late
+    rows.starts.reserve(last - first + 1);
+    rows.columns.reserve(nonzeros);
+    rows.values.reserve(nonzeros);
   });
+  for (std::uint64_t row = first; row < last; ++row) stencil.append_row(row, rows);
   return {std::move(partition), std::move(rows)};
 }
 

@@ -42,7 +42,7 @@ class Reader {
                                       ": no such file, and no graph of a known family "
                                       "(hamming8-4, johnson16-2-4, keller4)");
     if (!std::filesystem::is_regular_file(status))
-      throw Error(Errc::no_input, path_.string() + " is not a file");
+      throw Error(Errc::usage, path_.string() + " is no regular file");
     errno = 0;
     file_.open(path_);
     if (!file_)

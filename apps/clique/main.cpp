@@ -81,7 +81,7 @@ void verify(const Graph& graph, const std::vector<int>& members) {
 int search(program::Context& context, const Settings& settings) {
   const auto& world = context.world;
   const Graph graph = graph_of(world, settings);
-  program::check_places(world, {settings.result}, {settings.graph});
+  settings.ckpt.check_places(context, {settings.result}, {settings.graph});
   std::optional<AtomicFile> file;  // opened now, so that a bad folder shows before the work
   together(world, [&] {
     if (!settings.result.empty() && world.is_root()) file.emplace(settings.result);

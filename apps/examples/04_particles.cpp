@@ -3,25 +3,32 @@
 //     mpirun -n 4 04_particles PARTICLES STEPS CHECKPOINT-DIRECTORY
 
 #include <bit>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
+#include <string_view>
 
 #include "cairn/ckpt/checkpointer.hpp"
 #include "cairn/collectives/reductions.hpp"
 #include "cairn/collectives/runtime.hpp"
 #include "cairn/collectives/unknown_counts.hpp"
+#include "cairn/core/error.hpp"
 
-int main(int argc, char** argv) {
-  const cairn::Runtime runtime(argc, argv);
-  const auto& comm = runtime.world();
-  if (argc != 4) return std::fprintf(stderr, "usage: %s PARTICLES STEPS DIRECTORY\n", argv[0]), 64;
-  const auto steps = std::strtoul(argv[2], nullptr, 10);
+/// Whether all of `text` is a number, now in `value`.
+bool read(std::string_view text, std::uint64_t& value) {
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && rest == text.data() + text.size();
+}
 
+int carry(const cairn::Communicator& comm, std::uint64_t particles, std::uint64_t steps,
+          const char* directory) {
   std::vector<double> all;  // this rank's: x, y and number of each, 0 ≤ x, y < 1
-  for (double id = 0; comm.is_root() && id < std::atof(argv[1]); ++id)
+  for (double id = 0; comm.is_root() && id < static_cast<double>(particles); ++id)
     all.insert(all.end(), {std::fmod(id * 0.618, 1), std::fmod(id * 0.414, 1), id});
-  cairn::ckpt::Checkpointer ckpt(comm, {.directory = argv[3], .every = 5, .identity = argv[1]});
+  cairn::ckpt::Checkpointer ckpt(comm, {.directory = directory,
+                                        .every = 5,
+                                        .program = "04_particles",
+                                        .identity = std::to_string(particles)});
   ckpt.elements("particles", all, 3);
   std::uint64_t step = ckpt.restore().value_or(0);
 
@@ -55,5 +62,22 @@ int main(int argc, char** argv) {
   }
   digest = cairn::all_reduce(comm, digest, cairn::Sum{});
   if (comm.is_root())
-    std::printf("%s particles, step %lu, digest %016lx\n", argv[1], steps, digest);
+    std::printf("%lu particles, step %lu, digest %016lx\n", particles, steps, digest);
+  return 0;
+}
+
+int main(int argc, char** argv) {
+  const cairn::Runtime runtime(argc, argv);
+  const auto& comm = runtime.world();
+  std::uint64_t particles = 0, steps = 0;
+  if (argc != 4 || !read(argv[1], particles) || !read(argv[2], steps)) {
+    if (comm.is_root()) std::fprintf(stderr, "usage: %s PARTICLES STEPS DIRECTORY\n", argv[0]);
+    return 64;
+  }
+  try {
+    return carry(comm, particles, steps, argv[3]);
+  } catch (const cairn::Error& error) {  // the same on every rank
+    if (comm.is_root()) std::fprintf(stderr, "04_particles: %s\n", error.what());
+    return error.exit_code();
+  }
 }

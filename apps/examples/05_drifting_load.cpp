@@ -20,8 +20,11 @@ int main(int argc, char** argv) {
   const cairn::Runtime runtime(argc, argv);
   const auto& comm = runtime.world();
   const std::string way = argc == 3 && argv[1] == std::string("--balance") ? argv[2] : "";
-  if (way != "none" && way != "hilbert" && way != "diffusion")
-    return std::fprintf(stderr, "usage: %s --balance none|hilbert|diffusion\n", argv[0]), 64;
+  if (way != "none" && way != "hilbert" && way != "diffusion") {
+    if (comm.is_root())
+      std::fprintf(stderr, "usage: %s --balance none|hilbert|diffusion\n", argv[0]);
+    return 64;
+  }
   struct Cell {
     double x, y, value;
     std::uint64_t place;  // on Hilbert's curve

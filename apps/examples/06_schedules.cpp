@@ -8,6 +8,7 @@
 #include <system_error>
 #include <vector>
 
+#include "cairn/collectives/runtime.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/loadbalance/schedule.hpp"
 
@@ -22,6 +23,8 @@ bool read(std::string_view text, Number& value) {
 }
 
 int main(int argc, char** argv) try {
+  const cairn::Runtime runtime(argc, argv);
+  if (!runtime.world().is_root()) return 0;  // a schedule needs no other rank
   int workers = 0;
   bool is_read = argc > 2 && read(argv[1], workers);
   std::vector<double> weights;

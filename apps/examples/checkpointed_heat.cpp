@@ -6,13 +6,15 @@
 #include <mpi.h>
 
 #include <cairn/ckpt/checkpointer.hpp>
+#include <cairn/core/error.hpp>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <utility>
 #include <vector>
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   MPI_Init(&argc, &argv);
   int rank = 0;
   int ranks = 1;
@@ -79,4 +81,12 @@ int main(int argc, char** argv) {
   MPI_File_close(&file);
   MPI_Finalize();
   return 0;
+} catch (const cairn::Error& error) {  // the same on every rank
+  int rank = 0;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  if (rank == 0) std::fprintf(stderr, "%s: %s\n", argv[0], error.what());
+  return MPI_Finalize(), error.exit_code();
+} catch (const std::exception& error) {  // of this rank alone: no memory
+  std::fprintf(stderr, "%s: %s\n", argv[0], error.what());
+  return MPI_Abort(MPI_COMM_WORLD, 70);
 }

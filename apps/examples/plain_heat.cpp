@@ -8,10 +8,11 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <utility>
 #include <vector>
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   MPI_Init(&argc, &argv);
   int rank = 0;
   int ranks = 1;
@@ -74,4 +75,7 @@ int main(int argc, char** argv) {
   MPI_File_close(&file);
   MPI_Finalize();
   return 0;
+} catch (const std::exception& error) {  // of this rank alone: no memory
+  std::fprintf(stderr, "%s: %s\n", argv[0], error.what());
+  return MPI_Abort(MPI_COMM_WORLD, 70);
 }

@@ -11,6 +11,7 @@
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/collectives/exact_sum.hpp"
+#include "cairn/program/memory.hpp"
 
 namespace cairn::heat {
 
@@ -61,16 +62,10 @@ Field::Field(const Communicator& comm, int n)
       grid_(comm, 2),
       rows_(grid_.range(n_, 0)),
       columns_(grid_.range(n_, 1)) {
-  together(comm, [&] {
-    try {
-      now = first_touched(rows_.count + 2, stride());
-      next = first_touched(rows_.count + 2, stride());
-    } catch (const std::exception&) {  // bad_alloc or length_error
-      throw Error(Errc::usage, "--size " + std::to_string(n) + " needs " +
-                                   std::to_string((rows_.count + 2) * stride() >> 26) +
-                                   " GiB on each rank, and the system refuses it; use a smaller "
-                                   "size, or more ranks on more nodes");
-    }
+  const double bytes = 2.0 * sizeof(double) * static_cast<double>((rows_.count + 2) * stride());
+  program::take_memory(comm, "--size " + std::to_string(n), bytes, [&] {
+    now = first_touched(rows_.count + 2, stride());
+    next = first_touched(rows_.count + 2, stride());
   });
 }
 

@@ -50,7 +50,7 @@ Image read_png(const std::string& file) {
   if (::access(file.c_str(), R_OK) != 0) throw_errno(errno, "--initial " + file);
   std::error_code error;
   if (!std::filesystem::is_regular_file(file, error))  // a pipe would be waited for
-    throw Error(Errc::bad_data, "--initial " + file + " is not a file");
+    throw Error(Errc::usage, "--initial " + file + " is no regular file");
   png_image png{};
   png.version = PNG_IMAGE_VERSION;
   const auto fail = [&] {

@@ -67,12 +67,13 @@ void declare(program::Options& options, Settings& settings) {
 }
 
 /// Better refused now than after hours of steps.
-void check_outputs(const Communicator& comm, const Settings& settings) {
+void check_outputs(const program::Context& context, const Settings& settings) {
   const auto xdmf = settings.output.empty() ? settings.output : ckpt::xdmf_path(settings.output);
   const bool is_named_xdmf = !settings.output.empty() && xdmf == settings.output;
-  program::check_places(
-      comm, {settings.picture, settings.output, settings.result, is_named_xdmf ? "" : xdmf},
+  settings.ckpt.check_places(
+      context, {settings.picture, settings.output, settings.result, is_named_xdmf ? "" : xdmf},
       {settings.initial});
+  program::check_replaceable(context.world, settings.output);
   if (!is_named_xdmf) return;
   Error error(Errc::usage, "--output " + settings.output.string() +
                                " names an HDF5 file; its .xdmf is written beside it");
@@ -237,7 +238,7 @@ int main(int argc, char** argv) {
   program::Options options("cairn-heat", "Heat on the unit square: explicit five-point scheme.");
   declare(options, settings);
   return program::run(argc, argv, options, [&](program::Context& context) {
-    check_outputs(context.world, settings);
+    check_outputs(context, settings);
     return Job(context, settings).run();
   });
 }

@@ -131,7 +131,7 @@ int draw(program::Context& context, const Settings& settings, const program::Opt
   const auto policy = agreed(world, [&] { return schedule_of(settings); });
   // A schedule is of all ranks, and so they all have the same number of threads.
   const int threads = all_reduce(world, context.threads, Minimum{});
-  program::check_places(world, {settings.picture, settings.owners, settings.result});
+  program::check_places(context, {settings.picture, settings.owners, settings.result});
 
   context.log.info(fmt::format("{} x {} pixels in {} tiles, {}; {} ranks of {} threads",
                                first.width(), first.height(), first.tiles(), settings.schedule,

@@ -34,19 +34,22 @@ struct Settings {
   bool metrics = false;
 };
 
-void check(const Communicator& world, const Settings& settings, const program::Options& options) {
-  const auto refuse = [&](const std::string& why) { throw_agreed(world, Errc::usage, why); };
+void check(const program::Context& context, const Settings& settings,
+           const program::Options& options) {
+  const auto refuse = [&](const std::string& why) {
+    throw_agreed(context.world, Errc::usage, why);
+  };
   if (!options.given("n")) refuse("no board; give its side, for example: cairn-queens --n 12");
   if (settings.n < 1 || settings.n > largest_n)
     refuse("--n is 1 to " + std::to_string(largest_n) + ", not " + std::to_string(settings.n));
   if (settings.depth < 0 || settings.depth > settings.n)
     refuse("--depth is 0 to --n, not " + std::to_string(settings.depth));
-  program::check_places(world, {settings.result});
+  program::check_places(context, {settings.result});
 }
 
 int search(program::Context& context, const Settings& settings, const program::Options& options) {
   const auto& world = context.world;
-  check(world, settings, options);
+  check(context, settings, options);
   program::PoolHeartbeat heartbeat(context, "tasks of rank 0");
   loadbalance::WorkPool pool(world,
                              {.threads = context.threads,

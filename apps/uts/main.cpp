@@ -119,6 +119,7 @@ int grow(program::Context& context, const Settings& settings, const program::Opt
   const loadbalance::Policy policy = policy_of(settings);
   const Tree tree = together(world, [&] { return Tree(parameters); });
   const Kernel& hash = *together(world, [&] { return &kernel(settings.kernel); });
+  settings.ckpt.check_places(context, {settings.result});
   std::optional<AtomicFile> file;  // opened now, so that a bad folder shows before the work
   together(world, [&] {
     if (!settings.result.empty() && world.is_root()) file.emplace(settings.result);

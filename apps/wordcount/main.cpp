@@ -72,16 +72,16 @@ void write_to_stdout(std::string_view text) {
 }
 
 /// Each output is a file of its own, and none of the inputs, which a folder among them may contain.
-void check_outputs(const Communicator& comm, const Settings& settings,
+void check_outputs(const program::Context& context, const Settings& settings,
                    const mapreduce::InputList& list) {
   std::vector<std::filesystem::path> inputs;
-  if (comm.is_root()) {
+  if (context.world.is_root()) {
     for (const auto* files : {&list.plain, &list.gzip}) {
       for (const auto& file : *files) inputs.emplace_back(file.path);
     }
   }
-  program::check_places(comm, {settings.output_is_stdout() ? "" : settings.output, settings.result},
-                        inputs);
+  program::check_places(
+      context, {settings.output_is_stdout() ? "" : settings.output, settings.result}, inputs);
 }
 
 /// The files that rank 0 writes. They are opened before the work begins, so that a folder that
@@ -188,7 +188,7 @@ int count_words(program::Context& context, const Settings& settings) {
   const Communicator& comm = context.world;
   const auto list = mapreduce::list_inputs(comm, settings.inputs, input_options(settings));
   context.log.info(describe(list));
-  check_outputs(comm, settings, list);
+  check_outputs(context, settings, list);
   Outputs outputs(comm, settings);
 
   mapreduce::ReadStatistics read;

@@ -118,6 +118,10 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
           "a patience does not go with it; leave one out");
     }
   });
+  if (pacing_.is_limit_near(pacing_clock()))
+    warn(
+        "the time limit is over in 5 seconds or less, which are kept for the last checkpoint: the "
+        "run stops at once");
   const auto nodes = is_on() ? hosts_of(comm_) : std::vector<std::string>{};
   together(comm_, [&] {
     if (!is_on() || !comm_.is_root()) return;

@@ -1,6 +1,7 @@
 #include <fcntl.h>
-#include <unistd.h>
 
+#include "cairn/core/atomic_file.hpp"
+#include "cairn/core/file.hpp"
 #include "data_file.hpp"
 #include "inspect.hpp"
 #include "job_file.hpp"
@@ -10,15 +11,6 @@ namespace cairn::ckpt {
 namespace fs = std::filesystem;
 
 namespace {
-
-/// Where the file is to stand, through links.
-fs::path place_for(const fs::path& path) {
-  std::error_code error;
-  auto real = fs::canonical(path, error);
-  if (error) return path;
-  if (fs::is_regular_file(real, error)) return real;
-  throw Error(Errc::usage, path.string() + " is not a file, and cannot be replaced by one");
-}
 
 std::vector<DatasetPlan> plans_of(const EpochReader& epoch, std::span<const std::size_t> fields) {
   std::vector<DatasetPlan> plans;
@@ -61,27 +53,19 @@ void expect_foreign_name(const fs::path& directory, const fs::path& path) {
 
 void export_hdf5(const EpochReader& epoch, std::span<const std::size_t> fields,
                  const fs::path& path, const BytesDone& progress) {
-  const auto place = place_for(path);
-  expect_foreign_name(epoch.directory(), place);
+  expect_replaceable(path);
+  expect_foreign_name(epoch.directory(), place_of(path));
   const auto& info = epoch.info();
   const auto plans = plans_of(epoch, fields);
   const std::vector<Attribute> about{{"cairn_program", info.program},
                                      {"cairn_epoch", static_cast<std::int64_t>(info.epoch)},
                                      {"cairn_step", static_cast<std::int64_t>(info.step)}};
-  auto temporary = place;
-  temporary += ".tmp";
-  try {
-    const auto layout = create_data_file(temporary, plans, about);
-    File file(temporary, O_WRONLY);
-    copy_fields(epoch, fields, file, layout.dataset_offsets_bytes, progress);
-    file.sync();
-    file.close();
-    rename_file(temporary, place);
-    sync_directory(place.parent_path());
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
+  AtomicFile whole(path);
+  const auto layout = create_data_file(whole.temporary(), plans, about);
+  File file(whole.temporary(), O_WRONLY);
+  copy_fields(epoch, fields, file, layout.dataset_offsets_bytes, progress);
+  file.close();
+  whole.commit();
 }
 
 }  // namespace cairn::ckpt

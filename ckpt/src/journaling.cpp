@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cairn/collectives/agree.hpp"
+#include "cairn/collectives/signals.hpp"
 #include "cairn/consensus/fence.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/file.hpp"
@@ -114,7 +115,7 @@ void Checkpointer::Implementation::end_journal() noexcept {
     } else if (stop_signal_ == SIGXCPU) {
       journal_->end("stopped: the time limit is near", patience_or({}));
     } else if (stop_signal_ != 0) {
-      journal_->end("stopped by signal " + std::to_string(stop_signal_), patience_or({}));
+      journal_->end("stopped on request (" + name_of_signal(stop_signal_) + ")", patience_or({}));
     } else {
       journal_->end("in order", patience_or({}));
     }

@@ -11,7 +11,6 @@ namespace {
 constexpr double first_interval_seconds = 60;
 /// How much longer than ever before the last epoch may take.
 constexpr double caution = 2;
-constexpr double margin_seconds = 5;
 
 }  // namespace
 

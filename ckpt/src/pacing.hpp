@@ -21,6 +21,9 @@ namespace cairn::ckpt {
 /// One rank keeps it and decides for all. Seconds are those of one clock that never goes back.
 class Pacing {
  public:
+  /// Before the limit, for what nobody has foreseen.
+  static constexpr double margin_seconds = 5;
+
   struct Settings {
     std::uint64_t every = 0;      ///< steps between epochs; 0: not by steps
     double interval_seconds = 0;  ///< between epochs; 0: not by time
@@ -38,6 +41,9 @@ class Pacing {
 
   /// A moment at which the program could end a step; whether it should, by the clock.
   [[nodiscard]] bool is_time(double now) noexcept;
+
+  /// Whether another step and an epoch may take until the limit, or longer.
+  [[nodiscard]] bool is_limit_near(double now) const noexcept;
 
   /// The program has waited so long for epochs, in a save or for one on its way.
   void waited(double seconds) noexcept {
@@ -61,7 +67,6 @@ class Pacing {
   [[nodiscard]] double interval_seconds() const noexcept;
 
  private:
-  [[nodiscard]] bool is_limit_near(double now) const noexcept;
   [[nodiscard]] bool is_interval_over(double now) const noexcept;
 
   Settings settings_;

@@ -24,14 +24,18 @@ Failpoint at_restore{"ckpt.restore.begin"};
 Failpoint before_restore_open{"ckpt.restore.open"};
 Failpoint before_restore_read{"ckpt.restore.read"};
 
+/// A program, in a message.
+std::string named(const std::string& program) {
+  return program.empty() ? "a program without a name" : "program '" + program + "'";
+}
+
 }  // namespace
 
 /// The same verdict on every rank, since every rank has the same record and the same registrations.
 void Checkpointer::Implementation::refuse_foreign(const EpochRecord& record) const {
   std::string why;
   if (record.program != options_.program) {
-    why =
-        "it was written by program '" + record.program + "' and this is '" + options_.program + "'";
+    why = "it was written by " + named(record.program) + " and this is " + named(options_.program);
   } else if (record.identity != options_.identity) {
     why = "it was written with '" + record.identity + "' and this run has '" + options_.identity +
           "'";

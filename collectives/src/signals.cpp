@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstring>
 
 #include "cairn/collectives/collective.hpp"
 #include "cairn/core/error.hpp"
@@ -43,6 +44,11 @@ void request_stop(int signal) noexcept { stop_signal = signal; }
 
 int agreed_stop_signal(const Communicator& comm) {
   return all_reduce(comm, pending_stop_signal(), Maximum{});
+}
+
+std::string name_of_signal(int signal) {
+  const char* const name = sigabbrev_np(signal);
+  return name == nullptr ? "signal " + std::to_string(signal) : std::string("SIG") + name;
 }
 
 int stop_exit_code(int signal) noexcept {

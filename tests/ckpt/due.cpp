@@ -47,7 +47,11 @@ TEST_CASE("an interval of hours: never in this test") {
 TEST_CASE("the time limit: a last epoch, and a stop on all ranks, by the clock of rank 0") {
   const SharedDirectory scratch;
   const auto limit = std::chrono::system_clock::now() + (world().is_root() ? 2s : 2h);
-  ckpt::Checkpointer ckpt(world(), {.directory = scratch.path, .time_limit = limit});
+  std::string warned;
+  ckpt::Checkpointer ckpt(world(), {.directory = scratch.path,
+                                    .time_limit = limit,
+                                    .warn = [&](std::string_view text) { warned = text; }});
+  CHECK((warned.find("stops at once") != std::string::npos) == world().is_root());
   CHECK(agreed_due(ckpt, 1));  // five seconds are kept
   CHECK(ckpt.stop_signal() == SIGXCPU);
   CHECK(stop_exit_code(ckpt.stop_signal()) == 75);
@@ -56,7 +60,10 @@ TEST_CASE("the time limit: a last epoch, and a stop on all ranks, by the clock o
 TEST_CASE("a time limit in hours: no stop; a signal to the last rank: a stop") {
   const SharedDirectory scratch;
   const auto limit = std::chrono::system_clock::now() + 2h;
-  ckpt::Checkpointer ckpt(world(), {.directory = scratch.path, .every = 2, .time_limit = limit});
+  ckpt::Checkpointer ckpt(world(), {.directory = scratch.path,
+                                    .every = 2,
+                                    .time_limit = limit,
+                                    .warn = [](std::string_view) { CHECK(false); }});
   CHECK(!agreed_due(ckpt, 1));
   CHECK(agreed_due(ckpt, 2));
   CHECK(ckpt.stop_signal() == 0);

@@ -46,6 +46,12 @@ class Usage(CkptTest):
             self.assertEqual((ended.code, ended.err), (SAME, ""))
             self.assertIn("Usage: cairn ckpt", ended.out)
 
+    def test_version(self):
+        for words in ([], *([command] for command in COMMANDS)):
+            ended = ckpt(*words, "--version")
+            self.assertEqual((ended.code, ended.err), (SAME, ""))
+            self.assertRegex(ended.out, r"\Acairn ckpt( \w+)? \(Cairn\) \d+\.\d+\.\d+\n\Z")
+
     def test_pictures_of_what_has_not_two_axes(self):
         for field, slices, said in (("int8", [], "has 1 axes (1000)"), ("int64", ["0=1"], "has 4 axes"),
                                     ("int16", ["0=1"], "of which 1 is sliced"), ("empty", [], "is empty"),
@@ -70,6 +76,12 @@ class Usage(CkptTest):
         self.expect(ckpt("export", self.epochs, "/dev/null"), USAGE, "is not a file")
         self.expect(ckpt("export", self.epochs, self.folder / "nowhere/out.h5"), NO_INPUT, "nowhere/out.h5")
         self.assertEqual(contents(self.epochs), before)
+
+    def test_an_export_spares_a_file_of_a_similar_name(self):
+        similar = self.folder / "out.h5.tmp"
+        similar.write_text("of a user")
+        self.expect(ckpt("export", self.epochs, self.folder / "out.h5"), SAME)
+        self.assertEqual(similar.read_text(), "of a user")
 
 
 class Directories(CkptTest):

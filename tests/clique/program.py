@@ -99,6 +99,7 @@ class Case(ProgramCase):
         self.assertEqual(good.read_text(), "p edge 3 1\ne 1 2\n")
         loop = self.scratch / "loop"
         loop.symlink_to("loop")
+        self.refused(USAGE, "--graph", self.scratch, words=["is no regular file"])
         self.refused(INPUT_OUTPUT, "--graph", loop, words=["symbolic links"])
 
     def test_a_task_may_be_as_long_as_it_takes(self):

@@ -69,9 +69,17 @@ def wrong_usage():
         check(result.returncode == 64 and result.stderr.startswith("cairn sim: error: "), (arguments, result))
 
 
+def places_are_looked_at_first(scratch):
+    (scratch / "drawn.svg").mkdir()
+    for trace, code in ((scratch / "none" / "story", 66), (scratch, 64), (scratch / "drawn", 64)):
+        result = sim("--schedules", str(10**9), "--trace", str(trace))
+        check(result.returncode == code and not result.stdout, result)
+
+
 good_runs()
 with tempfile.TemporaryDirectory() as folder:
     caught_mutant(pathlib.Path(folder))
+    places_are_looked_at_first(pathlib.Path(folder))
 explorer()
 wrong_usage()
 print("cairn sim: in order")

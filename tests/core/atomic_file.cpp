@@ -1,6 +1,7 @@
 #include "cairn/core/atomic_file.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 
 #include "cairn/core/error.hpp"
 #include "cairn/core/failpoint.hpp"
+#include "cairn/core/file.hpp"
 #include "scratch.hpp"
 
 using namespace cairn;
@@ -98,6 +100,23 @@ TEST_CASE("a pipe that has only the name of a descriptor is written") {
   close(ends[1]);
 }
 
+TEST_CASE("a file that has the name of a descriptor is written where that stands") {
+  const test::Scratch scratch;
+  const std::string path = scratch.file("out", "");
+  const int descriptor = open(path.c_str(), O_WRONLY);
+  REQUIRE(descriptor >= 0);
+  fs::create_symlink("/dev/fd/" + std::to_string(descriptor), scratch / "link");
+  CHECK(open_descriptor(scratch / "link") == descriptor);
+  CHECK(open_descriptor(path) == -1);
+  CHECK(open_descriptor("/dev/fd/") == -1);
+  CHECK(write(descriptor, "header ", 7) == 7);
+  write_file_atomically(scratch / "link", "text ");
+  CHECK(write(descriptor, "footer", 6) == 6);
+  CHECK(test::bytes_of(path) == "header text footer");
+  CHECK_THROWS_AS(expect_replaceable(scratch / "link"), Error);
+  close(descriptor);
+}
+
 TEST_CASE("a device is written, not replaced") {
   AtomicFile file("/dev/null");
   file.write("x");
@@ -141,6 +160,19 @@ TEST_CASE(
   CHECK(test::bytes_of(scratch / "first") == "1");
   CHECK(test::bytes_of(scratch / "second") == "2");
   CHECK(strays() == 2);
+}
+
+TEST_CASE("a file, a link to one and what is not there can be replaced, a pipe and a folder not") {
+  const test::Scratch scratch;
+  scratch.file("file", "");
+  fs::create_symlink("file", scratch / "link");
+  fs::create_symlink("none", scratch / "dangling");
+  for (const char* const name : {"file", "link", "dangling", "none"})
+    CHECK_NOTHROW(expect_replaceable(scratch / name));
+  REQUIRE(mkfifo((scratch / "pipe").c_str(), 0600) == 0);
+  fs::create_symlink("pipe", scratch / "to-pipe");
+  for (const fs::path& path : {scratch / "pipe", scratch / "to-pipe", scratch.path()})
+    CHECK_THROWS_AS(expect_replaceable(path), Error);
 }
 
 TEST_CASE("impossible targets") {

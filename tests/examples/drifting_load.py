@@ -36,6 +36,10 @@ class DriftingLoad(unittest.TestCase):
         self.assertTrue(match, ended)
         return float(match[1]), int(match[2]), float.fromhex(match[3])
 
+    def test_what_is_refused_is_told_once(self):
+        ended = run([MPIEXEC, "-n", 3, PROGRAM, "--balance", "some"])
+        self.assertEqual((ended.code, ended.out, ended.err.count("usage: ")), (64, "", 1), ended)
+
     def test_it_is_balanced_and_its_sum_stays(self):
         expected = sum_without_ranks()
         for ranks in (1, 2, 3, 7):

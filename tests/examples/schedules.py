@@ -1,6 +1,6 @@
 """06_schedules prints what each schedule costs, and refuses what is none.
 
-usage: schedules.py SCHEDULES
+usage: schedules.py MPIEXEC SCHEDULES
 """
 
 import pathlib
@@ -11,7 +11,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 from processes import run  # noqa: E402
 
-PROGRAM = sys.argv[1]
+MPIEXEC, PROGRAM = sys.argv[1:3]
 
 
 class Schedules(unittest.TestCase):
@@ -33,6 +33,12 @@ class Schedules(unittest.TestCase):
             self.assertEqual(mean, sum(weights) / 2)
             self.assertAlmostEqual(imbalance, largest / mean, places=3)
 
+    def test_ranks_say_it_once(self):
+        for arguments, code in (([2, 3, 4], 0), ([2, "x"], 64)):
+            alone, ranks = run([PROGRAM, *arguments]), run([MPIEXEC, "-n", 3, PROGRAM, *arguments])
+            self.assertEqual((ranks.code, ranks.out), (code, alone.out), ranks)
+            self.assertEqual(ranks.err.count("usage"), 1 if code else 0, ranks)
+
     def test_few_tasks(self):
         self.assertEqual({cost for name, cost in self.costs(4, 6).items()}, {(6, 1.5, 4)})
 
@@ -46,4 +52,4 @@ class Schedules(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=[sys.argv[0], *sys.argv[2:]])
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])

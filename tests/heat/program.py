@@ -74,6 +74,17 @@ class Output(Case):
         told = subprocess.run([xxhsum, "-H2", raw], capture_output=True, text=True, check=True, timeout=20).stdout
         self.assertEqual(told.split()[0], fields[0][0])
 
+    def test_a_link_is_followed_and_a_file_of_a_similar_name_stays(self):
+        (self.scratch / "far").mkdir()
+        (self.scratch / "u.h5").symlink_to("far/u.h5")
+        similar = self.scratch / "u.h5.tmp"
+        similar.write_text("of a user")
+        for _ in range(2):
+            self.write(2)
+            self.assertTrue((self.scratch / "u.h5").is_symlink())
+            self.assertEqual([path.name for path in (self.scratch / "far").iterdir()], ["u.h5"])
+        self.assertEqual(similar.read_text(), "of a user")
+
     def test_norms_are_the_correctly_rounded_ones(self):
         result, u, _ = self.write(2)
         values = [Fraction(x) for x in u.ravel().tolist()]
@@ -146,6 +157,13 @@ class Result(Case):
         self.assertEqual((result["size"], result["steps"], result["initial"]), (12, 3, "spots"))
         self.assertIsNone(result["error_l2"])
 
+    def test_settings_come_through_a_pipe(self):
+        shell = 'exec "$0" --config <(echo size = 12) --steps 3 --result "$1"'
+        for _ in range(2):  # the result is there already
+            done = run(["bash", "-c", shell, HEAT, self.scratch / "result.json"])
+            self.assertEqual(done.code, 0, done)
+        self.assertEqual(json.loads((self.scratch / "result.json").read_text())["size"], 12)
+
     def test_the_trace_has_steps_and_speed(self):
         self.finished(2, "--size", 40, "--steps", 50, CAIRN_TRACE=self.scratch / "trace")
         events = "".join(path.read_text() for path in (self.scratch / "trace").iterdir())
@@ -177,7 +195,7 @@ class Restart(Case):
         os.kill(children(job.pid)[1], signal.SIGTERM)
         ended = finish(job, timeout=30)
         self.assertEqual(ended.code, 75, ended)
-        warnings = [line for line in ended.lines_of("cairn-heat") if "stopped by signal 15 at step" in line]
+        warnings = [line for line in ended.lines_of("cairn-heat") if "stopped on request (SIGTERM) at step" in line]
         self.assertEqual(len(warnings), 1, ended)
         self.assertIn("warning", warnings[0])
         return warnings[0]
@@ -211,8 +229,18 @@ class Refusals(Case):
         self.refused(64, "use --size 7 or more", "--size", 6, ranks=(7,))
         self.refused(64, "--steps", "--size", 8, "--steps", -1)
         self.refused(64, "use a smaller size", "--size", 2000000000, ranks=(1, 7))  # 32 EB: no vector, no address
+        self.refused(64, "--size 2000000000 needs 59604644894 GiB on each rank", "--size", 2000000000)
         self.assertEqual(heat(7, "--size", 7, "--steps", 5).code, 0)
         self.assertEqual(heat(1, "--size", 1, "--steps", 5).code, 0)
+
+    def test_checkpoints_without_a_folder_for_them(self):
+        for option, value in (("--ckpt-every", 2), ("--ckpt-interval", 1), ("--ckpt-interval", "auto"),
+                              ("--ckpt-local", self.scratch), ("--ckpt-local-every", 2), ("--ckpt-journal", self.scratch)):
+            for folder in ((), ("--ckpt-dir", "")):
+                self.refused(64, f"{option} needs --ckpt-dir", "--size", 8, option, value, *folder)
+        self.refused(64, "--ckpt-local-every needs --ckpt-local,", "--size", 8, "--ckpt-dir", self.scratch / "ckpt",
+                     "--ckpt-local-every", 2)
+        self.assertEqual(heat(2, "--size", 8, "--steps", 2, "--ckpt-every", 0, "--ckpt-interval", 0).code, 0)
 
     def test_bad_initial_values(self):
         self.refused(64, "choose sine, spots, or a FILE.png", "--size", 8, "--initial", "hot")
@@ -235,11 +263,31 @@ class Refusals(Case):
         for option in ("--picture", "--result"):
             self.refused(64, "are the same file", "--size", 8, "--steps", 10**9, "--output", self.scratch / "u.h5", option,
                          self.scratch / "u.xdmf")
+        key = self.scratch / "key"
+        key.write_text("0" * 64)
+        key.chmod(0o600)
+        for option in ("--picture", "--result"):
+            self.refused(64, "are the same file", "--size", 8, "--ckpt-key-file", key, option, key, ranks=(1, 2))
+        self.assertEqual(key.read_text(), "0" * 64)
+        settings = self.scratch / "my.conf"
+        settings.write_text("size = 8\n")
+        self.refused(64, "are the same file", "--config", settings, "--result", settings, ranks=(1, 2))
+        self.assertEqual(settings.read_text(), "size = 8\n")
+        epochs = self.scratch / "epochs"
+        self.assertEqual(heat(1, "--size", 8, "--steps", 2, "--ckpt-dir", epochs, "--ckpt-every", 1).code, 0)
+        (self.scratch / "to-record").symlink_to("epochs/epoch-0000000002.record")
+        for name in ("epochs/epoch-0000000002.record", "epochs/epoch-0000000003.h5", "epochs/lock", "to-record"):
+            self.refused(64, "is a name of the checkpoint directory's own", "--size", 8, "--steps", 3, "--ckpt-dir", epochs,
+                         "--result", self.scratch / name, ranks=(1, 2))
+        self.assertEqual(heat(1, "--size", 8, "--steps", 3, "--ckpt-dir", epochs, "--result", epochs / "result.json").code, 0)
         loop = self.scratch / "loop"
         loop.symlink_to("loop")
         self.refused(74, "symbolic links", "--size", 8, "--steps", 10**9, "--result", loop)
         os.mkfifo(self.scratch / "pipe.png")
-        self.refused(65, "is not a file", "--size", 8, "--initial", self.scratch / "pipe.png", ranks=(1, 2))
+        self.refused(64, "is no regular file", "--size", 8, "--initial", self.scratch / "pipe.png", ranks=(1, 2))
+        self.refused(64, "cannot be replaced by one", "--size", 8, "--steps", 10**9, "--output", self.scratch / "pipe.png",
+                     ranks=(1, 2))
+        self.assertTrue((self.scratch / "pipe.png").is_fifo())
         self.refused(64, "names an HDF5 file", "--size", 8, "--steps", 10**9, "--output", self.scratch / "u.xdmf")
 
 

@@ -74,6 +74,12 @@ def schedules():
     check(json.loads(many.stdout)["failing_seed"] == caught["failing_seed"], many)
 
 
+def places_are_looked_at_first(folder):
+    for picture, code in ((folder / "none" / "busy.svg", 66), (folder, USAGE)):
+        result = sim("--tree", "T1", "--ranks", 2, "--picture", picture)
+        check(result.returncode == code and not result.stdout, result)
+
+
 def peak_memory(*arguments):
     """Of the largest simulation so far."""
     report("--tree", "T1", "--ranks", 12000, *arguments)
@@ -104,6 +110,7 @@ with tempfile.TemporaryDirectory(prefix="cairn-sim-") as folder:
     if os.environ.get("CAIRN_TEST_LONG"):
         large_trees()
     picture(pathlib.Path(folder))
+    places_are_looked_at_first(pathlib.Path(folder))
     schedules()
     one_host()
     refusals()

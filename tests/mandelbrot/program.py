@@ -142,7 +142,7 @@ class Case(ProgramCase):
             job.send_signal(number)
             done = finish(job)
             self.assertEqual((done.code, done.out), (code, ""), done)
-            self.assertIn(f"stopped by signal {int(number)}", done.lines_of("cairn-mandelbrot")[0])
+            self.assertIn(f"stopped on request ({number.name})", done.lines_of("cairn-mandelbrot")[0])
 
     def test_a_signal_at_a_rank_whose_tiles_are_done_ends_the_run(self):
         # Rank 0 has the rows that take no time.

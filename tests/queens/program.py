@@ -3,9 +3,11 @@
 usage: program.py MPIEXEC CAIRN_QUEENS
 """
 
+import json
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 import unittest
 
@@ -61,6 +63,20 @@ class Case(ProgramCase):
         self.refused(NO_INPUT, "--n", 8, "--result", none, words=["none"], launcher=[MPIEXEC, "-n", 3])
         self.assertEqual(list(self.scratch.iterdir()), [])
 
+    def test_a_result_on_stdout_stands_beside_what_else_is_there(self):
+        out = self.scratch / "out.txt"
+        for result in ("/dev/stdout", "/dev/fd/1", out):
+            with open(out, "w") as stdout:
+                stdout.write("header\n")
+                stdout.flush()
+                subprocess.run([QUEENS, "--n", "8", "--result", result], stdout=stdout, stderr=subprocess.PIPE, check=True,
+                               timeout=60)
+                stdout.write("footer\n")
+            words = out.read_text()
+            self.assertEqual((words[:7], words[-8:]), ("header\n", "\nfooter\n"))
+            self.assertEqual(words.count("solutions"), 2)  # the line and the result's
+            self.assertEqual(json.loads(words[words.index("{"):words.rindex("}") + 1])["solutions"], 92)
+
     def test_a_signal_ends_it_at_once(self):
         for number, code in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, RUN_AGAIN)):
             job = start([QUEENS, "--n", 22, "--threads", 2])
@@ -68,7 +84,7 @@ class Case(ProgramCase):
             job.send_signal(number)
             done = finish(job)
             self.assertEqual((done.code, done.out), (code, ""), done)
-            self.assertIn(f"stopped by signal {int(number)}", done.lines_of("cairn-queens")[0])
+            self.assertIn(f"stopped on request ({number.name})", done.lines_of("cairn-queens")[0])
 
     def test_a_signal_at_a_rank_without_tasks_ends_all_when_the_task_of_the_other_is_over(self):
         job = start([MPIEXEC, "-n", 2, QUEENS, "--n", 14, "--depth", 0, "--threads", 1])

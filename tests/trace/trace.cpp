@@ -60,6 +60,17 @@ TEST_CASE("spans, instants and counters of all threads reach the merged timeline
   CHECK(find("process_name").at("args").at("name") == "rank 3");
 }
 
+TEST_CASE("a timeline goes where its link leads, and spares a file of a similar name") {
+  const test::Scratch scratch;
+  std::filesystem::create_directory(scratch / "far");
+  std::filesystem::create_symlink("far/t.json", scratch / "t.json");
+  scratch.file("t.json.tmp", "of a user");
+  CHECK(trace::merge(scratch.path(), scratch / "t.json") == 0);
+  CHECK(std::filesystem::is_symlink(scratch / "t.json"));
+  CHECK(read_json(scratch / "far/t.json").contains("traceEvents"));
+  CHECK(test::bytes_of(scratch / "t.json.tmp") == "of a user");
+}
+
 TEST_CASE("the half line of a killed rank is dropped") {
   const test::Scratch scratch;
   std::ofstream(scratch / "launch-0.rank-0.events")

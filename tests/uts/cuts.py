@@ -79,6 +79,8 @@ def other_tree_is_refused(args, scratch):
 def counting_no_cuts_is_refused(args, scratch):
     ended = run([args.mpiexec, "-n", 2, args.uts, "--tree", "T1", "--ckpt-dir", scratch / "no cuts", "--ckpt-every", 5])
     check(ended.code == USAGE and "--cut-every" in ended.err and not ended.out, ended)
+    ended = run([args.mpiexec, "-n", 2, args.uts, "--tree", "T1", "--cut-every", 1000])
+    check(ended.code == USAGE and "--cut-every needs --ckpt-dir" in ended.err and not ended.out, ended)
 
 
 def main():

@@ -64,7 +64,7 @@ class Case(ProgramCase):
             self.assertEqual(len(done.out.splitlines()), 4, done)
 
     def test_metrics_are_of_all_parts_of_a_run_that_is_cut(self):
-        _, result = self.measured(2, 1, "--metrics", "--cut-every", 1000000)
+        _, result = self.measured(2, 1, "--metrics", "--cut-every", 1000000, "--ckpt-dir", self.scratch / "ckpt")
         self.check_metrics(result, 2, 1)
 
     def test_without_the_option_there_are_none(self):

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <span>
 #include <system_error>
 
@@ -75,6 +76,9 @@ AtomicFile::AtomicFile(const fs::path& path, FileAccess access)
     : target_(access == FileAccess::owner ? path : resolved(path)) {
   std::error_code code;
   const bool is_private = access == FileAccess::owner;
+  if (const int descriptor = is_private ? -1 : open_descriptor(path); descriptor >= 0)
+    descriptor_ = check_posix(fcntl(descriptor, F_DUPFD_CLOEXEC, 0), "open " + target_.string());
+  if (descriptor_ >= 0) return;
   const fs::file_type type =
       (is_private ? fs::symlink_status(target_, code) : fs::status(target_, code)).type();
   if (type == fs::file_type::directory)
@@ -121,6 +125,7 @@ AtomicFile::~AtomicFile() {
 
 void AtomicFile::write(std::string_view bytes) {
   before_write.check("write " + target_.string());
+  if (temporary_.empty()) std::fflush(stdout);  // it may go there, too, and then in this order
   write_fully(descriptor_, std::as_bytes(std::span(bytes)), target_.string());
 }
 
@@ -134,6 +139,13 @@ void AtomicFile::commit() {
   check_posix(rename(temporary_.c_str(), target_.c_str()), "rename to " + target_.string());
   temporary_.clear();
   sync_directory(folder_of(target_));
+}
+
+void expect_replaceable(const fs::path& path) {
+  std::error_code code;
+  const bool is_free = !fs::exists(path, code);
+  if (is_free || (fs::is_regular_file(path, code) && open_descriptor(path) < 0)) return;
+  throw Error(Errc::usage, path.string() + " is not a file, and cannot be replaced by one");
 }
 
 void write_file_atomically(const fs::path& path, std::string_view text, FileAccess access) {

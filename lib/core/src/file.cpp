@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
+#include <string>
 #include <utility>
 
 #include "cairn/core/error.hpp"
@@ -13,6 +15,31 @@
 namespace cairn {
 
 namespace fs = std::filesystem;
+
+constexpr int most_links = 40;  // as in Linux
+
+namespace {
+
+/// N where links lead from `path` to /proc/self/fd/N; -1 where they do not.
+int descriptor_named(const fs::path& path) {
+  std::error_code code;
+  const auto descriptors = fs::canonical("/proc/self/fd", code);
+  if (code) return -1;
+  auto name = fs::absolute(path, code);
+  for (int links = 0; links < most_links; ++links) {
+    if (fs::canonical(name.parent_path(), code) == descriptors) {
+      const auto number = name.filename().string();
+      int descriptor = -1;
+      (void)std::from_chars(number.data(), number.data() + number.size(), descriptor);
+      return descriptor;
+    }
+    if (!fs::is_symlink(name, code)) break;
+    name = name.parent_path() / fs::read_symlink(name, code);
+  }
+  return -1;
+}
+
+}  // namespace
 
 File::File(const fs::path& path, int flags, unsigned mode)
     : path_(path),
@@ -122,7 +149,6 @@ void remove_file(const std::filesystem::path& path) {
 
 fs::path place_of(fs::path file) {
   if (file.empty()) return file;
-  constexpr int most_links = 40;  // as in Linux
   std::error_code code;
   file = fs::absolute(file, code);
   if (fs::exists(file, code)) {
@@ -132,6 +158,19 @@ fs::path place_of(fs::path file) {
   for (int links = 0; links < most_links && fs::is_symlink(file, code); ++links)
     file = file.parent_path() / fs::read_symlink(file, code);
   return fs::weakly_canonical(file, code);
+}
+
+int open_descriptor(const fs::path& path) {
+  struct stat file = {};
+  if (path.empty() || ::stat(path.c_str(), &file) != 0) return -1;
+  if (const int descriptor = descriptor_named(path); descriptor >= 0) return descriptor;
+  for (const int descriptor : {STDOUT_FILENO, STDERR_FILENO}) {
+    struct stat open = {};
+    if (S_ISREG(file.st_mode) && ::fstat(descriptor, &open) == 0 && open.st_dev == file.st_dev &&
+        open.st_ino == file.st_ino)
+      return descriptor;
+  }
+  return -1;
 }
 
 bool is_there(const fs::path& path) {

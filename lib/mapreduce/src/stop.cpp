@@ -1,7 +1,5 @@
 #include "cairn/mapreduce/stop.hpp"
 
-#include <csignal>
-#include <cstring>
 #include <string>
 
 #include "cairn/collectives/agree.hpp"
@@ -11,8 +9,7 @@ namespace cairn::mapreduce {
 
 void throw_stopped(const Communicator& comm, int signal, std::string_view doing) {
   throw_agreed(comm, static_cast<Errc>(stop_exit_code(signal)),
-               "stopped by signal " + std::to_string(signal) + " (SIG" + sigabbrev_np(signal) +
-                   ") while " + std::string(doing) +
+               "stopped on request (" + name_of_signal(signal) + ") while " + std::string(doing) +
                    "; nothing was kept, run the same command again");
 }
 

@@ -10,11 +10,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 #include <vector>
 
+#include "cairn/ckpt/inspect.hpp"
 #include "cairn/collectives/agree.hpp"
 #include "cairn/collectives/collective.hpp"
 #include "cairn/core/error.hpp"
+#include "cairn/core/file.hpp"
+#include "cairn/program/places.hpp"
 
 namespace cairn::program {
 
@@ -77,6 +81,10 @@ std::optional<SystemClock::time_point> slurm_limit_everywhere(const Communicator
   seconds = bcast(comm, seconds);
   if (seconds == 0) return {};
   return SystemClock::time_point(std::chrono::seconds(seconds));
+}
+
+bool is_by_time(const ckpt::Options& options) {
+  return options.interval_seconds > 0 || options.interval == ckpt::Options::Interval::automatic;
 }
 
 }  // namespace
@@ -171,7 +179,7 @@ void CheckpointOptions::declare(Options& options, std::string_view steps) {
       .add(
           "time-limit", time_limit,
           "SECONDS or [D-]HH:MM:SS until the job is ended, or slurm: as Slurm says; shortly "
-          "before, "
+          "before, by 5 seconds and what a step and two checkpoints take, "
           "the run saves and leaves with exit code 75. Without it the job's SLURM_JOB_END_TIME, if "
           "there is one")
       .hide_default("ckpt-key-file")
@@ -188,14 +196,25 @@ void CheckpointOptions::declare_with_cuts(Options& options) {
 
 /// Where nothing else says when, each cut is saved; and what counts cuts needs some.
 void CheckpointOptions::count_cuts(ckpt::Options& options) const {
-  const bool is_by_time =
-      options.interval_seconds > 0 || options.interval == ckpt::Options::Interval::automatic;
-  if (is_by_time) return;
+  if (is_by_time(options)) return;
   if (cut_every == 0 && (every != 0 || local_every != 0))
     refuse(
         "--ckpt-every and --ckpt-local-every count cuts; say with --cut-every TASKS when there "
         "is one");
   if (cut_every != 0 && every == 0) options.every = 1;
+}
+
+/// Without a folder for checkpoints nobody asks for any.
+void CheckpointOptions::expect_none_wanted(const ckpt::Options& options) const {
+  const std::pair<const char*, bool> wishes[] = {{"--ckpt-every", every != 0},
+                                                 {"--ckpt-interval", is_by_time(options)},
+                                                 {"--cut-every", cut_every != 0},
+                                                 {"--ckpt-local", !local_directory.empty()},
+                                                 {"--ckpt-local-every", local_every != 0},
+                                                 {"--ckpt-journal", !journal_directory.empty()}};
+  for (const auto& [option, is_given] : wishes) {
+    if (is_given) refuse(option + std::string(" needs --ckpt-dir, the folder for checkpoints"));
+  }
 }
 
 ckpt::Options CheckpointOptions::resolve(const Context& context, std::string program,
@@ -221,10 +240,6 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
                         .journal_directory = journal_directory};
   if (changes_only) options.pieces = ckpt::Options::Pieces::changed;
   if (accept_plain) options.plain_epochs = ckpt::Options::PlainEpochs::accept;
-  if (local_every != 0 && (local_directory.empty() || directory.empty()))
-    refuse("--ckpt-local-every needs --ckpt-local, and --ckpt-dir, where a restart takes them");
-  if (!journal_directory.empty() && directory.empty())
-    refuse("--ckpt-journal needs --ckpt-dir, whose journal it is");
   if (interval == "auto") {
     options.interval = ckpt::Options::Interval::automatic;
   } else if (const auto seconds = parse_duration(interval)) {
@@ -232,6 +247,9 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
   } else {
     refuse("--ckpt-interval is a number of seconds or auto, not '" + interval + "'");
   }
+  if (directory.empty()) expect_none_wanted(options);
+  if (local_every != 0 && local_directory.empty())
+    refuse("--ckpt-local-every needs --ckpt-local, where those checkpoints stand");
   if (has_cuts) count_cuts(options);
   if (!(patience >= 0)) refuse(fmt::format("--ckpt-patience {} is below 0", patience));
   if (most_given_up < 1) refuse(fmt::format("--ckpt-give-up {} is below 1", most_given_up));
@@ -245,6 +263,19 @@ ckpt::Options CheckpointOptions::resolve(const Context& context, std::string pro
     refuse("--time-limit is SECONDS, [D-]HH:MM:SS or slurm, not '" + time_limit + "'");
   }
   return options;
+}
+
+void CheckpointOptions::check_places(const Context& context,
+                                     std::initializer_list<std::filesystem::path> outputs,
+                                     std::vector<std::filesystem::path> inputs) const {
+  inputs.push_back(key_file);
+  program::check_places(context, outputs, std::move(inputs));
+  together(context.world, [&] {
+    if (!context.world.is_root() || directory.empty()) return;
+    for (const auto& output : outputs) {
+      if (!output.empty()) ckpt::expect_foreign_name(directory, place_of(output));
+    }
+  });
 }
 
 }  // namespace cairn::program

@@ -4,12 +4,14 @@
 
 #include <csignal>
 
+#include "cairn/collectives/signals.hpp"
+
 namespace cairn::program {
 
 void say_stopped(const Context& context, const ckpt::Checkpointer& ckpt, const Halt& halt) {
   const int signal = ckpt.stop_signal();
-  const auto why =
-      signal == SIGXCPU ? "before the time limit" : fmt::format("by signal {}", signal);
+  const auto why = signal == SIGXCPU ? "before the time limit"
+                                     : fmt::format("on request ({})", name_of_signal(signal));
   const auto stopped = fmt::format("stopped {} at {}", why, halt.where);
   if (ckpt.saved_step() == halt.step && !halt.ckpt_dir.empty())
     return context.log.info(stopped + ", which is saved; run the same command again to go on");

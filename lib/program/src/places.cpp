@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "cairn/collectives/agree.hpp"
+#include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/core/file.hpp"
 
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 
 /// A file is made anew in its folder, where links lead; what is no file (/dev/null) is written to.
 void expect_place(const fs::path& file) {
-  if (file.empty()) return;
+  if (file.empty() || open_descriptor(file) >= 0) return;
   auto place = place_of(file);
   if (place.empty()) place = file;
   std::error_code code;
@@ -56,15 +57,25 @@ void expect_no_input(const fs::path& output, std::span<const fs::path> inputs) {
 
 }  // namespace
 
-void check_places(const Communicator& comm, std::initializer_list<fs::path> outputs,
-                  const std::vector<fs::path>& inputs) {
+void expect_places(std::initializer_list<fs::path> outputs, const std::vector<fs::path>& inputs) {
+  for (const auto* output = outputs.begin(); output != outputs.end(); ++output) {
+    expect_place(*output);
+    expect_others(*output, {output + 1, outputs.end()});
+    expect_no_input(*output, inputs);
+  }
+}
+
+void check_places(const Context& context, std::initializer_list<fs::path> outputs,
+                  std::vector<fs::path> inputs) {
+  inputs.push_back(context.config);
+  together(context.world, [&] {
+    if (context.world.is_root()) expect_places(outputs, inputs);
+  });
+}
+
+void check_replaceable(const Communicator& comm, const fs::path& output) {
   together(comm, [&] {
-    if (!comm.is_root()) return;
-    for (const auto* output = outputs.begin(); output != outputs.end(); ++output) {
-      expect_place(*output);
-      expect_others(*output, {output + 1, outputs.end()});
-      expect_no_input(*output, inputs);
-    }
+    if (comm.is_root() && !output.empty()) expect_replaceable(output);
   });
 }
 

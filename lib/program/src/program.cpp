@@ -106,7 +106,9 @@ int run_body(Runtime& runtime, int argc, char** argv, Options& options,
   const auto named = level_from_name(general.log_level).value_or(Level::info);
   const auto level = general.quiet ? std::max(named, Level::warning) : named;
   Log log(options.name(), level, world.rank(), world.size());
-  Context context{runtime, world, log, set_threads(world, general.threads), general.progress_every};
+  Context context{
+      runtime,       world, log, set_threads(world, general.threads), general.progress_every,
+      general.config};
   return body(context);
 }
 
@@ -188,9 +190,9 @@ void leave_verdict(const Communicator& world, int exit_code) {
 void throw_if_stopped() {
   if (const int signal = pending_stop_signal(); signal != 0) {
     throw Error(static_cast<Errc>(stop_exit_code(signal)),
-                fmt::format("stopped by signal {}, and nothing is saved: this starts from the "
+                fmt::format("stopped on request ({}), and nothing is saved: this starts from the "
                             "beginning when you run it again",
-                            signal));
+                            name_of_signal(signal)));
   }
 }
 

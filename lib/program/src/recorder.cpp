@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/program/report.hpp"
 #include "cairn/trace/trace.hpp"
@@ -13,20 +14,6 @@ namespace cairn::program {
 namespace {
 
 namespace fs = std::filesystem;
-
-void write_file(const fs::path& path, const std::string& text) {
-  auto temporary = path;
-  temporary += ".tmp";
-  {
-    std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
-    file << text;
-    file.close();
-    if (!file) throw_errno(errno, "write " + path.string());
-  }
-  std::error_code error;
-  fs::rename(temporary, path, error);
-  if (error) throw_errno(error.value(), "rename " + temporary.string());
-}
 
 std::string read_file(const fs::path& path) {
   std::error_code error;  // a pipe would be waited for
@@ -72,8 +59,8 @@ void RunRecorder::finish(int exit_code, const fs::path& picture) {
   } else if (std::error_code error; fs::exists(folder_ / "picture.png", error)) {
     report_.picture_png = read_png(folder_ / "picture.png");
   }
-  write_file(folder_ / "run.json", report_json(report_));
-  write_file(folder_ / "report.html", report_html(report_));
+  write_file_atomically(folder_ / "run.json", report_json(report_));
+  write_file_atomically(folder_ / "report.html", report_html(report_));
 }
 
 }  // namespace cairn::program

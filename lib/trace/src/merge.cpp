@@ -1,11 +1,11 @@
 #include <algorithm>
-#include <cerrno>
 #include <fstream>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cairn/core/atomic_file.hpp"
 #include "cairn/core/error.hpp"
 #include "cairn/trace/trace.hpp"
 
@@ -58,33 +58,30 @@ bool is_complete(std::string_view line) {
 
 std::size_t merge(const fs::path& directory, const fs::path& output) {
   const auto files = event_files(directory);
-  auto temporary = output;
-  temporary += ".tmp";
-  std::ofstream out(temporary, std::ios::trunc);
-  out << "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n";
+  AtomicFile out(output);
+  std::string text = "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n";
   std::set<std::string> ranks;
   for (const auto& file : files) ranks.insert(rank_of(file));
-  std::size_t events = 0;
   for (const auto& rank : ranks) {
-    out << R"({"ph":"M","name":"process_name","pid":)" << rank << R"(,"args":{"name":"rank )"
-        << rank << "\"}},\n";
+    text += R"({"ph":"M","name":"process_name","pid":)" + rank + R"(,"args":{"name":"rank )" +
+            rank + "\"}},\n";
   }
+  constexpr std::size_t piece_bytes = std::size_t{1} << 20;
+  std::size_t events = 0;
   std::string line;
   for (const auto& file : files) {
     std::ifstream in(file);
     while (std::getline(in, line)) {
       if (!is_complete(line)) continue;
-      out << line << '\n';
+      text.append(line).push_back('\n');
       ++events;
+      if (text.size() < piece_bytes) continue;
+      out.write(text);
+      text.clear();
     }
   }
-  out << R"({"ph":"M","name":"trace_end","pid":0})"
-      << "\n]}\n";
-  out.close();
-  if (!out) throw_errno(errno, "write " + output.string());
-  std::error_code error;
-  fs::rename(temporary, output, error);
-  if (error) throw_errno(error.value(), "rename " + temporary.string());
+  out.write(text + R"({"ph":"M","name":"trace_end","pid":0})" + "\n]}\n");
+  out.commit();
   return events;
 }
 

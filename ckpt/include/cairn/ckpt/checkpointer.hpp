@@ -228,7 +228,9 @@ class Checkpointer {
 
 /// Writes one distributed array as a plain HDF5 file with the contiguous dataset `name`, for other
 /// programs to read. Collective. Atomic: under its name stands the old file or the whole new one.
-/// @throws Error (agreed) when the file cannot be written
+/// Links are followed.
+/// @throws Error (agreed) when the file cannot be written; usage when something is there that is no
+/// file
 void export_hdf5(const Communicator& comm, const std::filesystem::path& path,
                  const std::string& name, std::span<const double> storage, const Block& block,
                  const std::vector<Attribute>& attributes = {});

@@ -34,7 +34,7 @@ struct Options {
   /// Mean time between failures of the whole job, for Interval::automatic.
   double mtbf_seconds = 86400;
   /// When the job will be ended. Before that due() asks for a last epoch and stop_signal() becomes
-  /// SIGXCPU, early enough for a step and for twice the longest epoch so far.
+  /// SIGXCPU, early enough for the longest step, twice the longest epoch so far, and 5 seconds.
   std::optional<std::chrono::system_clock::time_point> time_limit = {};
   /// The program that writes, in UTF-8; an epoch of another program is refused.
   std::string program = {};

@@ -1,6 +1,8 @@
 /// Requests to stop: a signal that one rank received becomes a fact of all ranks at the next step.
 #pragma once
 
+#include <string>
+
 #include "cairn/collectives/communicator.hpp"
 
 namespace cairn {
@@ -19,6 +21,9 @@ void request_stop(int signal) noexcept;
 /// The stop signal that any rank received (the largest number), 0 for none; equal on all ranks.
 /// Collective, blocking: one all_reduce of an int.
 [[nodiscard]] int agreed_stop_signal(const Communicator& comm);
+
+/// "SIGTERM", "SIGUSR1"; "signal 70" for what has no name. Local.
+[[nodiscard]] std::string name_of_signal(int signal);
 
 /// The exit code of a program that stopped on `signal` after saving: 75 (run me again).
 /// Ctrl-C is a person's wish to end, not the scheduler's: 130.

@@ -19,8 +19,9 @@ enum class FileAccess {
 /// renames it and writes the folder through. Without commit() the temporary file is removed. A
 /// symbolic link is followed: the file that it points to is made or replaced. One that is replaced
 /// keeps its mode. A target that exists and is no regular file (a pipe, /dev/null) is written
-/// directly. With FileAccess::owner links and such targets are refused. Local, one owner, not
-/// copyable.
+/// directly; so is what this process has open where it is named as such (/dev/stdout, /dev/fd/3),
+/// and the file that it prints to. With FileAccess::owner links and such targets are refused.
+/// Local, one owner, not copyable.
 ///
 /// A killed process leaves its temporary file behind, ".cairn-HOST-PID-N.tmp". The next AtomicFile
 /// that is made in the folder on the same host removes it, when nobody holds its lock any more:
@@ -35,6 +36,10 @@ class AtomicFile {
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
+
+  /// Where the bytes stand until commit(), for other processes that write them, too. Empty where
+  /// the target is written directly.
+  [[nodiscard]] const std::filesystem::path& temporary() const noexcept { return temporary_; }
 
   /// @throws Error{input_output}, for a full disk with what to do
   void write(std::string_view bytes);
@@ -51,6 +56,11 @@ class AtomicFile {
   int descriptor_ = -1;
   int lock_ = -1;  // the same open file once more: keeps it locked until it has its name
 };
+
+/// Of a file that is not written from front to back, and thus fits nowhere else. Local.
+/// @throws Error{usage} when `path` leads to something that is no regular file, or to what this
+/// process prints to
+void expect_replaceable(const std::filesystem::path& path);
 
 /// Replaces `path` by `text` through an AtomicFile. Local.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text,

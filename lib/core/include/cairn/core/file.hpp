@@ -79,6 +79,10 @@ void remove_file(const std::filesystem::path& path);
 /// yet. Empty if it cannot be found out. Local.
 [[nodiscard]] std::filesystem::path place_of(std::filesystem::path file);
 
+/// The open descriptor that `path` is another name of: /dev/stdout, /dev/fd/3, links to them; also
+/// the file that standard output or standard error goes to. -1 for any other file. Local.
+[[nodiscard]] int open_descriptor(const std::filesystem::path& path);
+
 /// Whether anything has this name; links are not followed. Local.
 /// @throws Error{Errc::permission, input_output, …} where that cannot be told
 [[nodiscard]] bool is_there(const std::filesystem::path& path);

@@ -10,9 +10,11 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cairn/ckpt/checkpointer.hpp"
 #include "cairn/program/program.hpp"
@@ -51,12 +53,20 @@ struct CheckpointOptions {
 
   /// As a Checkpointer takes them; warnings go to the log. The time limit counts from the start of
   /// this process. Collective.
-  /// @throws Error{Errc::usage}, agreed, for words that an option does not know
+  /// @throws Error{Errc::usage}, agreed, for words that an option does not know, and for options
+  /// that want checkpoints without --ckpt-dir
   [[nodiscard]] ckpt::Options resolve(const Context& context, std::string program,
                                       std::string identity) const;
 
+  /// program::check_places(), and whether an output is the key's file or has one of the names that
+  /// the checkpoint directory uses. Collective, blocking.
+  /// @throws Error{Errc::usage}, agreed, if it is or has
+  void check_places(const Context& context, std::initializer_list<std::filesystem::path> outputs,
+                    std::vector<std::filesystem::path> inputs = {}) const;
+
  private:
   void count_cuts(ckpt::Options& options) const;
+  void expect_none_wanted(const ckpt::Options& options) const;
 };
 
 /// Seconds of "SECONDS", "MM:SS", "HH:MM:SS", "D-HH", "D-HH:MM" or "D-HH:MM:SS", as Slurm writes

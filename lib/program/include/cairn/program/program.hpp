@@ -11,6 +11,7 @@
 ///     }
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <string>
 
@@ -28,6 +29,7 @@ struct Context {
   int threads;  ///< OpenMP threads of this rank; already set
   /// Seconds between lines of progress in a log; 0: none; less: after 1, 2, 4, … minutes.
   double progress_every = -1;
+  std::filesystem::path config = {};  ///< the file of --config
 };
 
 /// Throws where something that this process has printed has not arrived, as on a full disk. run()
