@@ -1,5 +1,5 @@
-// Exchanges of unknown counts allocate nothing once their buffers have grown, and bear it that memory
-// ends.
+// Exchanges of unknown counts allocate nothing once their buffers have grown, and bear it that
+// memory ends.
 
 #include <algorithm>
 #include <cstddef>

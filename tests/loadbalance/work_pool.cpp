@@ -201,34 +201,6 @@ TEST_CASE("a run that is paused again and again by any rank does every task once
   }
 }
 
-TEST_CASE("long tasks behind many short ones are not done in one go") {
-  // A chain of short tasks, the last of which leaves long ones.
-  constexpr int length = 5000;
-  constexpr std::uint64_t long_ones = 120;
-  std::uint64_t done = 0;  // of the long ones
-  const auto visit_chain = [&done](const Node& node, Spawner<Node>& spawner, Seen& seen) {
-    seen.add(node.first);
-    if (node.order > 1) return spawner.push({node.first + 1, node.order - 1});
-    if (node.order == 1) {
-      for (std::uint64_t i = 1; i <= long_ones; ++i) spawner.push({node.first + i, 0});
-      return;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    ++done;
-  };
-  WorkPool pool(world(), {.threads = 1, .stealing = {.steals = false}});
-  PartialRun<Node, Seen> run{.tasks = {{0, length}}};
-  std::uint64_t most_between_looks = 0;
-  std::uint64_t before = 0;
-  CHECK(pool.run_until<Node, Seen>(run, visit_chain, [&](const RankLook&) {
-    most_between_looks = std::max(most_between_looks, done - before);
-    before = done;
-    return false;
-  }));
-  CHECK(done == long_ones);
-  CHECK(most_between_looks <= 40);  // a tick of the clock is 10 ms at most
-}
-
 TEST_CASE("a pause that the last task has forestalled is the end") {
   WorkPool pool(world());
   PartialRun<Node, Seen> run;
