@@ -76,7 +76,8 @@ int main(int argc, char** argv) {
   }
   try {
     return carry(comm, particles, steps, argv[3]);
-  } catch (const cairn::Error& error) {  // the same on every rank
+  } catch (const cairn::Error& error) {
+    if (!error.agreed()) throw;  // of this rank alone: ends the job
     if (comm.is_root()) std::fprintf(stderr, "04_particles: %s\n", error.what());
     return error.exit_code();
   }

@@ -81,10 +81,11 @@ int main(int argc, char** argv) try {
   MPI_File_close(&file);
   MPI_Finalize();
   return 0;
-} catch (const cairn::Error& error) {  // the same on every rank
+} catch (const cairn::Error& error) {
   int rank = 0;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  if (rank == 0) std::fprintf(stderr, "%s: %s\n", argv[0], error.what());
+  if (rank == 0 || !error.agreed()) std::fprintf(stderr, "%s: %s\n", argv[0], error.what());
+  if (!error.agreed()) MPI_Abort(MPI_COMM_WORLD, error.exit_code());  // of this rank alone
   return MPI_Finalize(), error.exit_code();
 } catch (const std::exception& error) {  // of this rank alone: no memory
   std::fprintf(stderr, "%s: %s\n", argv[0], error.what());

@@ -18,9 +18,7 @@ namespace cairn::detail {
 
 /// The ranks of one node and their shared memory.
 ///
-///     rank r:  flags  written · combined · read · entered · swapped   a cache line each, written
-///     by
-///                                                                     r alone
+///     rank r:  flags  written · combined · read · entered · swapped   a line each, of r alone
 ///              slots  [ step 0 ][ step 1 ] … [ step s-1 ]             step k uses slot k mod s
 ///              few short ones for short messages, many long ones for long messages
 ///     of two ranks together:  two boxes, which they swap

@@ -71,7 +71,7 @@ void NodeGroup::reduce_whole(const std::byte* in, std::byte* out, std::size_t n,
 
 /// While a rank waits for a core the other could get no further than one box.
 bool NodeGroup::swaps(std::size_t bytes) const noexcept {
-  return size_ == 2 && bytes > least_swapped_bytes && !patience_.oversubscribed();
+  return size_ == 2 && bytes >= least_swapped_bytes && !patience_.oversubscribed();
 }
 
 /// Two ranks hand two boxes to and fro: who reads the other's values in one puts its next ones over

@@ -41,6 +41,9 @@ struct ForgottenArray { float a[3]; float b[2]; double c; };
 struct Base { double a; double b; };
 struct Derived : Base { int c; int d; };
 struct ForgottenDerived : Base { int c; int d; };
+struct Twice : Base { int e; };
+struct Deep : Twice { int c; int d; };
+struct ForgottenDeep : Twice { int c; int d; };
 struct Long { double a[4000]; int b; int c; };
 struct ForgottenLong { double a[300]; int b; int c; };
 struct Tag {};
@@ -51,6 +54,8 @@ template <> inline constexpr auto cairn::members_of<Forgotten> = cairn::Members<
 template <> inline constexpr auto cairn::members_of<ForgottenArray> = cairn::Members<&ForgottenArray::a, &ForgottenArray::c>{};
 template <> inline constexpr auto cairn::members_of<Derived> = cairn::Members<&Derived::d, &Derived::b, &Derived::a, &Derived::c>{};
 template <> inline constexpr auto cairn::members_of<ForgottenDerived> = cairn::Members<&ForgottenDerived::a, &ForgottenDerived::b, &ForgottenDerived::c>{};
+template <> inline constexpr auto cairn::members_of<Deep> = cairn::Members<&Deep::a, &Deep::b, &Deep::e, &Deep::c, &Deep::d>{};
+template <> inline constexpr auto cairn::members_of<ForgottenDeep> = cairn::Members<&ForgottenDeep::a, &ForgottenDeep::b, &ForgottenDeep::e, &ForgottenDeep::c>{};
 template <> inline constexpr auto cairn::members_of<Long> = cairn::Members<&Long::a, &Long::b, &Long::c>{};
 template <> inline constexpr auto cairn::members_of<ForgottenLong> = cairn::Members<&ForgottenLong::a, &ForgottenLong::b>{};
 template <> inline constexpr auto cairn::members_of<Tagged> = cairn::Members<&Tagged::a, &Tagged::b, &Tagged::c, &Tagged::d>{};
@@ -74,6 +79,8 @@ CASES = [
     ("std::vector<Forgotten> x(3); bcast(comm, x);", "members_of leaves out a member of this struct"),
     ("std::vector<ForgottenArray> x(3); bcast(comm, x);", "members_of leaves out a member of this struct"),
     ("std::vector<ForgottenDerived> x(3); bcast(comm, x);", "members_of leaves out a member of this struct"),
+    ("std::vector<ForgottenDeep> x(3); bcast(comm, x);", "members_of leaves out a member of this struct"),
+    ("std::vector<Deep> x(3); bcast(comm, x);", None),
     ("std::vector<ForgottenLong> x(3); bcast(comm, x);", "members_of leaves out a member of this struct"),
     ("std::vector<Tagged> x(3); std::vector<Derived> y(3); std::vector<Long> z(3); bcast(comm, x); bcast(comm, y); bcast(comm, z);", None),
     ("std::vector<std::unique_ptr<int>> x(3); bcast(comm, x);", "a pointer, view or container means nothing"),

@@ -85,6 +85,16 @@ TEST_CASE("a link to what is not there yet makes that, and what is replaced keep
   }
   write_file_atomically(scratch / "far/made", "3");
   CHECK(fs::status(scratch / "far/made").permissions() == static_cast<fs::perms>(0640));
+  // One that is for reading alone, too; other processes write what replaces it meanwhile.
+  fs::permissions(scratch / "far/made", static_cast<fs::perms>(0440));
+  {
+    AtomicFile file(scratch / "far/made");
+    CHECK(fs::status(file.temporary()).permissions() == static_cast<fs::perms>(0640));
+    file.write("4");
+    file.commit();
+  }
+  CHECK(test::bytes_of(scratch / "far/made") == "4");
+  CHECK(fs::status(scratch / "far/made").permissions() == static_cast<fs::perms>(0440));
   fs::create_symlink("loop", scratch / "loop");
   CHECK(code_of(scratch / "loop") == Errc::input_output);
 }

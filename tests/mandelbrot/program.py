@@ -146,7 +146,8 @@ class Case(ProgramCase):
 
     def test_a_signal_at_a_rank_whose_tiles_are_done_ends_the_run(self):
         # Rank 0 has the rows that take no time.
-        job = start([MPIEXEC, "-n", 2, MANDELBROT, "--view", "corner", "--schedule", "block", "--threads", 1])
+        job = start([MPIEXEC, "-n", 2, MANDELBROT, "--view", "corner", "--schedule", "block", "--threads", 1,
+                     "--iterations", 15000])
         self.addCleanup(job.kill)
         self.assertIn("pixels", job.stderr.readline())
         time.sleep(1)  # when it is slower, the signal comes in the midst of its tiles, which ends the run too

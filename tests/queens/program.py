@@ -87,12 +87,13 @@ class Case(ProgramCase):
             self.assertIn(f"stopped on request ({number.name})", done.lines_of("cairn-queens")[0])
 
     def test_a_signal_at_a_rank_without_tasks_ends_all_when_the_task_of_the_other_is_over(self):
-        job = start([MPIEXEC, "-n", 2, QUEENS, "--n", 14, "--depth", 0, "--threads", 1])
+        job = start([MPIEXEC, "-n", 2, QUEENS, "--n", 15, "--depth", 0, "--threads", 1])
         self.addCleanup(job.kill)
-        self.assertIn("14 queens", job.stderr.readline())
+        self.assertIn("15 queens", job.stderr.readline())
         os.kill(children(job.pid)[1], signal.SIGTERM)
         done = finish(job)
         self.assertEqual((done.code, done.out), (RUN_AGAIN, ""), done)
+        self.assertIn("error: rank 1: stopped on request (SIGTERM)", done.err)
 
     def test_help_and_version(self):
         self.check_help_and_version("--n", "--depth", "--result", "--threads")

@@ -112,8 +112,11 @@ void AtomicFile::open_temporary(unsigned mode) {
     }
   }
   struct stat old = {};
-  if (mode != private_file && stat(target_.c_str(), &old) == 0)
-    fchmod(descriptor_, old.st_mode & 0777U);  // where that is not allowed it is the umask's
+  if (mode != private_file && stat(target_.c_str(), &old) == 0) {
+    mode_ = old.st_mode & 0777U;
+    // Others of the job write it, too. Where this is not allowed the mode is the umask's.
+    fchmod(descriptor_, *mode_ | S_IRUSR | S_IWUSR);
+  }
   lock_ = fcntl(descriptor_, F_DUPFD_CLOEXEC, 0);
 }
 
@@ -130,6 +133,7 @@ void AtomicFile::write(std::string_view bytes) {
 }
 
 void AtomicFile::commit() {
+  if (mode_) fchmod(descriptor_, *mode_);
   if (!temporary_.empty()) check_posix(fsync(descriptor_), "sync " + target_.string());
   const int descriptor = descriptor_;
   descriptor_ = -1;  // lock_ holds on to the file until it has its name
@@ -143,8 +147,10 @@ void AtomicFile::commit() {
 
 void expect_replaceable(const fs::path& path) {
   std::error_code code;
-  const bool is_free = !fs::exists(path, code);
-  if (is_free || (fs::is_regular_file(path, code) && open_descriptor(path) < 0)) return;
+  if (!fs::exists(path, code)) return;
+  if (open_descriptor(path) >= 0)
+    throw Error(Errc::usage, path.string() + " is where this program prints to; name another file");
+  if (fs::is_regular_file(path, code)) return;
   throw Error(Errc::usage, path.string() + " is not a file, and cannot be replaced by one");
 }
 

@@ -163,7 +163,8 @@ fs::path place_of(fs::path file) {
 int open_descriptor(const fs::path& path) {
   struct stat file = {};
   if (path.empty() || ::stat(path.c_str(), &file) != 0) return -1;
-  if (const int descriptor = descriptor_named(path); descriptor >= 0) return descriptor;
+  if (const int descriptor = descriptor_named(path); descriptor >= 0)
+    return (::fcntl(descriptor, F_GETFL) & O_ACCMODE) == O_RDONLY ? -1 : descriptor;
   for (const int descriptor : {STDOUT_FILENO, STDERR_FILENO}) {
     struct stat open = {};
     if (S_ISREG(file.st_mode) && ::fstat(descriptor, &open) == 0 && open.st_dev == file.st_dev &&

@@ -236,14 +236,24 @@ constexpr std::size_t values_of_member() {
 template <typename T>
 inline constexpr char identity_of = 0;  // its address
 
+/// Whether the owner of a named member is a base of a base of T, another member of which is named.
+template <typename T, typename Owner, typename... Named>
+constexpr bool is_within_base() {
+  return ((std::is_base_of_v<Owner, typename Named::Owner> &&
+           !std::is_same_v<Owner, typename Named::Owner> &&
+           !std::is_same_v<T, typename Named::Owner>) ||
+          ...);
+}
+
 /// The values that initialise the named members of T: those of a base class are one together.
 template <typename T, typename... Named>
 constexpr std::size_t values_of_named() {
   constexpr const char* owners[] = {&identity_of<typename Named::Owner>...};
   constexpr std::size_t values[] = {values_of_member<typename Named::Type>()...};
+  constexpr bool is_within[] = {is_within_base<T, typename Named::Owner, Named...>()...};
   std::size_t all = 0;
   for (std::size_t i = 0; i < sizeof...(Named); ++i) {
-    bool is_counted = false;
+    bool is_counted = is_within[i];
     for (std::size_t before = 0; before < i; ++before) is_counted |= owners[before] == owners[i];
     if (owners[i] == &identity_of<T>) {
       all += values[i];

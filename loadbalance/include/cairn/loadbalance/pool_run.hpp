@@ -160,7 +160,8 @@ class PoolRun final : private TaskBank {
   void guard(Worker& worker, Call call, const char* what = "moving tasks") {
     if (const auto error = cairn::detail::error_of(call)) {
       worker.stack.clear();
-      fail(Error(error->code(), std::string(what) + " failed: " + error->what()));
+      const auto failed = is_request(error->code()) ? "" : std::string(what) + " failed: ";
+      fail(Error(error->code(), failed + error->what()));
     }
   }
 

@@ -33,15 +33,16 @@ std::string name_of(const T& task) {
   }
 }
 
+/// A request to stop is nothing that a task or a pulse has done wrong.
+inline bool is_request(Errc code) { return code == Errc::run_again || code == Errc::interrupted; }
+
 /// Of the exception that is being handled: a task has thrown it, or one of count - 1 with it.
 template <PoolTask T>
 Error error_of_task(const T& task, std::size_t count) {
   const auto named = [&](Errc code, const char* what) {
     const auto others = count == 1 ? "" : " or one of " + std::to_string(count - 1) + " with it";
-    // A request to stop is nothing that a task has done wrong.
-    const bool is_request = code == Errc::run_again || code == Errc::interrupted;
-    return Error(code, is_request ? std::string(what)
-                                  : "task " + name_of(task) + others + " failed: " + what);
+    return Error(code, is_request(code) ? std::string(what)
+                                        : "task " + name_of(task) + others + " failed: " + what);
   };
   try {
     throw;

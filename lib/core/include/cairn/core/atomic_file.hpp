@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -54,6 +55,7 @@ class AtomicFile {
   std::filesystem::path target_;
   std::filesystem::path temporary_;  // empty: written directly, or committed
   int descriptor_ = -1;
+  std::optional<unsigned> mode_ = {};  // of the file that is replaced
   int lock_ = -1;  // the same open file once more: keeps it locked until it has its name
 };
 

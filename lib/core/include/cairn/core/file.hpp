@@ -80,7 +80,8 @@ void remove_file(const std::filesystem::path& path);
 [[nodiscard]] std::filesystem::path place_of(std::filesystem::path file);
 
 /// The open descriptor that `path` is another name of: /dev/stdout, /dev/fd/3, links to them; also
-/// the file that standard output or standard error goes to. -1 for any other file. Local.
+/// the file that standard output or standard error goes to. -1 for any other file, and where it is
+/// open for reading alone. Local.
 [[nodiscard]] int open_descriptor(const std::filesystem::path& path);
 
 /// Whether anything has this name; links are not followed. Local.
