@@ -83,7 +83,7 @@ std::filesystem::path write_story(const Campaign& campaign, std::uint64_t seed,
                                   const std::filesystem::path& path) {
   const auto story = consensus::tell(campaign, seed);
   write_file_atomically(path, story.sequence.text());
-  const auto picture = picture_beside(path);
+  auto picture = picture_beside(path);
   const auto title =
       fmt::format("{} {} seed {}: {}", name_of(campaign.protocol), name_of(campaign.mutant), seed,
                   story.violation.empty() ? "no violation" : story.violation);
