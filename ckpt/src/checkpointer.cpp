@@ -119,9 +119,8 @@ Checkpointer::Implementation::Implementation(MPI_Comm comm, Options options)
     }
   });
   if (pacing_.is_limit_near(pacing_clock()))
-    warn(
-        "the time limit is over in 5 seconds or less, which are kept for the last checkpoint: the "
-        "run stops at once");
+    warn("the time limit is over in " + std::to_string(static_cast<int>(Pacing::margin_seconds)) +
+         " seconds or less, which are kept for the last checkpoint: the run stops at once");
   const auto nodes = is_on() ? hosts_of(comm_) : std::vector<std::string>{};
   together(comm_, [&] {
     if (!is_on() || !comm_.is_root()) return;

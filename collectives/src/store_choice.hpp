@@ -60,7 +60,7 @@ class StoreChoice {
   /// @param hop  in tests: in place of what is measured
   explicit StoreChoice(NodeGroup& group, Hop hop = {});
 
-  /// Takes the way of writing with which an all_reduce of middle size is faster.
+  /// Takes the way of writing with which an all_reduce of middle size through the slots is faster.
   void choose();
 
   /// Before a call of `bytes` bytes, equal on all ranks: looks now and then whether the choice is

@@ -16,9 +16,9 @@ namespace cairn {
 
 namespace fs = std::filesystem;
 
-constexpr int most_links = 40;  // as in Linux
-
 namespace {
+
+constexpr int most_links = 40;  // as in Linux
 
 /// N where links lead from `path` to /proc/self/fd/N; -1 where they do not.
 int descriptor_named(const fs::path& path) {
