@@ -38,8 +38,9 @@ class Numbered(unittest.TestCase):
     def test_they_are_short(self):
         examples = sorted(pathlib.Path(SOURCES).glob("[0-9]*.cpp"))
         self.assertGreaterEqual(len(examples), 3)
+        longer = {"04_particles.cpp": 85, "05_drifting_load.cpp": 63}  # with what they tell of errors
         for example in examples:
-            self.assertLess(len(lines_of(example.name)), 90, example)
+            self.assertLess(len(lines_of(example.name)), longer.get(example.name, 60), example)
 
     def test_hello(self):
         for p in RANKS:
