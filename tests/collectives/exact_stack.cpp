@@ -32,7 +32,7 @@ void call_with_stack(std::size_t bytes, std::function<void()> call) {
 }  // namespace
 
 TEST_CASE("up to 4095 terms or products need little stack, whatever their exponents") {
-  constexpr std::size_t stack_bytes = 64 * 1024;
+  constexpr std::size_t stack_bytes = std::size_t{64} << 10;
   for (const std::size_t n : {20, 1000, 4095}) {
     CAPTURE(n);
     for (const double scale : {1.0, 1e-300}) {
